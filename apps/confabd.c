@@ -1,0 +1,339 @@
+/* confabd: the IM Server. Options, set-up, the loop, the end. */
+#include "confabd.h"
+
+#include "base/error.h"
+#include "body/xml.h"
+#include "io/digest.h"
+#include "io/entropy.h"
+#include "io/limits.h"
+#include "io/signal.h"
+#include "procedure/general.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SETTINGS_MAX = 64, EXIT_USAGE = 2 };
+
+struct options {
+	const char *config;
+	const char *setting[SETTINGS_MAX];
+	size_t n_settings;
+	bool check;
+};
+
+static void usage(FILE *to)
+{
+	struct buf keys;
+
+	fputs("Usage: confabd [--config FILE] [--set KEY=VALUE]... [--check-config]\n"
+	      "       confabd --help | --version\n\n"
+	      "  --config FILE      read the configuration from FILE\n"
+	      "  --set KEY=VALUE    one setting, over those of the file\n"
+	      "  --check-config     say what is wrong with the configuration, and stop\n\n"
+	      "Keys, with their defaults:\n\n",
+	      to);
+	buf_init(&keys, 1 << 20);
+	config_server_help(&keys);
+	if (buf_ok(&keys) && keys.n)
+		fwrite(keys.p, 1, keys.n, to);
+	buf_fini(&keys);
+}
+
+static const char *operand(int argc, char **argv, int *i)
+{
+	if (*i + 1 < argc)
+		return argv[++*i];
+	fprintf(stderr, "confabd: %s needs a value\n", argv[*i]);
+	exit(EXIT_USAGE);
+}
+
+static void parse_options(int argc, char **argv, struct options *o)
+{
+	for (int i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--config") || !strcmp(argv[i], "-c")) {
+			o->config = operand(argc, argv, &i);
+		} else if (!strcmp(argv[i], "--set") && o->n_settings < SETTINGS_MAX) {
+			o->setting[o->n_settings++] = operand(argc, argv, &i);
+		} else if (!strcmp(argv[i], "--check-config")) {
+			o->check = true;
+		} else if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
+			usage(stdout);
+			exit(0);
+		} else if (!strcmp(argv[i], "--version")) {
+			puts("confabd " CONFAB_VERSION);
+			exit(0);
+		} else {
+			fprintf(stderr, "confabd: unknown option %s; --help lists them\n", argv[i]);
+			exit(EXIT_USAGE);
+		}
+	}
+}
+
+static int load_config(const struct options *o, struct server_config *cfg)
+{
+	static struct config_mistakes mistakes;
+	int rc = config_server_load(o->config, o->setting, o->n_settings, cfg, &mistakes);
+
+	for (size_t i = 0; i < mistakes.n; i++)
+		fprintf(stderr, "confabd: %s%s%s\n", o->config ? o->config : "", o->config ? ": " : "",
+			mistakes.text[i]);
+	if (mistakes.total > mistakes.n)
+		fprintf(stderr, "confabd: and %zu more\n", mistakes.total - mistakes.n);
+	return rc;
+}
+
+/* --- what core and controlling are told --- */
+
+static int user_find(void *ctx, struct view user, struct view domain, struct core_user *out)
+{
+	struct confabd *d = ctx;
+	struct store_user u;
+	int rc = store_user_find(d->store, user, domain, &u);
+
+	if (rc)
+		return rc;
+	memcpy(out->ha1_md5, u.ha1_md5, sizeof(out->ha1_md5));
+	memcpy(out->ha1_sha256, u.ha1_sha256, sizeof(out->ha1_sha256));
+	out->im_tag = u.im_feature_tag == STORE_IM_REQUIRE ? CORE_IM_REQUIRE
+		      : u.im_feature_tag == STORE_IM_ASSUME ? CORE_IM_ASSUME
+							     : CORE_IM_DEFAULT;
+	return 0;
+}
+
+static bool is_local(void *ctx, const struct sip_uri *uri)
+{
+	return controlling_is_local(((struct confabd *)ctx)->controlling, uri);
+}
+
+static void local_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m,
+			  const struct core_identity *who, uint64_t now_ms)
+{
+	controlling_request(((struct confabd *)ctx)->controlling, tx, m, who, now_ms);
+}
+
+static void local_ack(void *ctx, const struct sip_msg *m, uint64_t now_ms)
+{
+	controlling_ack(((struct confabd *)ctx)->controlling, m, now_ms);
+}
+
+static bool served(void *ctx, struct view host, uint16_t port)
+{
+	return core_is_served_domain(((struct confabd *)ctx)->core, host, port);
+}
+
+/* --- what the stack tells --- */
+
+static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
+{
+	core_request(((struct confabd *)ctx)->core, tx, m, now_ms);
+}
+
+static void on_ack(void *ctx, const struct sip_msg *m, const struct sip_flow *from, uint64_t now_ms)
+{
+	core_ack(((struct confabd *)ctx)->core, m, from, now_ms);
+}
+
+static void on_conn_down(void *ctx, uint64_t conn, uint64_t now_ms)
+{
+	core_conn_down(((struct confabd *)ctx)->core, conn, now_ms);
+}
+
+/* --- set-up --- */
+
+static int start_stack(struct confabd *d)
+{
+	struct sip_stack_config cfg;
+	struct sip_stack_ops ops = {.on_request = on_request,
+				    .on_ack = on_ack,
+				    .on_conn_down = on_conn_down,
+				    .trace = d->trace ? confabd_trace_sip : NULL,
+				    .ctx = d};
+	int rc;
+
+	sip_stack_config_defaults(&cfg);
+	cfg.max_tx = d->cfg.sip.max_transactions;
+	cfg.max_conns = d->cfg.sip.max_connections;
+	cfg.server = VIEW(IM_SERVER_RELEASE);
+	rc = confabd_sockets_open(d, cfg.sent_by);
+	if (rc)
+		return rc;
+	confabd_sockets_ops(&ops);
+	d->stack = sip_stack_new(&cfg, &ops, &d->timers, &d->entropy, &d->log.log);
+	return d->stack ? 0 : E_NOMEM;
+}
+
+static int start_core(struct confabd *d)
+{
+	struct core_ops ops = {.user_find = user_find,
+			       .is_local = is_local,
+			       .local_request = local_request,
+			       .local_ack = local_ack,
+			       .ctx = d};
+	struct core_config cfg = {
+		.domains = d->domains,
+		.n_domains = d->cfg.sip.domain.n,
+		.trusted = d->cfg.sip.trusted.item,
+		.n_trusted = d->cfg.sip.trusted.n,
+		.auth_required = d->cfg.auth.required,
+		.realm = view_str(d->cfg.auth.realm),
+		.nonce_lifetime_ms = d->cfg.auth.nonce_lifetime_ms,
+		.offer_md5 = d->cfg.auth.algorithms & SERVER_AUTH_MD5,
+		.offer_sha256 = d->cfg.auth.algorithms & SERVER_AUTH_SHA256,
+		.min_expires = (uint32_t)(d->cfg.registrar.min_expires_ms / 1000),
+		.max_expires = (uint32_t)(d->cfg.registrar.max_expires_ms / 1000),
+		.default_expires = (uint32_t)(d->cfg.registrar.default_expires_ms / 1000),
+		.max_contacts = d->cfg.registrar.max_contacts,
+		.max_bindings = 1000000,
+		.im_tag = d->cfg.im.feature_tag == SERVER_IM_ASSUME ? CORE_IM_ASSUME : CORE_IM_REQUIRE,
+		.server = VIEW(IM_SERVER_RELEASE),
+		.timer_c_ms = 200000,
+	};
+
+	for (size_t i = 0; i < d->cfg.sip.domain.n; i++)
+		d->domains[i] = view_str(d->cfg.sip.domain.item[i]);
+	d->core = core_new(&cfg, &ops, d->stack, io_digest());
+	return d->core ? 0 : E_NOMEM;
+}
+
+static int start_controlling(struct confabd *d)
+{
+	static const enum conference_end_policy policy[] = {
+		[SERVER_END_LAST] = CONFERENCE_END_LAST,
+		[SERVER_END_BELOW_TWO] = CONFERENCE_END_BELOW_TWO,
+		[SERVER_END_CREATOR] = CONFERENCE_END_CREATOR};
+	struct controlling_config cfg = {
+		.factory_user = view_str(d->cfg.conference.factory),
+		.feature_tag = view_str(d->cfg.im.feature_tag_name),
+		.release = VIEW(IM_SERVER_RELEASE),
+		.max_members = d->cfg.conference.max_members,
+		.max_conferences = d->cfg.conference.max,
+		.invite_timeout_ms = (uint32_t)d->cfg.conference.invite_timeout_ms,
+		.seat_timeout_ms = 5000,
+		.end_policy = policy[d->cfg.conference.end_policy],
+		.replaces_fallback = d->cfg.conference.replaces_fallback,
+		.assume_im = d->cfg.im.feature_tag == SERVER_IM_ASSUME,
+		.max_message = d->cfg.msrp.max_message,
+	};
+	struct seat_broker broker;
+
+	confabd_seats_broker(d, &broker);
+	d->controlling = controlling_new(&cfg, d->stack, io_digest(), &broker);
+	if (!d->controlling)
+		return E_NOMEM;
+	controlling_set_domain_check(d->controlling, served, d);
+	return 0;
+}
+
+static void on_deadline(void *ctx, uint64_t now_ms)
+{
+	struct confabd *d = ctx;
+
+	timers_run(&d->timers, now_ms);
+}
+
+static void after_batch(void *ctx)
+{
+	struct confabd *d = ctx;
+
+	io_deadline_set(&d->deadline, timers_next(&d->timers));
+}
+
+static void on_signal(void *ctx, int signo)
+{
+	struct confabd *d = ctx;
+
+	log_line(&d->log.log, LOG_INFO, "confabd", "signal %d: stopping", signo);
+	io_stop(&d->loop);
+}
+
+static int start(struct confabd *d, const char **what)
+{
+	char why[256] = "";
+	int rc;
+
+	*what = "log.file";
+	rc = io_log_open(&d->log, d->cfg.log.file[0] ? d->cfg.log.file : NULL,
+			 (enum log_level)d->cfg.log.level);
+	if (rc)
+		return rc;
+	*what = "trace.file";
+	rc = d->cfg.trace.file[0] ? trace_open(d->cfg.trace.file, "server", &d->trace) : 0;
+	if (rc)
+		return rc;
+	*what = "the loop";
+	rc = io_loop_init(&d->loop, NULL);
+	if (rc)
+		return rc;
+	io_loop_set_log(&d->loop, &d->log.log);
+	timers_init(&d->timers, io_now_fresh_ms(&d->loop));
+	io_deadline_init(&d->deadline, &d->loop, on_deadline, d);
+	io_loop_after_batch(&d->loop, &d->batch, after_batch, d);
+	*what = "store.path";
+	rc = store_open(d->cfg.store.path, io_digest(), 0, &d->store, why, sizeof(why));
+	if (rc) {
+		log_line(&d->log.log, LOG_ERROR, "confabd", "%s: %s (confabctl user add makes one)",
+			 d->cfg.store.path, why[0] ? why : error_text(rc));
+		return rc;
+	}
+	*what = "the SIP sockets";
+	rc = start_stack(d);
+	if (rc == 0)
+		rc = start_core(d);
+	if (rc)
+		return rc;
+	*what = "the MSRP switch";
+	rc = confabd_seats_start(d);
+	if (rc)
+		return rc;
+	*what = "the controlling function";
+	return start_controlling(d);
+}
+
+static void stop(struct confabd *d)
+{
+	switch_threads_stop(d->switch_threads);
+	controlling_free(d->controlling);
+	core_free(d->core);
+	sip_stack_free(d->stack);
+	confabd_sockets_close(d);
+	if (d->loop.uv) {
+		io_batch_fini(&d->batch);
+		io_deadline_fini(&d->deadline);
+		io_loop_fini(&d->loop);
+	}
+	store_close(d->store);
+	trace_close(d->trace);
+	io_log_close(&d->log);
+}
+
+int main(int argc, char **argv)
+{
+	static struct confabd d;
+	struct options o = {0};
+	struct io_signals *signals = NULL;
+	const char *what = "";
+	int rc;
+
+	parse_options(argc, argv, &o);
+	if (load_config(&o, &d.cfg))
+		return EXIT_USAGE;
+	if (o.check) {
+		puts("configuration ok");
+		return 0;
+	}
+	(void)io_limits_raise_files();
+	xml_init();
+	d.entropy = io_entropy();
+	rc = start(&d, &what);
+	if (rc) {
+		fprintf(stderr, "confabd: cannot start: %s: %s\n", what, error_text(rc));
+	} else {
+		(void)io_signals_open(&d.loop, on_signal, &d, &signals);
+		log_line(&d.log.log, LOG_INFO, "confabd", "ready");
+		io_run(&d.loop);
+		io_signals_close(signals);
+	}
+	stop(&d);
+	return rc ? 1 : 0;
+}

@@ -1,0 +1,212 @@
+/* The SIP sockets of confabd, and the stack's connections on them. */
+#include "confabd.h"
+
+#include "base/error.h"
+#include "io/tcp.h"
+#include "io/udp.h"
+
+#include <stdlib.h>
+
+enum { QUEUE_MAX = 4 * 1024 * 1024 };
+
+struct confabd_sockets {
+	struct confabd *d;
+	size_t n_udp, n_tcp;
+	struct io_udp *udp[OPTION_LIST_MAX];
+	struct addr udp_addr[OPTION_LIST_MAX];
+	struct io_listener *tcp[OPTION_LIST_MAX];
+};
+
+/* Between an io_conn and the stack's side of it. */
+struct link {
+	struct confabd *d;
+	struct io_conn *io;
+	struct sip_conn *sip;
+};
+
+static void on_datagram(void *ctx, struct io_udp *udp, struct view bytes, const struct addr *from)
+{
+	struct confabd *d = ctx;
+
+	(void)udp;
+	sip_stack_datagram(d->stack, bytes, from, io_now_ms(&d->loop));
+}
+
+static void on_connected(void *ctx, struct io_conn *io)
+{
+	struct link *l = ctx;
+
+	(void)io;
+	if (l->sip)
+		sip_conn_up(l->sip, io_now_ms(&l->d->loop));
+}
+
+static void on_data(void *ctx, struct io_conn *io, struct view bytes)
+{
+	struct link *l = ctx;
+
+	(void)io;
+	if (l->sip)
+		sip_conn_recv(l->sip, bytes, io_now_ms(&l->d->loop));
+}
+
+static void on_closed(void *ctx, struct io_conn *io, int error)
+{
+	struct link *l = ctx;
+
+	(void)io;
+	(void)error;
+	if (l->sip)
+		sip_conn_down(l->sip, io_now_ms(&l->d->loop));
+	free(l);
+}
+
+static const struct io_conn_events events = {
+	.connected = on_connected, .data = on_data, .closed = on_closed};
+
+static void on_accept(void *ctx, struct io_listener *listener, struct io_conn *io)
+{
+	struct confabd *d = ctx;
+	struct link *l = calloc(1, sizeof(*l));
+	struct addr remote;
+
+	(void)listener;
+	if (!l)
+		return;
+	io_conn_remote(io, &remote);
+	l->d = d;
+	l->io = io;
+	l->sip = sip_conn_accept(d->stack, l, SIP_TCP, &remote, io_now_ms(&d->loop));
+	if (!l->sip) {
+		free(l);
+		return;
+	}
+	io_conn_attach(io, &events, l);
+}
+
+static void udp_send(void *ctx, const struct addr *to, struct view bytes)
+{
+	struct confabd *d = ctx;
+
+	for (size_t i = 0; i < d->sockets->n_udp; i++)
+		if (d->sockets->udp_addr[i].family == to->family) {
+			(void)io_udp_send(d->sockets->udp[i], to, bytes);
+			return;
+		}
+}
+
+static void *connect_to(void *ctx, struct sip_conn *conn, enum sip_transport t, const struct addr *to)
+{
+	struct confabd *d = ctx;
+	struct io_conn_options options = {.queue_max = QUEUE_MAX};
+	struct link *l;
+
+	if (t != SIP_TCP)
+		return NULL;
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return NULL;
+	l->d = d;
+	l->sip = conn;
+	if (io_conn_connect(&d->loop, to, &options, &events, l, &l->io)) {
+		free(l);
+		return NULL;
+	}
+	return l;
+}
+
+static void write_to(void *ctx, void *handle, struct view bytes)
+{
+	struct link *l = handle;
+
+	(void)ctx;
+	/* A peer that does not read what it asked for: its own connection is the price. */
+	if (io_conn_write(l->io, bytes) == E_LIMIT)
+		io_conn_reset(l->io);
+}
+
+static void close_it(void *ctx, void *handle)
+{
+	struct link *l = handle;
+
+	(void)ctx;
+	l->sip = NULL;
+	io_conn_finish(l->io, 1000);
+}
+
+void confabd_sockets_ops(struct sip_stack_ops *ops)
+{
+	ops->udp_send = udp_send;
+	ops->connect = connect_to;
+	ops->write = write_to;
+	ops->close = close_it;
+}
+
+static int open_one(struct confabd *d, const struct option_listen *want, struct addr *bound)
+{
+	struct confabd_sockets *s = d->sockets;
+	struct io_listener_options options = {.max_conns = d->cfg.sip.max_connections,
+					      .queue_max = QUEUE_MAX};
+	int rc;
+
+	if (want->transport == OPTION_UDP) {
+		rc = io_udp_open(&d->loop, &want->addr, on_datagram, d, &s->udp[s->n_udp]);
+		if (rc)
+			return rc;
+		io_udp_local(s->udp[s->n_udp], bound);
+		s->udp_addr[s->n_udp++] = *bound;
+		return 0;
+	}
+	rc = io_listener_open(&d->loop, &want->addr, &options, on_accept, d, &s->tcp[s->n_tcp]);
+	if (rc)
+		return rc;
+	io_listener_local(s->tcp[s->n_tcp++], bound);
+	return 0;
+}
+
+int confabd_sockets_open(struct confabd *d, struct addr sent_by[3][2])
+{
+	d->sockets = calloc(1, sizeof(*d->sockets));
+	if (!d->sockets)
+		return E_NOMEM;
+	d->sockets->d = d;
+	for (size_t i = 0; i < d->cfg.sip.listen.n; i++) {
+		const struct option_listen *want = &d->cfg.sip.listen.item[i];
+		enum sip_transport t = want->transport == OPTION_UDP ? SIP_UDP : SIP_TCP;
+		struct addr bound, *own;
+		char text[ADDR_TEXT_MAX];
+		int rc = open_one(d, want, &bound);
+
+		if (rc) {
+			log_line(&d->log.log, LOG_ERROR, "confabd", "cannot listen on %s %s: %s",
+				 sip_transport_text(t), addr_text(&want->addr, text), error_text(rc));
+			return rc;
+		}
+		own = &sent_by[t][bound.family == 6];
+		if (own->family)
+			continue; /* the first of its kind is what others are told */
+		*own = bound;
+		if (d->cfg.sip.advertise.family == bound.family) {
+			*own = d->cfg.sip.advertise;
+			if (!own->port)
+				own->port = bound.port;
+		}
+		log_line(&d->log.log, LOG_INFO, "confabd", "SIP on %s %s", sip_transport_text(t),
+			 addr_text(&bound, text));
+	}
+	return 0;
+}
+
+void confabd_sockets_close(struct confabd *d)
+{
+	struct confabd_sockets *s = d->sockets;
+
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->n_udp; i++)
+		io_udp_close(s->udp[i]);
+	for (size_t i = 0; i < s->n_tcp; i++)
+		io_listener_close(s->tcp[i]);
+	free(s);
+	d->sockets = NULL;
+}

@@ -1,0 +1,690 @@
+#include "confabd_switch.h"
+
+#include "base/error.h"
+#include "io/entropy.h"
+#include "io/mailbox.h"
+#include "io/tcp.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { THREADS_MAX = 64, WRITE_PIECES = 64 };
+
+struct switch_thread {
+	struct switch_threads *all;
+	unsigned number;
+	struct io_loop loop;
+	struct io_mailbox *mailbox;
+	struct io_listener *listener;
+	struct io_thread thread;
+	struct io_deadline deadline;
+	struct io_batch batch;
+	struct timers timers;
+	struct switch_shard *shard;
+	struct list woken; /* struct link */
+	struct addr addr;
+	bool has_loop, started;
+	atomic_size_t seats;
+	uv_mutex_t lock; /* of counts, which other threads read */
+	struct switch_counts counts;
+};
+
+struct switch_threads {
+	struct switch_threads_config cfg;
+	const struct log *log;
+	struct io_mailbox *events;
+	bool stopping;	  /* set while no thread runs */
+	atomic_uint turn; /* where switch_threads_pick begins to look */
+	unsigned n;
+	struct switch_thread thread[];
+};
+
+/* A connection: the switch's side and the world's. */
+struct link {
+	struct switch_thread *t;
+	struct io_conn *io;
+	struct switch_conn *conn; /* NULL: the switch has let it go */
+	struct list wake;
+	bool finish, blocked;
+};
+
+enum command_type {
+	COMMAND_OPEN,
+	COMMAND_ANSWER,
+	COMMAND_CLOSE,
+	COMMAND_END,
+	COMMAND_MAIL,
+	COMMAND_STOP
+};
+
+/* What a thread is told; its texts follow it in one allocation. */
+struct command {
+	struct io_mail mail;
+	enum command_type type;
+	uint64_t request;
+	switch_conference_id conference;
+	switch_seat_id seat;
+	bool drain;
+	struct switch_mail *switch_mail;
+	struct view uri;
+	struct switch_seat_answer answer;
+	size_t n_seats;
+	struct switch_seat_config *seats;
+};
+
+struct event_mail {
+	struct io_mail mail;
+	unsigned shard;
+	struct switch_event event;
+	struct switch_seat_ready ready[];
+};
+
+/* ---- output ---- */
+
+static void trace(const struct link *l, bool out, const struct view *piece, size_t n, size_t bytes)
+{
+	const struct switch_threads_config *cfg = &l->t->all->cfg;
+	struct addr local, remote;
+
+	if (!cfg->trace)
+		return;
+	io_conn_local(l->io, &local);
+	io_conn_remote(l->io, &remote);
+	for (size_t i = 0; i < n && bytes; i++) {
+		struct view v = view_first(piece[i], bytes);
+
+		cfg->trace(cfg->trace_ctx, l->t->number, out, &local, &remote, v);
+		bytes -= v.n;
+	}
+}
+
+static void link_block(struct link *l, bool blocked)
+{
+	if (l->blocked != blocked)
+		io_conn_want_write(l->io, blocked);
+	l->blocked = blocked;
+}
+
+static size_t total(const struct view *piece, size_t n)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < n; i++)
+		bytes += piece[i].n;
+	return bytes;
+}
+
+static void link_flush(struct link *l)
+{
+	struct view piece[WRITE_PIECES];
+
+	while (l->conn) {
+		size_t n = switch_conn_output(l->conn, piece, WRITE_PIECES), taken = 0, offered;
+
+		if (n == 0)
+			break;
+		offered = total(piece, n);
+		/* Not up yet, or closing: connected or closed will be told. */
+		if (io_conn_try_writev(l->io, piece, n, &taken))
+			return;
+		trace(l, true, piece, n, taken);
+		if (taken)
+			switch_conn_consumed(l->conn, taken, io_now_ms(&l->t->loop));
+		if (taken < offered) {
+			link_block(l, true);
+			return;
+		}
+	}
+	link_block(l, false);
+	if (l->finish) {
+		l->finish = false;
+		io_conn_finish(l->io, 0);
+	}
+}
+
+static void after_batch(void *ctx)
+{
+	struct switch_thread *t = ctx;
+
+	while (!list_empty(&t->woken)) {
+		struct link *l = CONTAINER(t->woken.next, struct link, wake);
+
+		list_del(&l->wake);
+		if (!l->blocked)
+			link_flush(l);
+	}
+	uv_mutex_lock(&t->lock);
+	switch_shard_counts(t->shard, &t->counts);
+	atomic_store_explicit(&t->seats, (size_t)t->counts.seats, memory_order_relaxed);
+	uv_mutex_unlock(&t->lock);
+	io_deadline_set(&t->deadline, timers_next(&t->timers));
+}
+
+static void on_deadline(void *ctx, uint64_t now_ms)
+{
+	struct switch_thread *t = ctx;
+
+	timers_run(&t->timers, now_ms);
+}
+
+/* ---- what the switch asks of the world ---- */
+
+static void op_wake(void *ctx, void *handle)
+{
+	struct switch_thread *t = ctx;
+	struct link *l = handle;
+
+	if (list_empty(&l->wake))
+		list_add_tail(&t->woken, &l->wake);
+}
+
+static void op_read(void *ctx, void *handle, bool on)
+{
+	struct link *l = handle;
+
+	(void)ctx;
+	if (on)
+		io_conn_read_resume(l->io);
+	else
+		io_conn_read_pause(l->io);
+}
+
+static void op_finish(void *ctx, void *handle)
+{
+	struct link *l = handle;
+
+	l->finish = true;
+	op_wake(ctx, handle);
+}
+
+static void op_close(void *ctx, void *handle)
+{
+	struct link *l = handle;
+
+	(void)ctx;
+	l->conn = NULL;
+	list_del(&l->wake);
+	io_conn_close(l->io);
+}
+
+static void on_connected(void *ctx, struct io_conn *io)
+{
+	struct link *l = ctx;
+
+	(void)io;
+	if (l->conn)
+		switch_conn_up(l->conn, io_now_ms(&l->t->loop));
+}
+
+static void on_data(void *ctx, struct io_conn *io, struct view bytes)
+{
+	struct link *l = ctx;
+
+	(void)io;
+	if (!l->conn)
+		return;
+	trace(l, false, &bytes, 1, bytes.n);
+	switch_conn_recv(l->conn, bytes, io_now_ms(&l->t->loop));
+}
+
+static void on_writable(void *ctx, struct io_conn *io)
+{
+	(void)io;
+	link_flush(ctx);
+}
+
+static void on_closed(void *ctx, struct io_conn *io, int error)
+{
+	struct link *l = ctx;
+	struct switch_conn *conn = l->conn;
+
+	(void)io;
+	(void)error;
+	l->conn = NULL;
+	list_del(&l->wake);
+	if (conn)
+		switch_conn_down(conn, io_now_ms(&l->t->loop));
+	free(l);
+}
+
+static const struct io_conn_events link_events = {
+	.connected = on_connected,
+	.data = on_data,
+	.writable = on_writable,
+	.closed = on_closed,
+};
+
+static struct link *link_new(struct switch_thread *t)
+{
+	struct link *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return NULL;
+	l->t = t;
+	list_init(&l->wake);
+	return l;
+}
+
+static void *op_connect(void *ctx, struct switch_conn *conn, const struct addr *to, bool tls)
+{
+	struct switch_thread *t = ctx;
+	struct link *l = tls ? NULL : link_new(t);
+
+	if (!l)
+		return NULL;
+	l->conn = conn;
+	if (io_conn_connect(&t->loop, to, NULL, &link_events, l, &l->io)) {
+		free(l);
+		return NULL;
+	}
+	return l;
+}
+
+static void on_accept(void *ctx, struct io_listener *listener, struct io_conn *io)
+{
+	struct switch_thread *t = ctx;
+	struct link *l = link_new(t);
+
+	(void)listener;
+	if (!l)
+		return;
+	l->io = io;
+	l->conn = switch_conn_accept(t->shard, l, io_now_ms(&t->loop));
+	if (!l->conn) {
+		free(l);
+		return;
+	}
+	io_conn_attach(io, &link_events, l);
+}
+
+static void op_event(void *ctx, const struct switch_event *ev)
+{
+	struct switch_thread *t = ctx;
+	struct event_mail *m;
+
+	if (t->all->stopping)
+		return;
+	m = calloc(1, sizeof(*m) + ev->n_seats * sizeof(m->ready[0]));
+	if (!m) {
+		log_line(t->all->log, LOG_ERROR, "switch", "an event was lost: no memory");
+		return;
+	}
+	m->shard = t->number;
+	m->event = *ev;
+	m->event.seat_ready = m->ready;
+	if (ev->n_seats)
+		memcpy(m->ready, ev->seat_ready, ev->n_seats * sizeof(m->ready[0]));
+	io_mailbox_post(t->all->events, &m->mail);
+}
+
+/* ---- mail ---- */
+
+static struct command *command_new(struct switch_threads *ts, enum command_type type, size_t extra)
+{
+	struct command *c = calloc(1, sizeof(*c) + extra);
+
+	if (c)
+		c->type = type;
+	else
+		log_line(ts->log, LOG_ERROR, "switch", "a command was lost: no memory");
+	return c;
+}
+
+static void command_post(struct switch_threads *ts, unsigned shard, struct command *c)
+{
+	if (!c)
+		return;
+	if (shard < ts->n)
+		io_mailbox_post(ts->thread[shard].mailbox, &c->mail);
+	else
+		free(c);
+}
+
+static void op_mail(void *ctx, unsigned to, struct switch_mail *mail)
+{
+	struct switch_thread *t = ctx;
+	struct command *c;
+
+	if (t->all->stopping || to >= t->all->n || !(c = command_new(t->all, COMMAND_MAIL, 0))) {
+		switch_mail_free(mail);
+		return;
+	}
+	c->switch_mail = mail;
+	command_post(t->all, to, c);
+}
+
+static void on_command(void *ctx, struct io_mail *mail)
+{
+	struct switch_thread *t = ctx;
+	struct command *c = CONTAINER(mail, struct command, mail);
+	uint64_t now = io_now_ms(&t->loop);
+
+	switch (c->type) {
+	case COMMAND_OPEN:
+		switch_seats_open(t->shard, c->request, c->conference, c->uri, c->seats, c->n_seats,
+				  now);
+		break;
+	case COMMAND_ANSWER:
+		switch_seat_answer(t->shard, c->seat, &c->answer, now);
+		break;
+	case COMMAND_CLOSE:
+		switch_seat_close(t->shard, c->seat, c->drain, now);
+		break;
+	case COMMAND_END:
+		switch_conference_close(t->shard, c->conference, now);
+		break;
+	case COMMAND_MAIL:
+		switch_mail_deliver(t->shard, c->switch_mail, now);
+		break;
+	case COMMAND_STOP:
+		io_stop(&t->loop);
+		break;
+	}
+	free(c);
+}
+
+static void discard_command(void *ctx, struct io_mail *mail)
+{
+	struct command *c = CONTAINER(mail, struct command, mail);
+
+	(void)ctx;
+	switch_mail_free(c->switch_mail);
+	free(c);
+}
+
+static void on_event(void *ctx, struct io_mail *mail)
+{
+	struct switch_threads *ts = ctx;
+	struct event_mail *m = CONTAINER(mail, struct event_mail, mail);
+
+	ts->cfg.event(ts->cfg.ctx, m->shard, &m->event);
+	free(m);
+}
+
+static void discard_event(void *ctx, struct io_mail *mail)
+{
+	(void)ctx;
+	free(CONTAINER(mail, struct event_mail, mail));
+}
+
+/* Copies v behind *at and moves it on. */
+static struct view keep(char **at, struct view v)
+{
+	struct view copy = view_of(*at, v.n);
+
+	if (v.n)
+		memcpy(*at, v.p, v.n);
+	*at += v.n;
+	return copy;
+}
+
+void switch_threads_seats_open(struct switch_threads *ts, unsigned shard, uint64_t request,
+			       switch_conference_id conference, struct view conference_uri,
+			       const struct switch_seat_config *seat, size_t n_seats)
+{
+	size_t extra = n_seats * sizeof(*seat) + conference_uri.n;
+	struct command *c;
+	char *at;
+
+	for (size_t i = 0; i < n_seats; i++)
+		extra += seat[i].uri.n + seat[i].display.n;
+	c = command_new(ts, COMMAND_OPEN, extra);
+	if (!c || shard >= ts->n) {
+		struct switch_event ev = {.type = SWITCH_EV_SEATS_FAILED,
+					  .request = request,
+					  .conference = conference,
+					  .error = c ? E_NOTFOUND : E_NOMEM};
+
+		free(c);
+		ts->cfg.event(ts->cfg.ctx, shard, &ev);
+		return;
+	}
+	c->request = request;
+	c->conference = conference;
+	c->n_seats = n_seats;
+	c->seats = (struct switch_seat_config *)(void *)(c + 1);
+	at = (char *)(c->seats + n_seats);
+	c->uri = keep(&at, conference_uri);
+	for (size_t i = 0; i < n_seats; i++) {
+		c->seats[i] = seat[i];
+		c->seats[i].uri = keep(&at, seat[i].uri);
+		c->seats[i].display = keep(&at, seat[i].display);
+	}
+	command_post(ts, shard, c);
+}
+
+void switch_threads_seat_answer(struct switch_threads *ts, unsigned shard, switch_seat_id seat,
+				const struct switch_seat_answer *a)
+{
+	struct command *c =
+		command_new(ts, COMMAND_ANSWER,
+			    a->remote_path.n + a->accept_types.n + a->accept_wrapped_types.n);
+	char *at;
+
+	if (!c)
+		return;
+	at = (char *)(c + 1);
+	c->seat = seat;
+	c->answer = *a;
+	c->answer.remote_path = keep(&at, a->remote_path);
+	c->answer.accept_types = keep(&at, a->accept_types);
+	c->answer.accept_wrapped_types = keep(&at, a->accept_wrapped_types);
+	command_post(ts, shard, c);
+}
+
+void switch_threads_seat_close(struct switch_threads *ts, unsigned shard, switch_seat_id seat,
+			       bool drain)
+{
+	struct command *c = command_new(ts, COMMAND_CLOSE, 0);
+
+	if (!c)
+		return;
+	c->seat = seat;
+	c->drain = drain;
+	command_post(ts, shard, c);
+}
+
+void switch_threads_conference_close(struct switch_threads *ts, unsigned shard,
+				     switch_conference_id conference)
+{
+	struct command *c = command_new(ts, COMMAND_END, 0);
+
+	if (!c)
+		return;
+	c->conference = conference;
+	command_post(ts, shard, c);
+}
+
+/* ---- life ---- */
+
+static void thread_run(void *ctx)
+{
+	struct switch_thread *t = ctx;
+
+	io_run(&t->loop);
+}
+
+static int thread_listen(struct switch_thread *t)
+{
+	const struct switch_threads_config *cfg = &t->all->cfg;
+	struct io_listener_options options = {.max_conns = cfg->shard.max_conns};
+	struct addr at = cfg->listen;
+	char text[ADDR_TEXT_MAX];
+	int rc;
+
+	if (at.port)
+		at.port = (uint16_t)(at.port + t->number);
+	rc = io_listener_open(&t->loop, &at, &options, on_accept, t, &t->listener);
+	if (rc) {
+		log_line(t->all->log, LOG_ERROR, "switch", "cannot listen on %s: %s",
+			 addr_text(&at, text), error_text(rc));
+		return rc;
+	}
+	io_listener_local(t->listener, &t->addr);
+	return 0;
+}
+
+/* Everything but the thread itself: what follows needs the port. */
+static int thread_init(struct switch_threads *ts, unsigned i)
+{
+	struct switch_thread *t = &ts->thread[i];
+	struct switch_ops ops = {op_wake,  op_read,  op_connect, op_finish,
+				 op_close, op_event, op_mail,	 t};
+	struct switch_config cfg = ts->cfg.shard;
+	struct entropy entropy = io_entropy();
+	int rc;
+
+	t->all = ts;
+	t->number = i;
+	list_init(&t->woken);
+	uv_mutex_init(&t->lock);
+	rc = io_loop_init(&t->loop, NULL);
+	if (rc) {
+		uv_mutex_destroy(&t->lock);
+		return rc;
+	}
+	t->has_loop = true;
+	io_loop_set_log(&t->loop, ts->log);
+	timers_init(&t->timers, io_now_ms(&t->loop));
+	rc = thread_listen(t);
+	if (!rc)
+		rc = io_mailbox_open(&t->loop, on_command, discard_command, t, &t->mailbox);
+	if (rc)
+		return rc;
+	cfg.shard = i;
+	cfg.n_shards = ts->cfg.n_threads;
+	cfg.unix_ms_at_zero = io_wall_ms() - io_now_ms(&t->loop);
+	if (!cfg.advertise.family)
+		cfg.advertise = t->addr;
+	cfg.advertise.port = t->addr.port;
+	t->shard = switch_shard_new(&cfg, &ops, &t->timers, &entropy, ts->log);
+	if (!t->shard)
+		return E_NOMEM;
+	io_deadline_init(&t->deadline, &t->loop, on_deadline, t);
+	io_loop_after_batch(&t->loop, &t->batch, after_batch, t);
+	return 0;
+}
+
+static void thread_fini(struct switch_thread *t)
+{
+	if (!t->has_loop)
+		return;
+	if (t->shard) {
+		io_batch_fini(&t->batch);
+		io_deadline_fini(&t->deadline);
+	}
+	/* Connections are told to be closed in here, so the shard goes last. */
+	io_loop_fini(&t->loop);
+	switch_shard_free(t->shard);
+	uv_mutex_destroy(&t->lock);
+}
+
+struct switch_threads *switch_threads_start(const struct switch_threads_config *cfg,
+					    const struct log *log)
+{
+	struct switch_threads *ts;
+	int rc = 0;
+
+	if (cfg->n_threads < 1 || cfg->n_threads > THREADS_MAX)
+		return NULL;
+	ts = calloc(1, sizeof(*ts) + cfg->n_threads * sizeof(ts->thread[0]));
+	if (!ts)
+		return NULL;
+	ts->cfg = *cfg;
+	ts->log = log;
+	if (io_mailbox_open(cfg->loop, on_event, discard_event, ts, &ts->events)) {
+		free(ts);
+		return NULL;
+	}
+	while (!rc && ts->n < cfg->n_threads)
+		rc = thread_init(ts, ts->n++);
+	for (unsigned i = 0; !rc && i < ts->n; i++) {
+		char name[24];
+
+		(void)snprintf(name, sizeof(name), "switch-%u", i);
+		rc = io_thread_start(&ts->thread[i].thread, name, thread_run, &ts->thread[i]);
+		ts->thread[i].started = !rc;
+	}
+	if (!rc)
+		return ts;
+	log_line(log, LOG_ERROR, "switch", "cannot start: %s", error_text(rc));
+	switch_threads_stop(ts);
+	return NULL;
+}
+
+void switch_threads_stop(struct switch_threads *ts)
+{
+	if (!ts)
+		return;
+	for (unsigned i = 0; i < ts->n; i++) {
+		struct command *c = NULL;
+
+		/* Without it the thread would never end: there is nothing else that could be done.
+		 */
+		while (ts->thread[i].started && !(c = command_new(ts, COMMAND_STOP, 0)))
+			;
+		if (c)
+			command_post(ts, i, c);
+	}
+	for (unsigned i = 0; i < ts->n; i++)
+		if (ts->thread[i].started)
+			io_thread_join(&ts->thread[i].thread);
+	ts->stopping = true;
+	for (unsigned i = 0; i < ts->n; i++)
+		thread_fini(&ts->thread[i]);
+	io_mailbox_close(ts->events);
+	free(ts);
+}
+
+unsigned switch_threads_count(const struct switch_threads *ts)
+{
+	return ts->n;
+}
+
+void switch_threads_addr(const struct switch_threads *ts, unsigned i, struct addr *out)
+{
+	*out = ts->thread[i < ts->n ? i : 0].addr;
+}
+
+unsigned switch_threads_pick(struct switch_threads *ts)
+{
+	/* Among equals they take turns: numbers are those of the last batch. */
+	unsigned first = atomic_fetch_add(&ts->turn, 1) % ts->n, best = first;
+
+	for (unsigned k = 1; k < ts->n; k++) {
+		unsigned i = (first + k) % ts->n;
+
+		if (atomic_load_explicit(&ts->thread[i].seats, memory_order_relaxed) <
+		    atomic_load_explicit(&ts->thread[best].seats, memory_order_relaxed))
+			best = i;
+	}
+	return best;
+}
+
+void switch_threads_counts(struct switch_threads *ts, struct switch_counts *out)
+{
+	struct switch_counts sum = {0};
+
+	for (unsigned i = 0; i < ts->n; i++) {
+		struct switch_thread *t = &ts->thread[i];
+		struct switch_counts c;
+
+		uv_mutex_lock(&t->lock);
+		c = t->counts;
+		uv_mutex_unlock(&t->lock);
+		sum.conns += c.conns;
+		sum.conferences += c.conferences;
+		sum.seats += c.seats;
+		sum.sends_in += c.sends_in;
+		sum.chunks_in += c.chunks_in;
+		sum.deliveries += c.deliveries;
+		sum.bytes_in += c.bytes_in;
+		sum.bytes_out += c.bytes_out;
+		sum.refused += c.refused;
+		sum.aborted += c.aborted;
+		sum.failed += c.failed;
+		sum.mails += c.mails;
+	}
+	*out = sum;
+}

@@ -1,0 +1,140 @@
+/*
+ * libconfab: an OMA SIMPLE IM client to embed.
+ *
+ * One struct confab is one user at one server. It runs on a libuv loop of the caller's, on that
+ * loop's thread alone: every function here is called on it, and every event comes on it. Nothing
+ * blocks. What a person would see as one chat is a conversation with a number; a conversation keeps its
+ * number when it becomes a conference.
+ *
+ *	struct confab_options o = { .user = "sip:ann@example.com", .password = "…",
+ *				    .server = "192.0.2.10:5060" };
+ *	confab_new(loop, &o, on_event, NULL, &c);
+ *	confab_call(c, (const char *[]){"sip:bo@example.com"}, 1, &chat);
+ *	confab_send(c, chat, "hello", 5, NULL);      // waits until the chat is open
+ *	confab_add(c, chat, (const char *[]){"sip:charles@example.com"}, 1);
+ *
+ * Functions return 0 or a negative code (confab_error_text). Strings are UTF-8, copied when kept.
+ */
+#ifndef CONFAB_CONFAB_H
+#define CONFAB_CONFAB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct uv_loop_s;
+struct confab;
+
+enum { CONFAB_ID_SIZE = 33 }; /* a Message-ID and its NUL */
+
+enum confab_event_type {
+	CONFAB_REGISTERED,      /* the server knows where we are; expires */
+	CONFAB_REGISTER_FAILED, /* status, text; it is tried again */
+	CONFAB_INVITED,         /* somebody wants to chat: answer with confab_accept or confab_decline (not with
+	                         * auto_accept) */
+	CONFAB_RINGING,         /* the other side is being asked */
+	CONFAB_OPEN,            /* the conversation can carry messages; conference tells of which kind */
+	CONFAB_MOVING,          /* the conversation is becoming a conference; peer: who asked for it */
+	CONFAB_MOVED,           /* it is one now; uri: the conference */
+	CONFAB_MOVE_FAILED,     /* it stays what it was; status, text */
+	CONFAB_MESSAGE,         /* from, id, content_type, data */
+	CONFAB_SENT,            /* a message of ours (id) has a new state */
+	CONFAB_ROSTER,          /* who is in the conference, in full */
+	CONFAB_JOINED,          /* peer is in */
+	CONFAB_LEFT,            /* peer is out; text says how */
+	CONFAB_ENDED,           /* the conversation is over; status, text */
+	CONFAB_CONNECTION,      /* text: "lost", "restored" */
+};
+
+enum confab_sent {
+	CONFAB_SENT_ACCEPTED,    /* the next hop (in a conference: the switch) has all of it */
+	CONFAB_SENT_DELIVERED,   /* the peer has it */
+	CONFAB_SENT_FAILED,      /* it was refused, or reported as not delivered: status, text */
+	CONFAB_SENT_UNCONFIRMED, /* the connection broke before anybody confirmed it: it may or may not have arrived */
+};
+
+struct confab_participant {
+	const char *uri, *display, *status; /* status: "connected", "dialing-out", "disconnected" … (RFC 4575) */
+	const char *how;                    /* of a disconnected one: "departed", "booted", "failed", "busy", or "" */
+	bool self, anonymous;
+};
+
+/* Valid during the callback. Strings that do not apply are "". */
+struct confab_event {
+	enum confab_event_type type;
+	uint32_t conversation;
+	bool conference;
+	const char *peer, *display, *uri, *id, *text, *content_type;
+	const char *data;  /* of a message; not NUL-terminated */
+	size_t data_n;
+	bool to_all;       /* a message: for everybody in the conference; false: for us alone */
+	enum confab_sent sent;
+	int status;        /* SIP or MSRP status where there is one */
+	uint32_t expires;  /* seconds */
+	const struct confab_participant *participant;
+	size_t n_participants;
+};
+
+typedef void confab_event_fn(void *ctx, const struct confab_event *ev);
+
+/* One message as it was on the wire. dir: '>' sent, '<' received. protocol: "sip" or "msrp". */
+typedef void confab_trace_fn(void *ctx, char dir, const char *protocol, const char *transport,
+			     const char *local, const char *remote, const char *bytes, size_t n);
+/* level: 0 error … 3 debug. */
+typedef void confab_log_fn(void *ctx, int level, const char *text);
+
+/* NULL or 0: the default. */
+struct confab_options {
+	const char *user;         /* own IM Address, "sip:ann@example.com"; required */
+	const char *display;      /* name shown to others */
+	const char *password;
+	const char *server;       /* address of the SIP server, "192.0.2.10:5060"; required */
+	const char *transport;    /* "tcp" (default) or "udp" */
+	const char *listen;       /* own address; default: the one the kernel uses towards the server */
+	uint16_t sip_port, msrp_port; /* default: chosen by the kernel */
+	const char *factory;      /* Conference-factory-URI; default sip:conference-factory@DOMAIN */
+	const char *feature_tag;  /* default +g.oma.sip-im */
+	bool auto_accept;         /* take every chat */
+	bool ask_before_move;     /* treat an INVITE with Replaces as an invitation; default: move without asking */
+	unsigned max_conversations; /* at once; beyond: 486. Default 64 */
+	uint32_t register_expires;  /* seconds; default 600 */
+	uint64_t max_message;       /* bytes of an incoming message; default 10 MiB */
+	confab_trace_fn *trace;
+	confab_log_fn *log;
+	void *trace_ctx, *log_ctx;
+};
+
+/* Opens the sockets and registers. The caller's ctx comes back with each event. */
+int confab_new(struct uv_loop_s *loop, const struct confab_options *options, confab_event_fn *on_event,
+	       void *ctx, struct confab **out);
+/* Leaves all conversations, unregisters, and calls done when nothing is left (bounded: two seconds). Then
+ * confab_free. */
+void confab_shutdown(struct confab *c, void (*done)(void *ctx), void *ctx);
+/* Frees at once; what was not said stays unsaid. */
+void confab_free(struct confab *c);
+
+/* One URI: a 1-1 chat. Several: a conference made by the server's factory. */
+int confab_call(struct confab *c, const char *const *uris, size_t n, uint32_t *conversation_out);
+int confab_accept(struct confab *c, uint32_t conversation);
+/* status: 486 busy, 603 declined, 480 … */
+int confab_decline(struct confab *c, uint32_t conversation, int status);
+/* Sends text. It goes to whom the conversation holds at this moment: in a 1-1 chat the peer alone; from confab_add on,
+ * everybody. It waits when the conversation is not open yet. id_out (CONFAB_ID_SIZE) may be NULL. */
+int confab_send(struct confab *c, uint32_t conversation, const char *text, size_t n, char *id_out);
+/* Adds people. A 1-1 chat becomes a conference. */
+int confab_add(struct confab *c, uint32_t conversation, const char *const *uris, size_t n);
+/* Leaves and forgets the conversation. anonymous: the others are not told who left. */
+int confab_leave(struct confab *c, uint32_t conversation, bool anonymous);
+/* Asks for a CONFAB_ROSTER event. */
+int confab_who(struct confab *c, uint32_t conversation);
+
+/* Fault injection, for tests of what is built on this: resets a connection. which: "sip", "direct" or "conference" (the MSRP
+ * connections of a conversation). */
+int confab_break(struct confab *c, uint32_t conversation, const char *which);
+
+const char *confab_error_text(int error);
+/* Own addresses, "host:port", once confab_new has returned. */
+const char *confab_sip_address(const struct confab *c);
+const char *confab_msrp_address(const struct confab *c);
+
+#endif

@@ -1,0 +1,100 @@
+#include "base/addr.h"
+
+#include "base/error.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+
+int addr_parse(struct view host, uint16_t port, struct addr *out)
+{
+	char text[INET6_ADDRSTRLEN];
+	struct addr a = {.port = port};
+
+	if (host.n >= 2 && host.p[0] == '[' && host.p[host.n - 1] == ']') {
+		host = view_of(host.p + 1, host.n - 2);
+		if (view_find(host, ':', 0) == host.n)
+			return E_SYNTAX;
+	}
+	if (host.n == 0 || !view_copy(host, text, sizeof(text)) || strlen(text) != host.n)
+		return E_SYNTAX;
+	if (inet_pton(AF_INET, text, a.ip) == 1)
+		a.family = 4;
+	else if (inet_pton(AF_INET6, text, a.ip) == 1)
+		a.family = 6;
+	else
+		return E_SYNTAX;
+	*out = a;
+	return 0;
+}
+
+int addr_parse_hostport(struct view text, uint16_t default_port, struct addr *out)
+{
+	uint32_t port = default_port;
+	struct view host = text;
+	size_t colon;
+
+	if (text.n && text.p[0] == '[') {
+		size_t end = view_find(text, ']', 0);
+
+		if (end == text.n)
+			return E_SYNTAX;
+		host = view_first(text, end + 1);
+		text = view_from(text, end + 1);
+		if (text.n && (text.p[0] != ':' || view_to_u32(view_from(text, 1), &port)))
+			return E_SYNTAX;
+	} else {
+		colon = view_find(text, ':', 0);
+		/* Two colons: a bare IPv6 address. */
+		if (colon < text.n && view_find(text, ':', colon + 1) == text.n) {
+			host = view_first(text, colon);
+			if (view_to_u32(view_from(text, colon + 1), &port))
+				return E_SYNTAX;
+		}
+	}
+	if (port > 65535)
+		return E_RANGE;
+	return addr_parse(host, (uint16_t)port, out);
+}
+
+const char *addr_host(const struct addr *a, char *dst)
+{
+	char text[INET6_ADDRSTRLEN] = "";
+
+	if (a->family == 4) {
+		(void)inet_ntop(AF_INET, a->ip, dst, ADDR_TEXT_MAX);
+	} else if (a->family == 6) {
+		(void)inet_ntop(AF_INET6, a->ip, text, sizeof(text));
+		(void)snprintf(dst, ADDR_TEXT_MAX, "[%s]", text);
+	} else {
+		(void)snprintf(dst, ADDR_TEXT_MAX, "unknown");
+	}
+	return dst;
+}
+
+const char *addr_text(const struct addr *a, char *dst)
+{
+	size_t n;
+
+	addr_host(a, dst);
+	n = strlen(dst);
+	(void)snprintf(dst + n, ADDR_TEXT_MAX - n, ":%u", a->port);
+	return dst;
+}
+
+bool addr_same_host(const struct addr *a, const struct addr *b)
+{
+	return a->family == b->family &&
+	       memcmp(a->ip, b->ip, a->family == 4 ? 4 : sizeof(a->ip)) == 0;
+}
+
+bool addr_eq(const struct addr *a, const struct addr *b)
+{
+	return a->port == b->port && addr_same_host(a, b);
+}
+
+bool addr_is_any(const struct addr *a)
+{
+	static const uint8_t zero[16];
+
+	return a->family && memcmp(a->ip, zero, a->family == 4 ? 4 : sizeof(zero)) == 0;
+}

@@ -1,0 +1,497 @@
+/* Conversations: what the person sees as one chat. What he writes, what comes in, and the end. */
+#include "client/state.h"
+
+#include "base/error.h"
+#include "body/cpim.h"
+
+#include <stdlib.h>
+
+static void gate_over(void *ctx, uint64_t now_ms)
+{
+	struct conversation *v = ctx;
+
+	v->gate_over = true;
+	conversation_flush(v, now_ms);
+	move_progress(v, now_ms);
+}
+
+static void hold_over(void *ctx, uint64_t now_ms)
+{
+	(void)now_ms;
+	conversation_release(ctx);
+}
+
+static void resubscribe(void *ctx, uint64_t now_ms)
+{
+	roster_subscribe(ctx, now_ms);
+}
+
+struct conversation *conversation_new(struct client *c, struct view peer)
+{
+	struct conversation *v = calloc(1, sizeof(*v));
+
+	if (!v)
+		return NULL;
+	v->client = c;
+	v->peer = view_dup(peer);
+	if (!v->peer) {
+		free(v);
+		return NULL;
+	}
+	v->id = ++c->next_conversation;
+	list_init(&v->outbox);
+	list_init(&v->holding);
+	timer_init(&v->gate, gate_over, v);
+	timer_init(&v->hold, hold_over, v);
+	timer_init(&v->resubscribe, resubscribe, v);
+	list_add_tail(&c->conversations, &v->link);
+	c->n_conversations++;
+	return v;
+}
+
+struct conversation *conversation_find(const struct client *c, uint32_t id)
+{
+	LIST_EACH(l, next, &c->conversations)
+	{
+		struct conversation *v = CONTAINER(l, struct conversation, link);
+
+		if (v->id == id)
+			return v;
+	}
+	return NULL;
+}
+
+/* --- out --- */
+
+static void tell_sent(struct conversation *v, const char *id, enum confab_sent state, int status,
+		      const char *text)
+{
+	struct confab_event ev = event_of(v, CONFAB_SENT);
+
+	ev.id = id;
+	ev.sent = state;
+	ev.status = status;
+	ev.text = text;
+	client_emit(v->client, &ev);
+}
+
+static void outgoing_free(struct outgoing *o)
+{
+	list_del(&o->link);
+	free(o);
+}
+
+static struct outgoing *outgoing_find(struct conversation *v, struct view id)
+{
+	LIST_EACH(l, next, &v->outbox)
+	{
+		struct outgoing *o = CONTAINER(l, struct outgoing, link);
+
+		if (view_eq(view_str(o->id), id))
+			return o;
+	}
+	return NULL;
+}
+
+/* The message as it goes on the wire: CPIM where the peer takes it (R-5 of RFC 7701: To says for whom). */
+static int compose(const struct leg *leg, const struct outgoing *o, uint64_t now_ms, struct buf *body)
+{
+	struct client *c = leg->conversation->client;
+	char when[CPIM_DATETIME_MAX];
+	struct cpim_text text = {
+		.from_uri = view_str(c->aor),
+		.from_display = view_str(c->display),
+		.to_uri = view_str(leg->peer),
+		.date_time = view_str(cpim_datetime(when, c->cfg.unix_ms_at_zero + now_ms)),
+		.content_type = VIEW("text/plain;charset=utf-8"),
+		.body = view_of(o->text, o->n),
+	};
+
+	if (!leg->cpim) {
+		buf_put(body, text.body);
+		return buf_ok(body) ? 0 : E_NOMEM;
+	}
+	return cpim_write(body, &text);
+}
+
+static int hand_over(struct leg *leg, struct outgoing *o, uint64_t now_ms)
+{
+	struct msrp_outgoing m = {.message_id = view_str(o->id)};
+	struct buf body;
+	int rc;
+
+	buf_init(&body, o->n + 4096);
+	rc = compose(leg, o, now_ms, &body);
+	m.content_type = leg->cpim ? VIEW("message/cpim") : VIEW("text/plain;charset=utf-8");
+	m.content = buf_view(&body);
+	/* Between two phones a report is the peer's own word, also where a relay stands between them. In a
+	 * conference it would only be the switch's, which its 200 is already. */
+	m.success_report = !leg->conference;
+	o->state = OUTGOING_HANDED;
+	o->leg = leg;
+	if (rc == 0)
+		rc = msrp_session_send(leg->msrp, &m, NULL, now_ms);
+	buf_fini(&body);
+	return rc;
+}
+
+/* The gate: may what is written now go to the present leg? While the chat moves, only after all that was written to the old
+ * session was confirmed there, or a bounded time has passed. */
+static bool gate_open(const struct conversation *v)
+{
+	if (!v->current || v->current->state != LEG_OPEN)
+		return false;
+	return !v->old || v->gate_over || v->old->state == LEG_CLOSED || leg_settled(v->old);
+}
+
+void conversation_flush(struct conversation *v, uint64_t now_ms)
+{
+	if (!gate_open(v))
+		return;
+	LIST_EACH(l, next, &v->outbox)
+	{
+		struct outgoing *o = CONTAINER(l, struct outgoing, link);
+		int rc;
+
+		if (o->state != OUTGOING_WAITING)
+			continue;
+		/* Point 5 of "The move": never from one audience to a wider one. */
+		rc = v->current->conference && !o->to_all ? E_DENIED : hand_over(v->current, o, now_ms);
+		if (rc == E_STATE) {
+			o->state = OUTGOING_WAITING;
+			o->leg = NULL;
+			break;
+		}
+		if (rc) {
+			tell_sent(v, o->id, CONFAB_SENT_FAILED, rc == E_LIMIT ? 413 : 0, error_text(rc));
+			outgoing_free(o);
+		}
+	}
+}
+
+int client_send(struct client *c, uint32_t conversation, struct view text, char *id_out, uint64_t now_ms)
+{
+	struct conversation *v = conversation_find(c, conversation);
+	struct outgoing *o;
+
+	if (!v || !v->current)
+		return E_NOTFOUND;
+	if (text.n > TEXT_MAX)
+		return E_LIMIT;
+	if (v->current->state >= LEG_DRAINING || v->current->state == LEG_INCOMING)
+		return E_STATE;
+	o = calloc(1, sizeof(*o) + text.n);
+	if (!o)
+		return E_NOMEM;
+	entropy_token(c->entropy, o->id, 26);
+	o->to_all = v->current->conference;
+	o->n = text.n;
+	if (text.n)
+		memcpy(o->text, text.p, text.n);
+	list_add_tail(&v->outbox, &o->link);
+	if (id_out)
+		memcpy(id_out, o->id, sizeof(o->id));
+	conversation_flush(v, now_ms);
+	return 0;
+}
+
+void conversation_unconfirmed(struct conversation *v, struct leg *leg)
+{
+	LIST_EACH(l, next, &v->outbox)
+	{
+		struct outgoing *o = CONTAINER(l, struct outgoing, link);
+
+		if (leg && o->leg != leg)
+			continue;
+		/* What its receiver answered 200 has arrived, with or without its report. */
+		if (!o->confirmed)
+			tell_sent(v, o->id, o->state == OUTGOING_WAITING ? CONFAB_SENT_FAILED
+									  : CONFAB_SENT_UNCONFIRMED,
+				  0, o->state == OUTGOING_WAITING ? "never sent" : "");
+		outgoing_free(o);
+	}
+}
+
+static void on_state(void *ctx, struct msrp_session *s, struct view message_id,
+		     enum msrp_message_state state, int status, struct view comment, uint64_t now_ms)
+{
+	struct leg *leg = ctx;
+	struct conversation *v = leg->conversation;
+	struct outgoing *o = outgoing_find(v, message_id);
+	char id[CONFAB_ID_SIZE], text[128];
+
+	(void)s;
+	(void)view_copy(message_id, id, sizeof(id));
+	(void)view_copy(comment, text, sizeof(text));
+	switch (state) {
+	case MSRP_MSG_ACCEPTED:
+		tell_sent(v, id, CONFAB_SENT_ACCEPTED, 0, "");
+		if (o && leg->conference)
+			outgoing_free(o);
+		else if (o)
+			o->confirmed = true;
+		break;
+	case MSRP_MSG_DELIVERED:
+		tell_sent(v, id, CONFAB_SENT_DELIVERED, 0, "");
+		if (o)
+			outgoing_free(o);
+		break;
+	case MSRP_MSG_FAILED:
+		tell_sent(v, id, CONFAB_SENT_FAILED, status, text);
+		if (o)
+			outgoing_free(o);
+		break;
+	default:
+		return;
+	}
+	if (leg == v->old) {
+		conversation_flush(v, now_ms);
+		move_progress(v, now_ms);
+	}
+}
+
+/* --- in --- */
+
+static bool seen_before(struct conversation *v, struct view from, struct view id)
+{
+	uint64_t h = hash_more(&v->client->ids, hash_bytes(&v->client->ids, from), id);
+	size_t n = v->n_seen < SEEN_MAX ? v->n_seen : SEEN_MAX;
+
+	for (size_t i = 0; i < n; i++)
+		if (v->seen[i] == h)
+			return true;
+	v->seen[v->n_seen++ % SEEN_MAX] = h;
+	return false;
+}
+
+static void show(struct conversation *v, bool to_all, const char *from, const char *display,
+		 const char *id, const char *type, struct view data)
+{
+	struct confab_event ev = event_of(v, CONFAB_MESSAGE);
+
+	ev.peer = from;
+	ev.display = display;
+	ev.id = id;
+	ev.content_type = type;
+	ev.data = data.p;
+	ev.data_n = data.n;
+	ev.to_all = to_all;
+	client_emit(v->client, &ev);
+}
+
+static void held_free(struct held *h)
+{
+	list_del(&h->link);
+	free(h->from);
+	free(h->id);
+	free(h->content_type);
+	free(h->data);
+	free(h);
+}
+
+static void hold(struct conversation *v, bool to_all, struct view from, struct view id, struct view type,
+		 struct view data, uint64_t now_ms)
+{
+	struct held *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return;
+	h->to_all = to_all;
+	h->from = view_dup(from);
+	h->id = view_dup(id);
+	h->content_type = view_dup(type);
+	h->data = view_dup(data);
+	h->n = data.n;
+	list_add_tail(&v->holding, &h->link);
+	if (!timer_armed(&v->hold))
+		timer_arm(v->client->timers, &v->hold, now_ms + v->client->cfg.drain_ms);
+}
+
+void conversation_release(struct conversation *v)
+{
+	timer_cancel(v->client->timers, &v->hold);
+	while (!list_empty(&v->holding)) {
+		struct held *h = CONTAINER(v->holding.next, struct held, link);
+
+		if (h->from && h->id && h->content_type && h->data)
+			show(v, h->to_all, h->from, "", h->id, h->content_type, view_of(h->data, h->n));
+		held_free(h);
+	}
+}
+
+/* Something of this sender's may still come on the old session, or was held back before. */
+static bool must_wait(const struct conversation *v, const struct leg *leg, struct view from)
+{
+	char *aor;
+	bool same;
+
+	if (leg == v->old || !v->old || v->old->state == LEG_CLOSED || !leg->conference)
+		return false;
+	aor = client_aor(view_str(v->old->peer));
+	same = aor && view_eq(view_str(aor), from);
+	free(aor);
+	return same;
+}
+
+struct incoming {
+	struct view from, id, type, data;
+	bool to_all;
+};
+
+static int read_message(const struct leg *leg, const struct msrp_incoming *m, struct incoming *in,
+			struct cpim *cpim)
+{
+	*in = (struct incoming){.from = view_str(leg->peer),
+				.id = m->message_id,
+				.type = m->content_type,
+				.data = m->content,
+				.to_all = leg->conference};
+	if (!view_starts_nocase(m->content_type, VIEW("message/cpim")))
+		return leg->conference ? 415 : 200;
+	if (cpim_parse(m->content, cpim))
+		return 400;
+	if (leg->conference && cpim->from.uri.n)
+		in->from = cpim->from.uri;
+	/* RFC 7701 §6: To names one person where it is for him alone. */
+	if (leg->conference && cpim->n_to == 1) {
+		char *to = client_aor(cpim->to[0].uri);
+
+		in->to_all = !to || !view_eq(view_str(to), view_str(leg->conversation->client->aor));
+		free(to);
+	}
+	in->type = cpim->content_type.n ? cpim->content_type : VIEW("text/plain");
+	in->data = cpim->body;
+	return 200;
+}
+
+static int on_message(void *ctx, struct msrp_session *s, const struct msrp_incoming *m, uint64_t now_ms)
+{
+	struct leg *leg = ctx;
+	struct conversation *v = leg->conversation;
+	struct incoming in;
+	struct cpim cpim;
+	char from[256], id[256], type[128];
+	char *aor;
+	int status = read_message(leg, m, &in, &cpim);
+
+	(void)s;
+	if (status != 200)
+		return status;
+	aor = client_aor(in.from);
+	(void)view_copy(aor ? view_str(aor) : in.from, from, sizeof(from));
+	free(aor);
+	/* A message may come twice when a connection broke under it: shown once. */
+	if (seen_before(v, view_str(from), in.id))
+		return 200;
+	if (must_wait(v, leg, view_str(from))) {
+		hold(v, in.to_all, view_str(from), in.id, in.type, in.data, now_ms);
+		return 200;
+	}
+	(void)view_copy(in.id, id, sizeof(id));
+	(void)view_copy(in.type, type, sizeof(type));
+	show(v, in.to_all, from, "", id, type, in.data);
+	return 200;
+}
+
+static void on_open(void *ctx, struct msrp_session *s, uint64_t now_ms)
+{
+	(void)s;
+	leg_opened(ctx, now_ms);
+}
+
+static void on_down(void *ctx, struct msrp_session *s, int error, uint64_t now_ms)
+{
+	(void)s;
+	leg_down(ctx, error, now_ms);
+}
+
+const struct msrp_session_handler conversation_messages = {
+	.on_open = on_open,
+	.on_message = on_message,
+	.on_state = on_state,
+	.on_down = on_down,
+};
+
+/* --- the end --- */
+
+static void conversation_free(struct conversation *v, uint64_t now_ms)
+{
+	struct client *c = v->client;
+
+	timer_cancel(c->timers, &v->gate);
+	timer_cancel(c->timers, &v->hold);
+	timer_cancel(c->timers, &v->resubscribe);
+	roster_end(v);
+	leg_free(v->offered, now_ms);
+	leg_free(v->old, now_ms);
+	leg_free(v->current, now_ms);
+	while (!list_empty(&v->holding))
+		held_free(CONTAINER(v->holding.next, struct held, link));
+	list_del(&v->link);
+	c->n_conversations--;
+	free(v->peer);
+	free(v);
+}
+
+void conversation_end(struct conversation *v, int status, const char *text, uint64_t now_ms)
+{
+	struct client *c = v->client;
+	struct confab_event ev;
+
+	if (c->world.event) {
+		conversation_release(v);
+		conversation_unconfirmed(v, NULL);
+		ev = event_of(v, CONFAB_ENDED);
+		ev.status = status;
+		ev.text = text;
+		client_emit(c, &ev);
+	}
+	while (!list_empty(&v->outbox))
+		outgoing_free(CONTAINER(v->outbox.next, struct outgoing, link));
+	conversation_free(v, now_ms);
+}
+
+void conversation_leg_closed(struct leg *leg, uint64_t now_ms)
+{
+	struct conversation *v = leg->conversation;
+
+	leg_enter(leg, LEG_CLOSED);
+	timer_cancel(v->client->timers, &leg->again);
+	timer_cancel(v->client->timers, &leg->patience);
+	if (leg == v->old)
+		move_old_closed(v, now_ms);
+	else
+		conversation_end(v, 0, leg->dialog_over ? "" : "connection lost", now_ms);
+}
+
+int client_leave(struct client *c, uint32_t conversation, bool anonymous, uint64_t now_ms)
+{
+	struct conversation *v = conversation_find(c, conversation);
+	struct leg *leg;
+
+	if (!v)
+		return E_NOTFOUND;
+	leg = v->current;
+	/* IC-7.1.5-3. The BYE is answered later; the conversation is over for the person now, and the session
+	 * object sees its BYE through. */
+	if (leg && leg->sip && !leg->dialog_over) {
+		sip_session_end(leg->sip, anonymous ? VIEW("Privacy: id\r\n") : VIEW(""), now_ms);
+		if (leg->state >= LEG_OPENING) {
+			leg_drain(leg, false, now_ms);
+			return 0;
+		}
+	}
+	conversation_end(v, 0, "", now_ms);
+	return 0;
+}
+
+struct msrp_session *client_msrp_session(struct client *c, uint32_t conversation, bool conference)
+{
+	struct conversation *v = conversation_find(c, conversation);
+
+	if (v && v->current && v->current->conference == conference)
+		return v->current->msrp;
+	if (v && v->old && v->old->conference == conference)
+		return v->old->msrp;
+	return NULL;
+}

@@ -1,0 +1,268 @@
+/* Legs: one SIP session with its MSRP session; offer and answer (IC-7.1.2-4), release (IC-7.1.5-5, -6). */
+#include "client/state.h"
+
+#include "base/error.h"
+#include "procedure/negotiate.h"
+
+#include <stdlib.h>
+
+enum {
+	RECONNECTS_MAX = 5,
+	OPENING_MS = 32000,  /* an agreed session whose connection does not come */
+	COME_BACK_MS = 8000, /* a passive side waits that long for the peer to connect again */
+};
+
+static const char *const state_name[] = {"inviting", "incoming", "opening",
+					 "open",     "draining", "closed"};
+
+void leg_enter(struct leg *leg, enum leg_state to)
+{
+	struct conversation *v = leg->conversation;
+
+	log_line(v->client->log, LOG_DEBUG, "client", "conversation %u %s leg: %s -> %s", v->id,
+		 leg->conference ? "conference" : "direct", state_name[leg->state], state_name[to]);
+	leg->state = to;
+}
+
+static void reconnect(void *ctx, uint64_t now_ms)
+{
+	struct leg *leg = ctx;
+
+	/* What was on its way is sent again under the same Message-ID: who has it drops it. */
+	if (leg->msrp && msrp_session_reconnect(leg->msrp, true, now_ms))
+		leg_down(leg, E_IO, now_ms);
+}
+
+static void patience_over(void *ctx, uint64_t now_ms)
+{
+	struct leg *leg = ctx;
+
+	if (leg->state == LEG_DRAINING) {
+		conversation_leg_closed(leg, now_ms);
+		return;
+	}
+	leg->reconnects = RECONNECTS_MAX;
+	leg_down(leg, E_TIMEOUT, now_ms);
+}
+
+struct leg *leg_new(struct conversation *v, bool conference)
+{
+	struct leg *leg = calloc(1, sizeof(*leg));
+
+	if (!leg)
+		return NULL;
+	leg->conversation = v;
+	leg->conference = conference;
+	timer_init(&leg->again, reconnect, leg);
+	timer_init(&leg->patience, patience_over, leg);
+	return leg;
+}
+
+void leg_free(struct leg *leg, uint64_t now_ms)
+{
+	struct client *c;
+
+	if (!leg)
+		return;
+	c = leg->conversation->client;
+	timer_cancel(c->timers, &leg->again);
+	timer_cancel(c->timers, &leg->patience);
+	if (leg->sip && !leg->dialog_over && sip_session_state(leg->sip) != SIP_SESSION_ENDED) {
+		sip_session_set_ctx(leg->sip, NULL);
+		sip_session_end(leg->sip, VIEW(""), now_ms);
+	}
+	sip_session_free(leg->sip);
+	msrp_session_free(leg->msrp);
+	free(leg->peer);
+	free(leg->allow);
+	free(leg->offer);
+	free(leg);
+}
+
+static void local_side(const struct leg *leg, struct sdp_local *l)
+{
+	struct client *c = leg->conversation->client;
+
+	*l = (struct sdp_local){
+		.username = VIEW("-"),
+		.sess_id = entropy_u64(c->entropy) >> 2,
+		.sess_version = 1,
+		.addr = c->cfg.msrp_local,
+		.path = view_str(leg->local_uri),
+		.accept_types = VIEW("message/cpim text/plain"),
+		.accept_wrapped_types = VIEW("text/plain *"),
+		.max_size = c->cfg.max_message,
+	};
+}
+
+static int make_msrp(struct leg *leg, struct view remote_path, bool active, uint64_t peer_max,
+		     uint64_t now_ms)
+{
+	struct client *c = leg->conversation->client;
+	struct msrp_session_config sc = {.remote_path = remote_path,
+					 .active = active,
+					 .peer_max_size = peer_max};
+	char token[27];
+	struct buf b;
+
+	buf_init(&b, PATH_TEXT_MAX);
+	msrp_uri_write(&b, false, &c->cfg.msrp_local, view_str(entropy_token(c->entropy, token, 26)));
+	if (!buf_ok(&b) || !view_copy(buf_view(&b), leg->local_uri, sizeof(leg->local_uri))) {
+		buf_fini(&b);
+		return E_NOMEM;
+	}
+	buf_fini(&b);
+	leg->active = active;
+	sc.local_uri = view_str(leg->local_uri);
+	return msrp_session_new(c->msrp, &sc, &conversation_messages, leg, now_ms, &leg->msrp);
+}
+
+int leg_write_offer(struct leg *leg, struct buf *sdp, uint64_t now_ms)
+{
+	struct sdp_local l;
+	int rc = make_msrp(leg, VIEW(""), false, 0, now_ms);
+
+	if (rc)
+		return rc;
+	local_side(leg, &l);
+	l.setup = SDP_SETUP_ACTPASS;
+	sdp_write_msrp(sdp, &l);
+	return buf_ok(sdp) ? 0 : E_NOMEM;
+}
+
+int leg_write_answer(struct leg *leg, struct buf *sdp, struct view offer, uint64_t now_ms)
+{
+	const struct sdp_media *media;
+	struct sdp_local l;
+	struct sdp desc;
+	enum sdp_setup setup;
+	int rc = negotiate_read(offer, &desc, &media);
+
+	if (rc)
+		return rc;
+	setup = negotiate_answer_setup(media->msrp.setup, leg->conference);
+	leg->cpim = sdp_accepts(media->msrp.accept_types, VIEW("message/cpim"));
+	if (!leg->cpim && !sdp_accepts(media->msrp.accept_types, VIEW("text/plain")))
+		return E_UNSUPPORTED;
+	rc = make_msrp(leg, media->msrp.path, negotiate_answerer_connects(setup), media->msrp.max_size,
+		       now_ms);
+	if (rc)
+		return rc;
+	local_side(leg, &l);
+	l.setup = setup;
+	sdp_write_answer(sdp, &desc, media, &l);
+	return buf_ok(sdp) ? 0 : E_NOMEM;
+}
+
+int leg_read_answer(struct leg *leg, const struct sip_msg *m, uint64_t now_ms)
+{
+	struct client *c = leg->conversation->client;
+	const struct sdp_media *media;
+	struct sdp desc;
+	int rc;
+
+	if (!sip_content_is(sip_msg_value(m, SIP_H_CONTENT_TYPE), VIEW("application/sdp")))
+		return E_UNSUPPORTED;
+	rc = negotiate_read(m->body, &desc, &media);
+	if (rc)
+		return rc;
+	leg->active = negotiate_offerer_connects(media->msrp.setup);
+	leg->cpim = sdp_accepts(media->msrp.accept_types, VIEW("message/cpim"));
+	leg_enter(leg, LEG_OPENING);
+	timer_arm(c->timers, &leg->patience, now_ms + OPENING_MS);
+	return msrp_session_start(leg->msrp, media->msrp.path, leg->active, media->msrp.max_size, now_ms);
+}
+
+bool leg_settled(const struct leg *leg)
+{
+	return !leg->msrp || msrp_session_outstanding(leg->msrp) == 0;
+}
+
+void leg_opened(struct leg *leg, uint64_t now_ms)
+{
+	struct conversation *v = leg->conversation;
+	struct confab_event ev;
+	bool back = leg->reconnects > 0 || leg->state == LEG_OPEN;
+
+	timer_cancel(v->client->timers, &leg->again);
+	leg->reconnects = 0;
+	if (leg->state == LEG_OPENING || leg->state == LEG_OPEN) {
+		timer_cancel(v->client->timers, &leg->patience);
+		leg_enter(leg, LEG_OPEN);
+	}
+	if (back) {
+		ev = event_of(v, CONFAB_CONNECTION);
+		ev.text = "restored";
+		client_emit(v->client, &ev);
+	}
+	if (v->moving && leg == v->current) {
+		move_opened(v, now_ms);
+	} else if (!v->told_open && leg == v->current) {
+		v->told_open = true;
+		ev = event_of(v, CONFAB_OPEN);
+		ev.uri = leg->conference ? leg->peer : "";
+		client_emit(v->client, &ev);
+		if (leg->conference)
+			roster_subscribe(v, now_ms);
+	}
+	conversation_flush(v, now_ms);
+}
+
+/* The connection broke. Whoever connects, connects again, a few times, waiting longer each time. */
+void leg_down(struct leg *leg, int error, uint64_t now_ms)
+{
+	struct conversation *v = leg->conversation;
+	struct client *c = v->client;
+	struct confab_event ev;
+
+	if (leg->dialog_over) {
+		/* The end of an old session: all that the peer had to say was read. */
+		if (leg->state == LEG_DRAINING)
+			conversation_leg_closed(leg, now_ms);
+		return;
+	}
+	if (leg->state < LEG_OPENING)
+		return;
+	if (leg->reconnects == 0 && leg->state == LEG_OPEN) {
+		ev = event_of(v, CONFAB_CONNECTION);
+		ev.text = "lost";
+		client_emit(c, &ev);
+	}
+	if (leg->reconnects < RECONNECTS_MAX) {
+		/* A passive side is ready at once: the peer may be back in a moment. */
+		if (leg->active)
+			timer_arm(c->timers, &leg->again,
+				  now_ms + (leg->reconnects ? 100u << leg->reconnects : 20));
+		else
+			(void)msrp_session_reconnect(leg->msrp, true, now_ms);
+		if (!leg->active && !timer_armed(&leg->patience))
+			timer_arm(c->timers, &leg->patience, now_ms + COME_BACK_MS);
+		leg->reconnects++;
+		return;
+	}
+	log_line(c->log, LOG_INFO, "client", "conversation %u: a connection is gone for good (%s)", v->id,
+		 error_text(error));
+	if (v->old && leg == v->current)
+		move_failed(v, 503, "the conference's connection could not be made", now_ms);
+	else
+		conversation_leg_closed(leg, now_ms);
+}
+
+void leg_drain(struct leg *leg, bool ours, uint64_t now_ms)
+{
+	struct conversation *v = leg->conversation;
+	struct client *c = v->client;
+
+	leg->dialog_over = true;
+	timer_cancel(c->timers, &leg->again);
+	if (!leg->msrp || leg->state != LEG_OPEN) {
+		conversation_leg_closed(leg, now_ms);
+		return;
+	}
+	leg_enter(leg, LEG_DRAINING);
+	timer_arm(c->timers, &leg->patience, now_ms + c->cfg.drain_ms);
+	/* Who got the BYE has the last word: he finishes what he has under way and closes; the other reads to
+	 * that end. */
+	if (!ours)
+		msrp_session_finish(leg->msrp, false, now_ms);
+}

@@ -1,0 +1,244 @@
+/* Who is in the conference: the client's side of the conference event package (RFC 4575, RFC 6665). */
+#include "client/state.h"
+
+#include "base/error.h"
+#include "sip/write.h"
+
+#include <stdlib.h>
+
+enum { EXPIRES_S = 3600, AGAIN_MS = 2000, NEVER_KNOWN_MS = 60000 };
+
+static void notified(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms);
+
+static const struct sip_dialog_owner owner = {.on_request = notified};
+
+static const char *const how_text[] = {"", "departed", "booted", "failed", "busy"};
+
+static bool is_in(const struct conference_user *u)
+{
+	for (size_t i = 0; u && i < u->n_endpoints; i++)
+		if (u->endpoints[i].status == CONFERENCE_CONNECTED)
+			return true;
+	return false;
+}
+
+static const struct conference_user *find(const struct conference_info *doc, struct view entity)
+{
+	return doc->users ? conference_info_find(doc, entity) : NULL;
+}
+
+/* conference_info's views end with a NUL in its text memory only by chance: strings of our own. */
+static char *text(struct view v)
+{
+	return view_dup(v);
+}
+
+void roster_tell(struct conversation *v)
+{
+	struct confab_event ev = event_of(v, CONFAB_ROSTER);
+	size_t n = v->roster.n_users;
+	struct confab_participant *p = calloc(n + 1, sizeof(*p));
+	char **owned = calloc(2 * n + 1, sizeof(*owned));
+
+	for (size_t i = 0; p && owned && i < n; i++) {
+		const struct conference_user *u = &v->roster.users[i];
+		const struct conference_endpoint *e = u->n_endpoints ? &u->endpoints[0] : NULL;
+
+		owned[2 * i] = text(u->entity);
+		owned[2 * i + 1] = text(u->display_text);
+		p[i].uri = owned[2 * i] ? owned[2 * i] : "";
+		p[i].display = owned[2 * i + 1] ? owned[2 * i + 1] : "";
+		p[i].status = e ? conference_status_text(e->status) : "";
+		p[i].how = e ? how_text[e->disconnection] : "";
+		p[i].anonymous = u->anonymous;
+		p[i].self = view_eq(u->entity, view_str(v->client->aor));
+	}
+	if (p && owned) {
+		ev.participant = p;
+		ev.n_participants = n;
+		client_emit(v->client, &ev);
+	}
+	for (size_t i = 0; owned && i < 2 * n; i++)
+		free(owned[i]);
+	free(owned);
+	free(p);
+}
+
+static void tell_one(struct conversation *v, const struct conference_user *u, bool in)
+{
+	struct confab_event ev = event_of(v, in ? CONFAB_JOINED : CONFAB_LEFT);
+	char *uri = text(u->entity), *display = text(u->display_text);
+
+	ev.peer = uri ? uri : "";
+	ev.display = display ? display : "";
+	if (!in && u->n_endpoints)
+		ev.text = how_text[u->endpoints[0].disconnection];
+	if (!view_eq(u->entity, view_str(v->client->aor)))
+		client_emit(v->client, &ev);
+	free(uri);
+	free(display);
+}
+
+static bool is_out(const struct conference_user *u)
+{
+	return u && u->n_endpoints && u->endpoints[0].status == CONFERENCE_DISCONNECTED;
+}
+
+/* Who came and who went between two states. */
+static void tell_changes(struct conversation *v, const struct conference_info *before)
+{
+	for (size_t i = 0; i < v->roster.n_users; i++) {
+		const struct conference_user *u = &v->roster.users[i], *b = find(before, u->entity);
+
+		if (is_in(u) && !is_in(b))
+			tell_one(v, u, true);
+		else if (is_out(u) && !is_out(b))
+			tell_one(v, u, false);
+	}
+}
+
+static void apply(struct conversation *v, struct view xml)
+{
+	struct conference_info news = {0}, before = v->roster, held = {0};
+
+	if (conference_info_parse(xml, &news)) {
+		log_line(v->client->log, LOG_WARN, "client", "a conference state that cannot be read");
+		return;
+	}
+	/* Full states only are asked for here: each stands for itself. */
+	if (conference_info_apply(&held, &news) == 0) {
+		v->roster = held;
+		tell_changes(v, &before);
+		conference_info_free(&before);
+		if (v->who_wanted) {
+			v->who_wanted = false;
+			roster_tell(v);
+		}
+	}
+	conference_info_free(&news);
+}
+
+static void notified(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
+{
+	struct conversation *v = ctx;
+	struct sip_token_params state;
+
+	if (m->method != SIP_NOTIFY) {
+		(void)sip_server_tx_reply(tx, 405, NULL, VIEW("Allow: NOTIFY\r\n"), now_ms);
+		return;
+	}
+	(void)sip_server_tx_reply(tx, 200, NULL, VIEW(""), now_ms);
+	if (sip_token_params_parse(sip_msg_value(m, SIP_H_SUBSCRIPTION_STATE), &state))
+		state.token = VIEW("");
+	if (view_eq_nocase(state.token, VIEW("terminated"))) {
+		v->subscribed = false;
+		timer_cancel(v->client->timers, &v->resubscribe);
+	}
+	if (m->body.n &&
+	    sip_content_is(sip_msg_value(m, SIP_H_CONTENT_TYPE), VIEW("application/conference-info+xml")))
+		apply(v, m->body);
+}
+
+static void on_response(void *ctx, struct sip_uac *uac, const struct sip_msg *m, uint64_t now_ms)
+{
+	struct conversation *v = ctx;
+	struct timers *q = v->client->timers;
+	struct sip_msg request;
+	uint32_t seconds = EXPIRES_S;
+
+	if (m->status < 200)
+		return;
+	v->subscribing = NULL;
+	if (m->status >= 300) {
+		sip_uac_detach(uac);
+		timer_arm(q, &v->resubscribe,
+			  now_ms + (m->status == 481 || m->status == 408 ? AGAIN_MS : NEVER_KNOWN_MS));
+		return;
+	}
+	if (!v->subscribed && sip_msg_parse(sip_uac_request(uac), &request) == 0 &&
+	    sip_dialog_init_uac(&v->subscription, v->client->ua, &request, m, &owner, v) == 0)
+		v->subscribed = true;
+	sip_uac_detach(uac);
+	(void)view_to_u32(sip_msg_value(m, SIP_H_EXPIRES), &seconds);
+	timer_arm(q, &v->resubscribe, now_ms + (uint64_t)seconds * 800);
+}
+
+static void on_failed(void *ctx, struct sip_uac *uac, int error, uint64_t now_ms)
+{
+	struct conversation *v = ctx;
+
+	(void)error;
+	sip_uac_detach(uac);
+	v->subscribing = NULL;
+	timer_arm(v->client->timers, &v->resubscribe, now_ms + AGAIN_MS);
+}
+
+static const struct sip_uac_handler handler = {.on_response = on_response, .on_failed = on_failed};
+
+static void write_first(struct conversation *v, struct buf *b)
+{
+	struct client *c = v->client;
+	char tag[13], call_id[27];
+
+	sip_write_request_line(b, VIEW("SUBSCRIBE"), view_str(v->current->peer));
+	sip_write_fieldf(b, "From", "%s;tag=%s", c->from, entropy_token(c->entropy, tag, 12));
+	sip_write_fieldf(b, "To", "<%s>", v->current->peer);
+	sip_write_field(b, "Call-ID", view_str(entropy_token(c->entropy, call_id, 26)));
+	sip_write_field(b, "CSeq", VIEW("1 SUBSCRIBE"));
+	sip_write_field(b, "Max-Forwards", VIEW("70"));
+}
+
+void roster_subscribe(struct conversation *v, uint64_t now_ms)
+{
+	struct client *c = v->client;
+	struct sip_flow flow = client_flow(c);
+	struct im_profile p;
+	struct buf b, contact;
+
+	if (v->subscribing || !v->current || !v->current->conference || v->current->dialog_over)
+		return;
+	client_profile(c, &p);
+	buf_init(&b, SIP_HEAD_BYTES_MAX);
+	buf_init(&contact, 1024);
+	if (v->subscribed)
+		(void)sip_dialog_write_request(&v->subscription, &b, VIEW("SUBSCRIBE"), 0);
+	else
+		write_first(v, &b);
+	im_write_contact(&contact, &p, view_str(c->contact), false);
+	sip_write_field(&b, "Contact", buf_view(&contact));
+	sip_write_field(&b, "Event", VIEW("conference"));
+	sip_write_field(&b, "Accept", VIEW("application/conference-info+xml"));
+	sip_write_fieldf(&b, "Expires", "%d", EXPIRES_S);
+	im_write_accept_contact(&b, &p);
+	im_write_initial(&b, &p);
+	sip_write_body(&b, VIEW(""), VIEW(""));
+	if (buf_ok(&b))
+		(void)sip_uac_send(c->ua, buf_view(&b), &flow,
+				   v->subscribed ? &v->subscription.local_seq : NULL, &handler, v, now_ms,
+				   &v->subscribing);
+	buf_fini(&b);
+	buf_fini(&contact);
+}
+
+int client_who(struct client *c, uint32_t conversation, uint64_t now_ms)
+{
+	struct conversation *v = conversation_find(c, conversation);
+
+	if (!v || !v->current)
+		return E_NOTFOUND;
+	if (!v->current->conference)
+		return E_STATE;
+	/* A SUBSCRIBE in the running subscription brings the full state anew (RFC 6665 §4.1.2.3). */
+	v->who_wanted = true;
+	roster_subscribe(v, now_ms);
+	return 0;
+}
+
+void roster_end(struct conversation *v)
+{
+	if (v->subscribing)
+		sip_uac_detach(v->subscribing);
+	v->subscribing = NULL;
+	sip_dialog_fini(&v->subscription);
+	conference_info_free(&v->roster);
+}

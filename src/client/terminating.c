@@ -1,0 +1,303 @@
+/* 8.3.1 "IM Client invited to a IM Session": chats, conferences, and invitations that replace a running session. */
+#include "client/state.h"
+
+#include "base/error.h"
+#include "procedure/terminate.h"
+#include "sip/write.h"
+
+#include <stdlib.h>
+
+static void refuse(struct client *c, struct sip_server_tx *tx, int status, const char *reason,
+		   struct view more, uint64_t now_ms)
+{
+	struct im_profile p;
+	struct buf lines;
+
+	client_profile(c, &p);
+	buf_init(&lines, SIP_HEAD_BYTES_MAX);
+	sip_write_field(&lines, "Allow", p.allow);
+	buf_put(&lines, more);
+	(void)sip_server_tx_reply(tx, status, reason, buf_view(&lines), now_ms);
+	buf_fini(&lines);
+}
+
+static struct leg *leg_of_dialog(const struct client *c, const struct sip_dialog *d)
+{
+	LIST_EACH(l, next, &c->conversations)
+	{
+		struct conversation *v = CONTAINER(l, struct conversation, link);
+
+		if (v->current && v->current->sip && sip_session_dialog(v->current->sip) == d)
+			return v->current;
+		if (v->old && v->old->sip && sip_session_dialog(v->old->sip) == d)
+			return v->old;
+	}
+	return NULL;
+}
+
+static enum replaces_dialog_state state_of(const struct leg *leg)
+{
+	if (!leg)
+		return REPLACES_DIALOG_NONE;
+	if (leg->dialog_over || leg->state >= LEG_DRAINING)
+		return REPLACES_DIALOG_ENDED;
+	switch (sip_session_state(leg->sip)) {
+	case SIP_SESSION_INVITING:
+		return REPLACES_DIALOG_EARLY_OURS;
+	case SIP_SESSION_INCOMING:
+		return REPLACES_DIALOG_EARLY_THEIRS;
+	case SIP_SESSION_ANSWERED:
+	case SIP_SESSION_CONFIRMED:
+		return REPLACES_DIALOG_CONFIRMED;
+	default:
+		return REPLACES_DIALOG_ENDED;
+	}
+}
+
+/* RFC 3891 §5: the core that this client trusts (its own server) vouches for the sender, and the sender knows the
+ * dialog. */
+static struct leg *find_replaced(struct client *c, struct sip_server_tx *tx, struct terminate *t)
+{
+	const struct sip_flow *from = sip_server_tx_flow(tx);
+	struct sip_dialog *d;
+	struct leg *leg;
+
+	if (!t->replaces.present || t->replaces.status)
+		return NULL;
+	d = sip_dialog_find(c->ua, t->replaces.named.call_id, t->replaces.named.to_tag,
+			    t->replaces.named.from_tag);
+	leg = d ? leg_of_dialog(c, d) : NULL;
+	replaces_judge(&t->replaces, state_of(leg), addr_same_host(&from->remote, &c->cfg.server.remote));
+	if (t->replaces.status) {
+		t->status = t->replaces.status;
+		t->reason = t->replaces.reason;
+		return NULL;
+	}
+	return leg;
+}
+
+static int begin_session(struct leg *leg, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
+{
+	struct client *c = leg->conversation->client;
+	struct im_profile p;
+	struct buf extra;
+	int rc;
+
+	client_profile(c, &p);
+	buf_init(&extra, SIP_HEAD_BYTES_MAX);
+	im_write_response(&extra, &p);
+	rc = sip_session_incoming(c->ua, tx, m, buf_view(&extra), &terminated, leg, now_ms, &leg->sip);
+	buf_fini(&extra);
+	return rc;
+}
+
+static void tell_invited(struct conversation *v, const struct terminate *t)
+{
+	struct confab_event ev = event_of(v, CONFAB_INVITED);
+	char inviter[256], display[128];
+	struct view d = t->display;
+
+	if (d.n >= 2 && d.p[0] == '"')
+		d = view_of(d.p + 1, d.n - 2);
+	(void)view_copy(t->inviter, inviter, sizeof(inviter));
+	(void)view_copy(d, display, sizeof(display));
+	ev.peer = inviter;
+	ev.display = display;
+	ev.conference = t->focus;
+	client_emit(v->client, &ev);
+}
+
+/* Makes the leg of an invitation that may be accepted. NULL: answered already. */
+static struct leg *take(struct client *c, struct conversation *v, struct sip_server_tx *tx,
+			const struct sip_msg *m, const struct terminate *t, uint64_t now_ms)
+{
+	struct leg *leg = leg_new(v, t->focus);
+	struct sip_uri u;
+
+	if (leg) {
+		struct view identity = t->session_identity;
+
+		if (t->focus && sip_uri_parse(identity, &u) == 0)
+			identity = view_first(identity, identity.n - u.params.n);
+		leg->state = LEG_INCOMING;
+		leg->by_replaces = t->replaces.present;
+		leg->peer = view_dup(t->focus ? identity : t->inviter);
+		leg->allow = view_dup(sip_msg_value(m, SIP_H_ALLOW));
+		leg->offer = view_dup(t->sdp);
+	}
+	if (!leg || !leg->peer || !leg->allow || !leg->offer || begin_session(leg, tx, m, now_ms)) {
+		leg_free(leg, now_ms);
+		refuse(c, tx, 500, NULL, VIEW(""), now_ms);
+		return NULL;
+	}
+	return leg;
+}
+
+static void move_there(struct client *c, struct leg *replaced, struct sip_server_tx *tx,
+		       const struct sip_msg *m, const struct terminate *t, uint64_t now_ms)
+{
+	struct conversation *v = replaced->conversation;
+	struct leg *leg;
+
+	if (v->old || v->offered || replaced->state != LEG_OPEN) {
+		refuse(c, tx, 491, NULL, VIEW(""), now_ms);
+		return;
+	}
+	leg = take(c, v, tx, m, t, now_ms);
+	if (!leg)
+		return;
+	if (c->cfg.ask_before_move) {
+		v->offered = leg;
+		(void)sip_session_ring(leg->sip, 180, now_ms);
+		tell_invited(v, t);
+		return;
+	}
+	if (leg_accept(leg, now_ms) == 0)
+		move_begin_there(v, leg, now_ms);
+	else
+		leg_free(leg, now_ms);
+}
+
+static void new_chat(struct client *c, struct sip_server_tx *tx, const struct sip_msg *m,
+		     const struct terminate *t, uint64_t now_ms)
+{
+	struct conversation *v;
+
+	if (c->n_conversations >= c->cfg.max_conversations) {
+		refuse(c, tx, 486, NULL, VIEW(""), now_ms);
+		return;
+	}
+	v = conversation_new(c, t->inviter);
+	if (!v) {
+		refuse(c, tx, 500, NULL, VIEW(""), now_ms);
+		return;
+	}
+	v->current = take(c, v, tx, m, t, now_ms);
+	if (!v->current) {
+		list_del(&v->link);
+		c->n_conversations--;
+		free(v->peer);
+		free(v);
+		return;
+	}
+	if (!c->cfg.auto_accept)
+		(void)sip_session_ring(v->current->sip, 180, now_ms);
+	tell_invited(v, t);
+	if (c->cfg.auto_accept)
+		(void)client_accept(c, v->id, now_ms);
+}
+
+void client_invited(struct client *c, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
+{
+	struct terminate t;
+	struct leg *replaced;
+
+	if (sip_server_tx_is_merged(tx)) {
+		refuse(c, tx, 482, NULL, VIEW(""), now_ms);
+		return;
+	}
+	terminate_read(&t, m);
+	replaced = find_replaced(c, tx, &t);
+	if (c->closing && !t.status)
+		t.status = 480;
+	if (t.status)
+		refuse(c, tx, t.status, t.reason, buf_view(&t.lines), now_ms);
+	else if (replaced)
+		move_there(c, replaced, tx, m, &t, now_ms);
+	else
+		new_chat(c, tx, m, &t, now_ms);
+	terminate_fini(&t);
+}
+
+int leg_accept(struct leg *leg, uint64_t now_ms)
+{
+	struct client *c = leg->conversation->client;
+	struct im_profile p;
+	struct buf sdp, contact;
+	int rc;
+
+	client_profile(c, &p);
+	buf_init(&sdp, SIP_HEAD_BYTES_MAX);
+	buf_init(&contact, 1024);
+	im_write_contact(&contact, &p, view_str(c->contact), false);
+	rc = leg_write_answer(leg, &sdp, view_str(leg->offer), now_ms);
+	if (rc == 0)
+		rc = sip_session_answer(leg->sip, buf_view(&contact), VIEW(""), VIEW("application/sdp"),
+					buf_view(&sdp), now_ms);
+	buf_fini(&sdp);
+	buf_fini(&contact);
+	if (rc == 0) {
+		leg_enter(leg, LEG_OPENING);
+		timer_arm(c->timers, &leg->patience, now_ms + 32000);
+		return 0;
+	}
+	sip_session_set_ctx(leg->sip, NULL);
+	(void)sip_session_reject(leg->sip, rc == E_UNSUPPORTED ? 488 : 500, NULL, VIEW(""), now_ms);
+	return rc;
+}
+
+int client_accept(struct client *c, uint32_t conversation, uint64_t now_ms)
+{
+	struct conversation *v = conversation_find(c, conversation);
+	struct leg *leg;
+	int rc;
+
+	if (!v)
+		return E_NOTFOUND;
+	leg = v->offered ? v->offered : v->current;
+	if (!leg || leg->state != LEG_INCOMING)
+		return E_STATE;
+	rc = leg_accept(leg, now_ms);
+	if (leg == v->offered) {
+		v->offered = NULL;
+		if (rc == 0)
+			move_begin_there(v, leg, now_ms);
+		else
+			leg_free(leg, now_ms);
+	} else if (rc) {
+		conversation_end(v, 488, error_text(rc), now_ms);
+	}
+	return rc;
+}
+
+int client_decline(struct client *c, uint32_t conversation, int status, uint64_t now_ms)
+{
+	struct conversation *v = conversation_find(c, conversation);
+	struct leg *leg;
+
+	if (!v)
+		return E_NOTFOUND;
+	leg = v->offered ? v->offered : v->current;
+	if (!leg || leg->state != LEG_INCOMING || status < 400 || status > 699)
+		return E_STATE;
+	sip_session_set_ctx(leg->sip, NULL);
+	(void)sip_session_reject(leg->sip, status, NULL, VIEW(""), now_ms);
+	leg->dialog_over = true;
+	if (leg == v->offered) {
+		v->offered = NULL;
+		leg_free(leg, now_ms);
+	} else {
+		conversation_end(v, status, "declined", now_ms);
+	}
+	return 0;
+}
+
+static void on_reinvite(void *ctx, struct sip_session *s, struct sip_server_tx *tx, const struct sip_msg *m,
+			uint64_t now_ms)
+{
+	(void)s;
+	if (ctx)
+		leg_reinvited(ctx, tx, m, now_ms);
+	else
+		(void)sip_server_tx_reply(tx, 481, NULL, VIEW(""), now_ms);
+}
+
+static void on_ended(void *ctx, struct sip_session *s, enum sip_session_end why, int status,
+		     const struct sip_msg *m, uint64_t now_ms)
+{
+	(void)s;
+	if (ctx)
+		leg_ended(ctx, why, status, m, now_ms);
+}
+
+const struct sip_session_handler terminated = {.on_reinvite = on_reinvite, .on_ended = on_ended};

@@ -1,0 +1,94 @@
+/* The configuration of confabd. */
+#ifndef CONFAB_CONFIG_SERVER_H
+#define CONFAB_CONFIG_SERVER_H
+
+#include "config/file.h"
+
+enum server_im_feature_tag { SERVER_IM_REQUIRE, SERVER_IM_ASSUME };
+enum server_participating_mode { SERVER_PROXY, SERVER_B2BUA };
+enum server_end_policy { SERVER_END_LAST, SERVER_END_BELOW_TWO, SERVER_END_CREATOR };
+/* Bits of auth.algorithms. */
+enum server_auth_algorithm { SERVER_AUTH_SHA256 = 1 << 0, SERVER_AUTH_MD5 = 1 << 1 };
+
+/* Times are in ms, sizes in bytes; texts are empty and addresses of family 0 where nothing was set.
+ * The enumerations above are kept in uint32_t fields. */
+struct server_config {
+	struct {
+		struct option_listens listen;
+		struct option_strings domain; /* at least one */
+		struct addr advertise;	      /* port 0: that of the listener */
+		struct option_ips trusted;
+		uint32_t max_transactions;
+		uint32_t max_connections;
+	} sip;
+	struct {
+		bool required;
+		char realm[OPTION_TEXT_MAX]; /* never empty after the check */
+		uint64_t nonce_lifetime_ms;
+		uint32_t algorithms; /* enum server_auth_algorithm bits, at least one */
+	} auth;
+	struct {
+		uint64_t min_expires_ms;
+		uint64_t max_expires_ms;
+		uint64_t default_expires_ms;
+		uint32_t max_contacts; /* per user */
+	} registrar;
+	struct {
+		uint32_t feature_tag; /* enum server_im_feature_tag */
+		char feature_tag_name[OPTION_TEXT_MAX];
+	} im;
+	struct {
+		uint32_t mode; /* enum server_participating_mode */
+	} participating;
+	struct {
+		char factory[OPTION_TEXT_MAX]; /* user part of the factory URI */
+		uint32_t max_members;
+		uint32_t max;
+		uint64_t invite_timeout_ms;
+		uint32_t end_policy; /* enum server_end_policy */
+		bool replaces_fallback;
+	} conference;
+	struct {
+		struct addr listen; /* no port */
+		uint32_t port;	    /* thread i listens on port + i; 0: the kernel chooses */
+		uint32_t threads;
+		uint64_t max_message;
+		uint64_t seat_backlog;
+		uint64_t rebind_grace_ms;
+		uint64_t chunk_whole_max;
+		uint32_t max_connections;
+	} msrp;
+	struct {
+		char path[OPTION_TEXT_MAX];
+	} store;
+	struct {
+		uint32_t level; /* enum log_level */
+		char file[OPTION_TEXT_MAX];
+	} log;
+	struct {
+		char file[OPTION_TEXT_MAX];
+	} trace;
+};
+
+extern const struct option_table config_server_table;
+
+/* The defaults. E_INTERNAL never comes of a table that passed its test. */
+int config_server_init(struct server_config *config);
+
+/* Defaults, then the file (path NULL: none), then each of n settings "key=value", then the check.
+ * Returns 0; E_SYNTAX, E_IO, E_LIMIT or E_NOMEM with every mistake in mistakes (emptied first);
+ * config is then not to be used. */
+int config_server_load(const char *path, const char *const *settings, size_t n,
+		       struct server_config *config, struct config_mistakes *mistakes);
+
+/* What no single option can tell: options that contradict each other or ask for what is not built.
+ * lines may be all zero. Fills auth.realm from sip.domain where it is empty. Returns 0 or
+ * E_SYNTAX. */
+int config_server_check(struct server_config *config, const struct config_lines *lines,
+			struct config_mistakes *mistakes);
+
+/* Text of --help's second part, and of confabd.conf(5). */
+void config_server_help(struct buf *out);
+void config_server_man(struct buf *out);
+
+#endif

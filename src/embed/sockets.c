@@ -1,0 +1,125 @@
+/* The sockets of a client: where the server is, and where we can be reached. */
+#include "embed/state.h"
+
+#include "base/error.h"
+#include "io/resolve.h"
+
+enum { SIP_PORT = 5060, HOST_MAX = 256, PORT_TRIES = 32 };
+
+/* "192.0.2.10:5060", "[2001:db8::1]:5060", "im.example.com", "im.example.com:5070". */
+static int server_find(struct view text, struct addr *out)
+{
+	struct view host = text, port;
+	char name[HOST_MAX];
+	uint32_t number = SIP_PORT;
+
+	if (addr_parse_hostport(text, SIP_PORT, out) == 0)
+		return 0;
+	if (view_find(text, ':', 0) < text.n) {
+		port = text;
+		host = view_cut(&port, ':');
+		if (view_to_u32(port, &number) || number == 0 || number > UINT16_MAX)
+			return E_SYNTAX;
+	}
+	if (!host.n || !view_copy(host, name, sizeof(name)))
+		return E_SYNTAX;
+	return io_resolve_now(name, (uint16_t)number, 0, out);
+}
+
+static int own_host(struct confab *c, const char *listen)
+{
+	int rc = 0;
+
+	if (listen && listen[0])
+		rc = addr_parse(view_str(listen), 0, &c->bind_host);
+	else
+		rc = io_udp_source_for(&c->server.remote, &c->bind_host);
+	if (rc)
+		return rc;
+	c->bind_host.port = 0;
+	c->host = c->bind_host;
+	/* Others are told an address that leads here. */
+	if (addr_is_any(&c->host))
+		rc = io_udp_source_for(&c->server.remote, &c->host);
+	c->host.port = 0;
+	return rc;
+}
+
+/* UDP and TCP on one port: a Contact has only one. */
+static int sip_open_once(struct confab *c, uint16_t port)
+{
+	struct io_listener_options options = {.max_conns = CONNS_MAX, .queue_max = QUEUE_MAX};
+	struct addr local = c->bind_host;
+	int rc;
+
+	local.port = port;
+	rc = io_listener_open(&c->io, &local, &options, wire_accept_sip, c, &c->sip_listener);
+	if (rc)
+		return rc;
+	io_listener_local(c->sip_listener, &local);
+	rc = io_udp_open(&c->io, &local, wires_datagram, c, &c->udp);
+	if (rc) {
+		io_listener_close(c->sip_listener);
+		c->sip_listener = NULL;
+		return rc;
+	}
+	c->sip_local = c->host;
+	c->sip_local.port = local.port;
+	return 0;
+}
+
+static int sip_open(struct confab *c, uint16_t port)
+{
+	int rc = E_ADDRESS;
+
+	for (int i = 0; i < (port ? 1 : PORT_TRIES) && rc == E_ADDRESS; i++)
+		rc = sip_open_once(c, port);
+	return rc;
+}
+
+static int msrp_open(struct confab *c, uint16_t port)
+{
+	struct io_listener_options options = {.max_conns = CONNS_MAX, .queue_max = QUEUE_MAX};
+	struct addr local = c->bind_host;
+	int rc;
+
+	local.port = port;
+	rc = io_listener_open(&c->io, &local, &options, wire_accept_msrp, c, &c->msrp_listener);
+	if (rc)
+		return rc;
+	io_listener_local(c->msrp_listener, &local);
+	c->msrp_local = c->host;
+	c->msrp_local.port = local.port;
+	return 0;
+}
+
+int sockets_open(struct confab *c, const struct confab_options *o)
+{
+	struct view transport = view_str(o->transport);
+	int rc;
+
+	c->server.transport = SIP_TCP;
+	if (view_eq_nocase(transport, VIEW("udp")))
+		c->server.transport = SIP_UDP;
+	else if (transport.n && !view_eq_nocase(transport, VIEW("tcp")))
+		return E_UNSUPPORTED;
+	rc = server_find(view_str(o->server), &c->server.remote);
+	if (rc == 0)
+		rc = own_host(c, o->listen);
+	if (rc == 0)
+		rc = sip_open(c, o->sip_port);
+	if (rc == 0)
+		rc = msrp_open(c, o->msrp_port);
+	(void)addr_text(&c->sip_local, c->sip_text);
+	(void)addr_text(&c->msrp_local, c->msrp_text);
+	return rc;
+}
+
+void sockets_close(struct confab *c)
+{
+	io_listener_close(c->sip_listener);
+	io_listener_close(c->msrp_listener);
+	io_udp_close(c->udp);
+	c->sip_listener = c->msrp_listener = NULL;
+	c->udp = NULL;
+}

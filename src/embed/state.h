@@ -1,0 +1,69 @@
+/* Inside embed: shared by the files of this room only. */
+#ifndef CONFAB_EMBED_STATE_H
+#define CONFAB_EMBED_STATE_H
+
+#include "client/client.h"
+#include "io/tcp.h"
+#include "io/udp.h"
+
+enum {
+	QUEUE_MAX = 8 * 1024 * 1024, /* queued output of a connection */
+	CONNS_MAX = 256,	     /* incoming, per listener */
+	URIS_MAX = 1000,	     /* in one call */
+	SHUTDOWN_MS = 2000,
+};
+
+struct confab {
+	struct client *client;
+	struct io_loop io;
+	bool io_made;
+	struct timers timers;
+	struct io_deadline deadline, shutdown_over;
+	struct io_batch batch;
+	struct entropy entropy;
+	struct log log;
+	confab_event_fn *on_event;
+	void *event_ctx;
+	confab_trace_fn *trace;
+	confab_log_fn *log_fn;
+	void *trace_ctx, *log_ctx;
+	void (*on_shutdown)(void *ctx);
+	void *shutdown_ctx;
+	bool shutting_down;
+	/* Sockets. */
+	struct addr host; /* ours, as others see it; port 0 */
+	struct addr bind_host;
+	struct addr sip_local, msrp_local;
+	struct sip_flow server;
+	struct io_udp *udp;
+	struct io_listener *sip_listener, *msrp_listener;
+	struct list wires;
+	char sip_text[ADDR_TEXT_MAX], msrp_text[ADDR_TEXT_MAX];
+};
+
+/* A connection: what the pure rooms hold as its handle. Exactly one of sip and msrp is set, until that
+ * side has been told of the end or has closed it. */
+struct wire {
+	struct list link;
+	struct confab *confab;
+	struct io_conn *io;
+	struct sip_conn *sip;
+	struct msrp_conn *msrp;
+	bool for_sip;
+};
+
+/* --- sockets.c --- */
+/* Finds the server, opens the UDP socket and both listeners. E_MISSING, E_SYNTAX, E_NOTFOUND, and what io answers. */
+int sockets_open(struct confab *c, const struct confab_options *o);
+void sockets_close(struct confab *c);
+
+/* --- wires.c --- */
+void wires_world(struct confab *c, struct client_world *world);
+void wire_accept_sip(void *ctx, struct io_listener *l, struct io_conn *io);
+void wire_accept_msrp(void *ctx, struct io_listener *l, struct io_conn *io);
+void wires_datagram(void *ctx, struct io_udp *udp, struct view bytes, const struct addr *from);
+/* Resets one (fault injection); the pure side is told as of any other loss. */
+void wire_reset(struct wire *w);
+void wires_reset_sip(struct confab *c);
+
+#endif

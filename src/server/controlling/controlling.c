@@ -1,0 +1,222 @@
+/* The controlling function as a whole: what is addressed to it, and where that goes. */
+#include "server/controlling/focus.h"
+
+#include "base/error.h"
+
+#include <stdlib.h>
+
+/* What the focus sends goes by the core of this process, which knows where the phones are. */
+static int next_hop(void *ctx, struct view uri, struct sip_flow *out)
+{
+	(void)ctx;
+	(void)uri;
+	*out = (struct sip_flow){.transport = SIP_LOCAL};
+	return 0;
+}
+
+struct controlling *controlling_new(const struct controlling_config *cfg, struct sip_stack *stack,
+				    const struct digest *digest, const struct seat_broker *broker)
+{
+	struct controlling *c = calloc(1, sizeof(*c));
+	struct sip_ua_config ua = {.digest = digest, .next_hop = next_hop};
+	uint64_t key[2];
+
+	if (!c)
+		return NULL;
+	ua.max_dialogs = cfg->max_conferences * (cfg->max_members + 1) * 2;
+	c->cfg = *cfg;
+	c->factory_user = view_dup(cfg->factory_user);
+	c->feature_tag = view_dup(cfg->feature_tag);
+	c->release = view_dup(cfg->release);
+	c->stack = stack;
+	c->broker = *broker;
+	c->ua = sip_ua_new(stack, &ua);
+	c->next_id = entropy_u64(sip_stack_entropy(stack)) >> 16;
+	key[0] = entropy_u64(sip_stack_entropy(stack));
+	key[1] = entropy_u64(sip_stack_entropy(stack));
+	hash_init(&c->by_user, cfg->max_conferences, key);
+	hash_init(&c->by_id, cfg->max_conferences, key);
+	if (!c->factory_user || !c->feature_tag || !c->release || !c->ua) {
+		controlling_free(c);
+		return NULL;
+	}
+	return c;
+}
+
+static void drop(void *ctx, struct hash_node *node)
+{
+	struct conference *conf = CONTAINER(node, struct conference, by_id);
+	struct controlling *c = ctx;
+
+	while (!list_empty(&conf->members)) {
+		struct member *m = CONTAINER(conf->members.next, struct member, link);
+
+		list_del(&m->link);
+		sip_session_free(m->session);
+		free(m->uri);
+		free(m->aor);
+		free(m->display);
+		free(m->replaces);
+		free(m->inviter);
+		free(m->offer);
+		free(m);
+	}
+	timer_cancel(sip_stack_timers(c->stack), &conf->seats_late);
+	timer_cancel(sip_stack_timers(c->stack), &conf->replaces_late);
+	hash_del(&c->by_user, &conf->by_user);
+	hash_del(&c->by_id, node);
+	free(conf);
+}
+
+void controlling_free(struct controlling *c)
+{
+	if (!c)
+		return;
+	hash_each(&c->by_id, drop, c);
+	hash_fini(&c->by_id);
+	hash_fini(&c->by_user);
+	sip_ua_free(c->ua);
+	free(c->factory_user);
+	free(c->feature_tag);
+	free(c->release);
+	free(c);
+}
+
+void controlling_set_domain_check(struct controlling *c,
+				  bool (*served)(void *ctx, struct view host, uint16_t port), void *ctx)
+{
+	c->served = served;
+	c->served_ctx = ctx;
+}
+
+bool controlling_is_local(const struct controlling *c, const struct sip_uri *uri)
+{
+	if (uri->scheme != SIP_SCHEME_SIP && uri->scheme != SIP_SCHEME_SIPS)
+		return false;
+	if (!view_eq(uri->user, view_str(c->factory_user)) && !view_starts(uri->user, VIEW("conf-")))
+		return false;
+	return sip_stack_is_own(c->stack, uri->host, uri->port) ||
+	       (c->served && c->served(c->served_ctx, uri->host, uri->port));
+}
+
+static bool is_member(const struct conference *conf, const struct core_identity *who)
+{
+	char *aor = who->asserted ? aor_of(who->uri) : NULL;
+	bool is = aor && member_by_aor(conf, view_str(aor));
+
+	free(aor);
+	return is;
+}
+
+/* A request outside any dialog to a conference URI. */
+static void conference_request(struct conference *conf, struct sip_server_tx *tx, const struct sip_msg *m,
+			       const struct core_identity *who, uint64_t now_ms)
+{
+	if (m->method == SIP_OPTIONS)
+		(void)sip_server_tx_reply(tx, 200, NULL,
+					  VIEW("Allow: " IM_ALLOW_FOCUS
+					       "\r\nSupported: replaces, recipient-list-invite\r\n"),
+					  now_ms);
+	else if (m->method == SIP_SUBSCRIBE && !is_member(conf, who))
+		(void)sip_server_tx_reply(tx, 403, "Participants Only", VIEW(""), now_ms);
+	else if (m->method == SIP_SUBSCRIBE)
+		watcher_subscribe(conf, tx, m, now_ms);
+	else if (m->method == SIP_INVITE)
+		(void)sip_server_tx_reply(tx, 403, "Joining By Invitation Only", VIEW(""), now_ms);
+	else
+		(void)sip_server_tx_reply(tx, 405, NULL, VIEW("Allow: " IM_ALLOW_FOCUS "\r\n"), now_ms);
+}
+
+/* Phones subscribe to the URI they called, the factory: the conference of theirs is meant. */
+static struct conference *conference_of(struct controlling *c, const struct core_identity *who)
+{
+	char *aor = who->asserted ? aor_of(who->uri) : NULL;
+	struct conference *found = NULL;
+
+	for (size_t i = 0; aor && !found && i < c->by_id.n_buckets; i++)
+		for (struct hash_node *n = c->by_id.bucket[i]; n && !found; n = n->next) {
+			struct conference *conf = CONTAINER(n, struct conference, by_id);
+			struct member *m = member_by_aor(conf, view_str(aor));
+
+			if (m && m->creator && !conf->ending)
+				found = conf;
+		}
+	free(aor);
+	return found;
+}
+
+static void factory_request(struct controlling *c, struct sip_server_tx *tx, const struct sip_msg *m,
+			    const struct core_identity *who, uint64_t now_ms)
+{
+	struct conference *conf;
+
+	if (m->method == SIP_INVITE) {
+		factory_invite(c, tx, m, who, now_ms);
+		return;
+	}
+	conf = m->method == SIP_SUBSCRIBE ? conference_of(c, who) : NULL;
+	if (conf)
+		watcher_subscribe(conf, tx, m, now_ms);
+	else if (m->method == SIP_OPTIONS)
+		(void)sip_server_tx_reply(tx, 200, NULL,
+					  VIEW("Allow: " IM_ALLOW_FOCUS
+					       "\r\nSupported: replaces, recipient-list-invite\r\n"),
+					  now_ms);
+	else if (m->method == SIP_SUBSCRIBE)
+		(void)sip_server_tx_reply(tx, 404, NULL, VIEW(""), now_ms);
+	else
+		(void)sip_server_tx_reply(tx, 405, NULL, VIEW("Allow: " IM_ALLOW_FOCUS "\r\n"), now_ms);
+}
+
+void controlling_request(struct controlling *c, struct sip_server_tx *tx, const struct sip_msg *m,
+			 const struct core_identity *who, uint64_t now_ms)
+{
+	struct conference *conf;
+	struct sip_uri uri;
+
+	if (sip_ua_request(c->ua, tx, m, now_ms))
+		return;
+	if (sip_uri_parse(m->uri, &uri)) {
+		(void)sip_server_tx_reply(tx, 400, "Malformed Request-URI", VIEW(""), now_ms);
+		return;
+	}
+	/* RFC 3891 §3: Replaces has no meaning outside INVITE, and nothing here can be replaced. */
+	if (sip_msg_has(m, SIP_H_REPLACES)) {
+		(void)sip_server_tx_reply(tx, m->method == SIP_INVITE ? 481 : 400, NULL, VIEW(""), now_ms);
+		return;
+	}
+	if (view_eq(uri.user, view_str(c->factory_user))) {
+		factory_request(c, tx, m, who, now_ms);
+		return;
+	}
+	conf = conference_by_user(c, uri.user);
+	if (!conf || conf->ending)
+		(void)sip_server_tx_reply(tx, 404, "No Such Conference", VIEW(""), now_ms);
+	else
+		conference_request(conf, tx, m, who, now_ms);
+}
+
+void controlling_ack(struct controlling *c, const struct sip_msg *m, uint64_t now_ms)
+{
+	(void)sip_ua_ack(c->ua, m, now_ms);
+}
+
+void controlling_seat_lost(struct controlling *c, uint64_t conference, uint64_t seat, uint64_t now_ms)
+{
+	struct conference *conf = conference_by_id(c, conference);
+	struct member *m = conf ? member_by_seat(conf, seat) : NULL;
+
+	if (!m || m->state == MEMBER_GONE)
+		return;
+	conference_hold(conf);
+	if (m->session)
+		sip_session_end(m->session, VIEW("Reason: SIP;cause=480;text=\"MSRP connection lost\"\r\n"),
+				now_ms);
+	member_leave(m, CONFERENCE_FAILED, false, now_ms);
+	conference_release(conf);
+}
+
+size_t controlling_conference_count(const struct controlling *c)
+{
+	return c->by_id.n;
+}

@@ -1,0 +1,275 @@
+/* Conferences and their members: life, look-up, leaving and ending (CF-X-2). */
+#include "server/controlling/focus.h"
+
+#include "base/error.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+void focus_profile(const struct controlling *c, struct im_profile *p, struct view identity)
+{
+	*p = (struct im_profile){
+		.feature_tag = view_str(c->feature_tag),
+		.release = view_str(c->release),
+		.allow = VIEW(IM_ALLOW_FOCUS),
+		.identity = identity,
+		.asserted = true,
+	};
+}
+
+char *aor_of(struct view uri)
+{
+	struct sip_uri u;
+	struct buf b;
+	size_t n;
+	char *s;
+
+	if (sip_uri_parse(uri, &u))
+		return NULL;
+	buf_init(&b, SIP_HEAD_BYTES_MAX);
+	sip_uri_aor(&b, &u);
+	buf_putc(&b, '\0');
+	s = buf_take(&b, &n);
+	if (!s)
+		buf_fini(&b);
+	return s;
+}
+
+static void seats_late(void *ctx, uint64_t now_ms)
+{
+	struct conference *conf = ctx;
+
+	log_line(sip_stack_log(conf->ctl->stack), LOG_WARN, "focus", "%s: the switch gave no seats in time",
+		 conf->uri);
+	controlling_seats_failed(conf->ctl, conf->id, conf->id, E_TIMEOUT, now_ms);
+}
+
+static void replaces_late(void *ctx, uint64_t now_ms)
+{
+	struct conference *conf = ctx;
+
+	conf->others_released = true;
+	conference_invite_next(conf, now_ms);
+}
+
+struct conference *conference_new(struct controlling *c)
+{
+	struct conference *conf;
+	char token[27], at[ADDR_TEXT_MAX];
+	const struct addr *own;
+
+	if (c->by_user.n >= c->cfg.max_conferences)
+		return NULL;
+	conf = calloc(1, sizeof(*conf));
+	if (!conf)
+		return NULL;
+	own = sip_stack_sent_by(c->stack, SIP_LOCAL, 4);
+	conf->ctl = c;
+	conf->id = ++c->next_id;
+	conf->sess_id = entropy_u64(sip_stack_entropy(c->stack)) >> 2;
+	(void)snprintf(conf->user, sizeof(conf->user), "conf-%s",
+		       entropy_token(sip_stack_entropy(c->stack), token, 26));
+	(void)snprintf(conf->uri, sizeof(conf->uri), "sip:%s@%s", conf->user, addr_text(own, at));
+	list_init(&conf->members);
+	list_init(&conf->watchers);
+	timer_init(&conf->seats_late, seats_late, conf);
+	timer_init(&conf->replaces_late, replaces_late, conf);
+	if (hash_add(&c->by_user, &conf->by_user, hash_bytes(&c->by_user, view_str(conf->user)))) {
+		free(conf);
+		return NULL;
+	}
+	if (hash_add(&c->by_id, &conf->by_id, conf->id)) {
+		hash_del(&c->by_user, &conf->by_user);
+		free(conf);
+		return NULL;
+	}
+	return conf;
+}
+
+struct conference *conference_by_user(const struct controlling *c, struct view user)
+{
+	uint64_t h = hash_bytes(&c->by_user, user);
+
+	for (struct hash_node *n = hash_first(&c->by_user, h); n; n = hash_next(n, h)) {
+		struct conference *conf = CONTAINER(n, struct conference, by_user);
+
+		if (view_eq(view_str(conf->user), user))
+			return conf;
+	}
+	return NULL;
+}
+
+struct conference *conference_by_id(const struct controlling *c, uint64_t id)
+{
+	struct hash_node *n = hash_first(&c->by_id, id);
+
+	return n ? CONTAINER(n, struct conference, by_id) : NULL;
+}
+
+struct member *member_new(struct conference *conf, struct view uri, struct view display)
+{
+	struct member *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return NULL;
+	m->conference = conf;
+	m->seat = ++conf->ctl->next_id;
+	m->uri = view_dup(uri);
+	m->aor = aor_of(uri);
+	m->display = view_dup(display);
+	list_init(&m->link);
+	if (!m->uri || !m->aor || !m->display) {
+		free(m->uri);
+		free(m->aor);
+		free(m->display);
+		free(m);
+		return NULL;
+	}
+	list_add_tail(&conf->members, &m->link);
+	return m;
+}
+
+static void member_free(struct member *m)
+{
+	sip_session_free(m->session);
+	list_del(&m->link);
+	free(m->uri);
+	free(m->aor);
+	free(m->display);
+	free(m->replaces);
+	free(m->inviter);
+	free(m->offer);
+	free(m);
+}
+
+struct member *member_by_seat(const struct conference *conf, uint64_t seat)
+{
+	LIST_EACH(l, next, &conf->members)
+	{
+		struct member *m = CONTAINER(l, struct member, link);
+
+		if (m->seat == seat)
+			return m;
+	}
+	return NULL;
+}
+
+struct member *member_by_aor(const struct conference *conf, struct view aor)
+{
+	LIST_EACH(l, next, &conf->members)
+	{
+		struct member *m = CONTAINER(l, struct member, link);
+
+		if (m->state != MEMBER_GONE && view_eq(view_str(m->aor), aor))
+			return m;
+	}
+	return NULL;
+}
+
+size_t conference_count(const struct conference *conf, bool joined_only)
+{
+	size_t n = 0;
+
+	LIST_EACH(l, next, &conf->members)
+	{
+		enum member_state s = CONTAINER(l, struct member, link)->state;
+
+		n += s == MEMBER_JOINED || (!joined_only && s < MEMBER_JOINED);
+	}
+	return n;
+}
+
+void conference_hold(struct conference *conf)
+{
+	conf->depth++;
+}
+
+static void conference_free(struct conference *conf)
+{
+	struct controlling *c = conf->ctl;
+	struct timers *q = sip_stack_timers(c->stack);
+
+	timer_cancel(q, &conf->seats_late);
+	timer_cancel(q, &conf->replaces_late);
+	hash_del(&c->by_user, &conf->by_user);
+	hash_del(&c->by_id, &conf->by_id);
+	while (!list_empty(&conf->members))
+		member_free(CONTAINER(conf->members.next, struct member, link));
+	free(conf);
+}
+
+void conference_release(struct conference *conf)
+{
+	bool idle = true;
+
+	if (--conf->depth > 0 || !conf->dead)
+		return;
+	LIST_EACH(l, next, &conf->members)
+	{
+		struct member *m = CONTAINER(l, struct member, link);
+
+		idle = idle && (!m->session || sip_session_state(m->session) == SIP_SESSION_ENDED);
+	}
+	if (idle && list_empty(&conf->watchers))
+		conference_free(conf);
+}
+
+/* What the policy says after somebody left. Who is invited and has not answered counts as present. */
+static bool is_over(const struct conference *conf, bool creator_left)
+{
+	size_t n = conference_count(conf, false);
+
+	switch (conf->ctl->cfg.end_policy) {
+	case CONFERENCE_END_BELOW_TWO:
+		return n < 2;
+	case CONFERENCE_END_CREATOR:
+		return n == 0 || creator_left;
+	case CONFERENCE_END_LAST:
+	default:
+		return n == 0;
+	}
+}
+
+void member_leave(struct member *m, enum conference_disconnection why, bool drain, uint64_t now_ms)
+{
+	struct conference *conf = m->conference;
+
+	if (m->state == MEMBER_GONE)
+		return;
+	log_line(sip_stack_log(conf->ctl->stack), LOG_INFO, "focus", "%s: %s is out", conf->uri, m->uri);
+	m->state = MEMBER_GONE;
+	m->why = why;
+	if (conf->seated)
+		conf->ctl->broker.close(conf->ctl->broker.ctx, conf->id, m->seat, drain);
+	conference_changed(conf, now_ms);
+	if (is_over(conf, m->creator))
+		conference_end(conf, now_ms);
+	else
+		conference_invite_next(conf, now_ms);
+}
+
+void conference_end(struct conference *conf, uint64_t now_ms)
+{
+	struct controlling *c = conf->ctl;
+
+	if (conf->ending)
+		return;
+	conf->ending = true;
+	conference_hold(conf);
+	log_line(sip_stack_log(c->stack), LOG_INFO, "focus", "%s ends", conf->uri);
+	LIST_EACH(l, next, &conf->members)
+	{
+		struct member *m = CONTAINER(l, struct member, link);
+
+		if (m->state != MEMBER_GONE) {
+			m->state = MEMBER_GONE;
+			m->why = CONFERENCE_BOOTED;
+			if (m->session)
+				sip_session_end(m->session, VIEW(""), now_ms);
+		}
+	}
+	c->broker.end(c->broker.ctx, conf->id);
+	conf->dead = true;
+	watchers_end(conf, now_ms);
+	conference_release(conf);
+}

@@ -1,0 +1,228 @@
+/* 9.3.1: inviting members, and what becomes of their sessions (CF-9.3-5, CF-9.3.1-*, points 2 and 6 of "The
+ * move"). */
+#include "server/controlling/focus.h"
+
+#include "base/error.h"
+#include "procedure/invite_member.h"
+#include "sip/write.h"
+
+#include <stdlib.h>
+
+int member_invite(struct member *m, uint64_t now_ms)
+{
+	struct conference *conf = m->conference;
+	struct sip_invite invite = {.flow = {.transport = SIP_LOCAL}};
+	struct invite_member who = {
+		.inviter = view_str(m->inviter),
+		.inviter_anonymous = m->inviter_anonymous,
+		.replaces = m->without_replaces ? VIEW("") : view_str(m->replaces),
+		.conference = view_str(conf->uri),
+	};
+	struct buf contact, extra, sdp, from;
+	struct im_profile p;
+	int rc;
+
+	focus_profile(conf->ctl, &p, view_str(conf->uri));
+	buf_init(&contact, 512);
+	buf_init(&extra, SIP_HEAD_BYTES_MAX);
+	buf_init(&sdp, SIP_HEAD_BYTES_MAX);
+	buf_init(&from, 512);
+	im_write_contact(&contact, &p, view_str(conf->uri), true);
+	invite_member_write_fields(&extra, &p, &who);
+	buf_putf(&from, "<%s>", conf->uri);
+	rc = member_write_sdp(m, &sdp, VIEW(""));
+	invite.uri = view_str(m->uri);
+	invite.from = buf_view(&from);
+	invite.contact = buf_view(&contact);
+	invite.extra = buf_view(&extra);
+	invite.content_type = VIEW("application/sdp");
+	invite.body = buf_view(&sdp);
+	if (rc == 0 && (!buf_ok(&contact) || !buf_ok(&extra) || !buf_ok(&sdp) || !buf_ok(&from)))
+		rc = E_NOMEM;
+	if (rc == 0)
+		rc = sip_session_invite(conf->ctl->ua, &invite, &member_handler, m, now_ms, &m->session);
+	if (rc == 0)
+		m->state = MEMBER_INVITED;
+	buf_fini(&contact);
+	buf_fini(&extra);
+	buf_fini(&sdp);
+	buf_fini(&from);
+	return rc;
+}
+
+/* Is somebody being asked to give up his running session for this conference? */
+static bool replacing(const struct conference *conf)
+{
+	LIST_EACH(l, next, &conf->members)
+	{
+		struct member *m = CONTAINER(l, struct member, link);
+
+		if (m->replaces && m->state < MEMBER_JOINED)
+			return true;
+	}
+	return false;
+}
+
+void conference_invite_next(struct conference *conf, uint64_t now_ms)
+{
+	struct timers *q = sip_stack_timers(conf->ctl->stack);
+	bool first = replacing(conf) && !conf->others_released;
+
+	if (!conf->seated || conf->ending)
+		return;
+	conference_hold(conf);
+	LIST_EACH(l, next, &conf->members)
+	{
+		struct member *m = CONTAINER(l, struct member, link);
+
+		if (m->state != MEMBER_WAITING || m->creator || (first && !m->replaces))
+			continue;
+		if (m->replaces && !timer_armed(&conf->replaces_late) && !conf->others_released)
+			timer_arm(q, &conf->replaces_late, now_ms + conf->ctl->cfg.invite_timeout_ms);
+		if (member_invite(m, now_ms))
+			member_leave(m, CONFERENCE_FAILED, false, now_ms);
+		if (conf->ending)
+			break;
+	}
+	conference_release(conf);
+}
+
+static void on_progress(void *ctx, struct sip_session *s, const struct sip_msg *m, uint64_t now_ms)
+{
+	struct member *member = ctx;
+
+	(void)s;
+	if (m->status >= 180 && member->state == MEMBER_INVITED) {
+		member->state = MEMBER_ALERTING;
+		conference_changed(member->conference, now_ms);
+	}
+}
+
+static void on_answered(void *ctx, struct sip_session *s, const struct sip_msg *m, uint64_t now_ms)
+{
+	struct member *member = ctx;
+	struct conference *conf = member->conference;
+
+	conference_hold(conf);
+	if (conf->ending || !sip_content_is(sip_msg_value(m, SIP_H_CONTENT_TYPE), VIEW("application/sdp")) ||
+	    member_read_sdp(member, m->body, true)) {
+		log_line(sip_stack_log(conf->ctl->stack), LOG_INFO, "focus",
+			 "%s: the answer of %s cannot be used", conf->uri, member->uri);
+		sip_session_end(s, VIEW(""), now_ms);
+		member_leave(member, CONFERENCE_FAILED, false, now_ms);
+	} else {
+		member->state = MEMBER_JOINED;
+		log_line(sip_stack_log(conf->ctl->stack), LOG_INFO, "focus", "%s: %s joined", conf->uri,
+			 member->uri);
+		conference_changed(conf, now_ms);
+		conference_invite_next(conf, now_ms);
+	}
+	conference_release(conf);
+}
+
+/* Point 6 of "The move": a phone that knows no Replaces is asked once more without it. */
+static bool ask_again(struct member *m, int status, uint64_t now_ms)
+{
+	if (status != 420 || !m->replaces || m->without_replaces ||
+	    !m->conference->ctl->cfg.replaces_fallback || m->conference->ending)
+		return false;
+	m->without_replaces = true;
+	sip_session_free(m->session);
+	m->session = NULL;
+	return member_invite(m, now_ms) == 0;
+}
+
+static enum conference_disconnection why_gone(enum sip_session_end why, int status)
+{
+	if (why == SIP_END_BYE_RECEIVED || why == SIP_END_CANCELLED)
+		return CONFERENCE_DEPARTED;
+	if (why == SIP_END_BYE_SENT)
+		return CONFERENCE_BOOTED;
+	return status == 486 || status == 600 ? CONFERENCE_BUSY : CONFERENCE_FAILED;
+}
+
+static bool asks_privacy(const struct sip_msg *m)
+{
+	return m && sip_msg_has(m, SIP_H_PRIVACY) &&
+	       view_find_view(sip_msg_value(m, SIP_H_PRIVACY), VIEW("id"), 0) <
+		       sip_msg_value(m, SIP_H_PRIVACY).n;
+}
+
+static void on_ended(void *ctx, struct sip_session *s, enum sip_session_end why, int status,
+		     const struct sip_msg *m, uint64_t now_ms)
+{
+	struct member *member = ctx;
+	struct conference *conf = member->conference;
+
+	(void)s;
+	conference_hold(conf);
+	if (why == SIP_END_REJECTED && ask_again(member, status, now_ms)) {
+		conference_changed(conf, now_ms);
+	} else {
+		/* Leaving anonymously (IC-7.1.5-3): the others see somebody go, not who. */
+		if (asks_privacy(m) && !member->anonymous) {
+			member->anonymous = true;
+			member->anonymous_id = ++conf->next_anonymous;
+		}
+		member_leave(member, why_gone(why, status), false, now_ms);
+	}
+	conference_release(conf);
+}
+
+static void on_confirmed(void *ctx, struct sip_session *s, const struct sip_msg *ack, uint64_t now_ms)
+{
+	(void)ctx;
+	(void)s;
+	(void)ack;
+	(void)now_ms;
+}
+
+/* A session refresh: the seat stays what it is. */
+static void on_reinvite(void *ctx, struct sip_session *s, struct sip_server_tx *tx, const struct sip_msg *m,
+			uint64_t now_ms)
+{
+	struct member *member = ctx;
+	struct im_profile p;
+	struct buf contact, sdp;
+	int rc;
+
+	focus_profile(member->conference->ctl, &p, VIEW(""));
+	buf_init(&contact, 512);
+	buf_init(&sdp, SIP_HEAD_BYTES_MAX);
+	im_write_contact(&contact, &p, view_str(member->conference->uri), true);
+	if (sip_msg_lists(m, SIP_H_REQUIRE, VIEW("recipient-list-invite")) &&
+	    view_starts_nocase(sip_msg_value(m, SIP_H_CONTENT_TYPE), VIEW("multipart/"))) {
+		/* RFC 5366 §5.1: a list has no place in a re-INVITE (R-5). */
+		(void)sip_server_tx_reply(tx, 420, NULL, VIEW("Unsupported: recipient-list-invite\r\n"),
+					  now_ms);
+	} else {
+		rc = member_write_sdp(member, &sdp, m->body);
+		if (rc == 0 && m->body.n)
+			rc = member_read_sdp(member, m->body, false);
+		if (rc)
+			(void)sip_server_tx_reply(tx, 488, NULL, VIEW(""), now_ms);
+		else
+			(void)sip_session_answer_reinvite(s, tx, buf_view(&contact), VIEW(""),
+							  VIEW("application/sdp"), buf_view(&sdp), now_ms);
+	}
+	buf_fini(&contact);
+	buf_fini(&sdp);
+}
+
+static void on_request(void *ctx, struct sip_session *s, struct sip_server_tx *tx, const struct sip_msg *m,
+		       uint64_t now_ms)
+{
+	(void)ctx;
+	(void)s;
+	(void)sip_server_tx_reply(tx, m->method == SIP_METHOD_OTHER ? 501 : 405, NULL,
+				  VIEW("Allow: " IM_ALLOW_FOCUS "\r\n"), now_ms);
+}
+
+const struct sip_session_handler member_handler = {
+	.on_progress = on_progress,
+	.on_answered = on_answered,
+	.on_confirmed = on_confirmed,
+	.on_reinvite = on_reinvite,
+	.on_request = on_request,
+	.on_ended = on_ended,
+};

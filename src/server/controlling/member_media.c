@@ -1,0 +1,72 @@
+/* The switch's side of a member's session description (CF-9.3-1, CF-9.3.1-4). */
+#include "server/controlling/focus.h"
+
+#include "base/error.h"
+#include "msrp/uri.h"
+#include "procedure/negotiate.h"
+
+static int local_side(const struct member *m, struct sdp_local *l)
+{
+	struct msrp_uri path;
+
+	*l = (struct sdp_local){
+		.username = VIEW("confab"),
+		.sess_id = m->conference->sess_id,
+		.sess_version = 1,
+		.path = view_str(m->path),
+		.accept_types = VIEW("message/cpim"),
+		.accept_wrapped_types = VIEW("*"),
+		.max_size = m->conference->ctl->cfg.max_message,
+	};
+	if (msrp_uri_parse(l->path, &path) || addr_parse(path.host, path.port, &l->addr))
+		return E_INTERNAL;
+	l->tls = path.tls;
+	return 0;
+}
+
+int member_write_sdp(const struct member *m, struct buf *b, struct view offer)
+{
+	const struct sdp_media *media;
+	struct sdp_local l;
+	struct sdp desc;
+	int rc = local_side(m, &l);
+
+	if (rc)
+		return rc;
+	if (!offer.n) {
+		l.setup = SDP_SETUP_ACTPASS;
+		sdp_write_msrp(b, &l);
+		return 0;
+	}
+	rc = negotiate_read(offer, &desc, &media);
+	if (rc)
+		return rc;
+	l.setup = negotiate_answer_setup(media->msrp.setup, false);
+	l.direction = sdp_direction_answer(media->msrp.direction, SDP_SENDRECV);
+	sdp_write_answer(b, &desc, media, &l);
+	return 0;
+}
+
+int member_read_sdp(struct member *m, struct view sdp, bool answered)
+{
+	struct seat_broker *broker = &m->conference->ctl->broker;
+	const struct sdp_media *media;
+	struct seat_answer a;
+	struct sdp desc;
+	int rc = negotiate_read(sdp, &desc, &media);
+
+	if (rc)
+		return rc;
+	a = (struct seat_answer){
+		.remote_path = media->msrp.path,
+		.accept_types = media->msrp.accept_types,
+		.accept_wrapped_types = media->msrp.accept_wrapped_types,
+		.max_size = media->msrp.max_size,
+	};
+	/* To our offer of actpass, who says nothing or "passive" waits for us; "active" comes. */
+	a.connect = answered ? negotiate_offerer_connects(media->msrp.setup)
+			     : negotiate_answerer_connects(
+				       negotiate_answer_setup(media->msrp.setup, false));
+	broker->answer(broker->ctx, m->conference->id, m->seat, &a);
+	return 0;
+}

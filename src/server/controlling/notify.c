@@ -1,0 +1,280 @@
+/* Who watches a conference: SUBSCRIBE and NOTIFY of the conference event package (RFC 4575, RFC 6665), full
+ * state each time. */
+#include "server/controlling/focus.h"
+
+#include "base/error.h"
+#include "sip/write.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { EXPIRES_DEFAULT = 3600, EXPIRES_MAX = 7200, WATCHERS_MAX = 1024, DOCUMENT_MAX = 262144 };
+
+struct watcher {
+	struct list link;
+	struct conference *conference;
+	struct sip_dialog dialog;
+	struct timer expiry;
+	struct sip_uac *notify; /* one at a time */
+	bool stale;             /* something changed while it was under way */
+	bool ending;            /* the next NOTIFY is the last one */
+	const char *reason;     /* of the termination */
+	uint32_t version;
+	uint64_t expires_at_ms;
+	struct view event_id;
+};
+
+static void watcher_free(struct watcher *w)
+{
+	struct conference *conf = w->conference;
+
+	timer_cancel(sip_stack_timers(conf->ctl->stack), &w->expiry);
+	if (w->notify)
+		sip_uac_detach(w->notify);
+	list_del(&w->link);
+	sip_dialog_fini(&w->dialog);
+	free(w);
+	conference_hold(conf);
+	conference_release(conf);
+}
+
+static enum conference_status status_of(enum member_state s)
+{
+	switch (s) {
+	case MEMBER_JOINED:
+		return CONFERENCE_CONNECTED;
+	case MEMBER_ALERTING:
+		return CONFERENCE_ALERTING;
+	case MEMBER_INVITED:
+		return CONFERENCE_DIALING_OUT;
+	case MEMBER_GONE:
+		return CONFERENCE_DISCONNECTED;
+	default:
+		return CONFERENCE_PENDING;
+	}
+}
+
+static void describe(const struct member *m, struct conference_user *u, struct conference_endpoint *e)
+{
+	*u = (struct conference_user){
+		.entity = view_str(m->aor),
+		.display_text = view_str(m->display),
+		.state = CONFERENCE_FULL,
+		.anonymous = m->anonymous,
+		.anonymous_id = m->anonymous_id,
+		.endpoints = e,
+		.n_endpoints = 1,
+	};
+	*e = (struct conference_endpoint){
+		.entity = view_str(m->uri),
+		.status = status_of(m->state),
+		.joining = m->creator ? CONFERENCE_JOINING_NONE
+				      : m->dialed_in ? CONFERENCE_DIALED_IN : CONFERENCE_DIALED_OUT,
+		.disconnection = m->state == MEMBER_GONE ? m->why : CONFERENCE_DISCONNECTION_NONE,
+		.referred_by = m->inviter && !m->inviter_anonymous ? view_str(m->inviter) : VIEW(""),
+	};
+	if (m->creator)
+		e->joining = CONFERENCE_DIALED_IN;
+}
+
+static int write_state(const struct conference *conf, uint32_t version, struct buf *b)
+{
+	struct conference_user *user;
+	struct conference_endpoint *end;
+	struct conference_info doc;
+	size_t n = 0;
+
+	LIST_EACH(l, next, &conf->members)
+	n++;
+	user = calloc(n + 1, sizeof(*user));
+	end = calloc(n + 1, sizeof(*end));
+	if (!user || !end) {
+		free(user);
+		free(end);
+		return E_NOMEM;
+	}
+	n = 0;
+	LIST_EACH(l, next, &conf->members)
+	{
+		describe(CONTAINER(l, struct member, link), &user[n], &end[n]);
+		n++;
+	}
+	doc = (struct conference_info){
+		.entity = view_str(conf->uri),
+		.version = version,
+		.state = CONFERENCE_FULL,
+		.has_user_count = true,
+		.user_count = (uint32_t)conference_count(conf, true),
+		.has_active = true,
+		.active = !conf->ending,
+		.has_users = true,
+		.users_state = CONFERENCE_FULL,
+		.users = user,
+		.n_users = n,
+	};
+	conference_info_write(b, &doc);
+	free(user);
+	free(end);
+	return buf_ok(b) ? 0 : E_NOMEM;
+}
+
+static void send_notify(struct watcher *w, uint64_t now_ms);
+
+static void notified(void *ctx, struct sip_uac *uac, const struct sip_msg *m, uint64_t now_ms)
+{
+	struct watcher *w = ctx;
+
+	if (m->status < 200)
+		return;
+	sip_uac_detach(uac);
+	w->notify = NULL;
+	/* RFC 6665 §4.2.2: an error without Retry-After ends the subscription. */
+	if (w->ending || (m->status >= 300 && !sip_msg_has(m, SIP_H_RETRY_AFTER)))
+		watcher_free(w);
+	else if (w->stale)
+		send_notify(w, now_ms);
+}
+
+static void not_notified(void *ctx, struct sip_uac *uac, int error, uint64_t now_ms)
+{
+	struct watcher *w = ctx;
+
+	(void)error;
+	(void)now_ms;
+	sip_uac_detach(uac);
+	w->notify = NULL;
+	watcher_free(w);
+}
+
+static const struct sip_uac_handler notify_handler = {.on_response = notified,
+						      .on_failed = not_notified};
+
+static void send_notify(struct watcher *w, uint64_t now_ms)
+{
+	struct conference *conf = w->conference;
+	uint64_t left = w->expires_at_ms > now_ms ? (w->expires_at_ms - now_ms) / 1000 : 0;
+	struct sip_flow flow;
+	struct buf b, body;
+	int rc;
+
+	if (w->notify) {
+		w->stale = true;
+		return;
+	}
+	w->stale = false;
+	buf_init(&body, DOCUMENT_MAX);
+	buf_init(&b, DOCUMENT_MAX + SIP_HEAD_BYTES_MAX);
+	rc = write_state(conf, ++w->version, &body);
+	(void)sip_dialog_write_request(&w->dialog, &b, VIEW("NOTIFY"), 0);
+	sip_write_field(&b, "Event", VIEW("conference"));
+	if (w->ending)
+		sip_write_fieldf(&b, "Subscription-State", "terminated;reason=%s", w->reason);
+	else
+		sip_write_fieldf(&b, "Subscription-State", "active;expires=%u", (unsigned)left);
+	sip_write_fieldf(&b, "Contact", "<%s>;isfocus", conf->uri);
+	sip_write_field(&b, "User-Agent", view_str(conf->ctl->release));
+	sip_write_body(&b, VIEW("application/conference-info+xml"), buf_view(&body));
+	if (rc == 0 && buf_ok(&b))
+		rc = sip_dialog_next_hop(&w->dialog, &flow);
+	if (rc == 0)
+		rc = sip_uac_send(conf->ctl->ua, buf_view(&b), &flow, NULL, &notify_handler, w, now_ms,
+				  &w->notify);
+	buf_fini(&b);
+	buf_fini(&body);
+	if (rc)
+		log_line(sip_stack_log(conf->ctl->stack), LOG_WARN, "focus", "a NOTIFY could not be sent");
+}
+
+static void on_expiry(void *ctx, uint64_t now_ms)
+{
+	struct watcher *w = ctx;
+
+	w->ending = true;
+	w->reason = "timeout";
+	send_notify(w, now_ms);
+}
+
+static void refresh(struct watcher *w, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
+{
+	uint32_t seconds = EXPIRES_DEFAULT;
+	char lines[CONFERENCE_URI_MAX + 64];
+
+	(void)view_to_u32(sip_msg_value(m, SIP_H_EXPIRES), &seconds);
+	if (seconds > EXPIRES_MAX)
+		seconds = EXPIRES_MAX;
+	(void)snprintf(lines, sizeof(lines), "Expires: %u\r\nContact: <%s>;isfocus\r\n", seconds,
+		       w->conference->uri);
+	(void)sip_server_tx_reply(tx, 200, NULL, view_str(lines), now_ms);
+	w->expires_at_ms = now_ms + (uint64_t)seconds * 1000;
+	if (!seconds) {
+		w->ending = true;
+		w->reason = "timeout";
+	}
+	timer_arm(sip_stack_timers(w->conference->ctl->stack), &w->expiry, w->expires_at_ms + 1000);
+	send_notify(w, now_ms);
+}
+
+static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
+{
+	struct watcher *w = ctx;
+
+	if (m->method == SIP_SUBSCRIBE) {
+		sip_dialog_refresh(&w->dialog, m);
+		refresh(w, tx, m, now_ms);
+	} else {
+		(void)sip_server_tx_reply(tx, 405, NULL, VIEW("Allow: SUBSCRIBE\r\n"), now_ms);
+	}
+}
+
+static const struct sip_dialog_owner watcher_owner = {.on_request = on_request};
+
+void watcher_subscribe(struct conference *conf, struct sip_server_tx *tx, const struct sip_msg *m,
+		       uint64_t now_ms)
+{
+	struct sip_token_params event;
+	struct watcher *w;
+	size_t n = 0;
+
+	LIST_EACH(l, next, &conf->watchers)
+	n++;
+	if (sip_token_params_parse(sip_msg_value(m, SIP_H_EVENT), &event) ||
+	    !view_eq(event.token, VIEW("conference"))) {
+		(void)sip_server_tx_reply(tx, 489, NULL, VIEW("Allow-Events: conference\r\n"), now_ms);
+		return;
+	}
+	w = n < WATCHERS_MAX ? calloc(1, sizeof(*w)) : NULL;
+	if (!w) {
+		(void)sip_server_tx_reply(tx, 503, NULL, VIEW("Retry-After: 30\r\n"), now_ms);
+		return;
+	}
+	w->conference = conf;
+	timer_init(&w->expiry, on_expiry, w);
+	if (sip_dialog_init_uas(&w->dialog, conf->ctl->ua, m, sip_server_tx_to_tag(tx), &watcher_owner, w)) {
+		free(w);
+		(void)sip_server_tx_reply(tx, 400, "Missing Contact", VIEW(""), now_ms);
+		return;
+	}
+	list_add_tail(&conf->watchers, &w->link);
+	refresh(w, tx, m, now_ms);
+}
+
+void conference_changed(struct conference *conf, uint64_t now_ms)
+{
+	if (conf->ending)
+		return;
+	conf->version++;
+	LIST_EACH(l, next, &conf->watchers)
+	send_notify(CONTAINER(l, struct watcher, link), now_ms);
+}
+
+void watchers_end(struct conference *conf, uint64_t now_ms)
+{
+	LIST_EACH(l, next, &conf->watchers)
+	{
+		struct watcher *w = CONTAINER(l, struct watcher, link);
+
+		w->ending = true;
+		w->reason = "noresource";
+		send_notify(w, now_ms);
+	}
+}

@@ -1,0 +1,303 @@
+/* Who sent a request: digest, the word of a trusted peer (RFC 3325), or a binding's flow. */
+#include "server/core/state.h"
+
+#include "base/error.h"
+
+bool core_privacy_has(const struct sip_msg *m, struct view value)
+{
+	for (int i = sip_msg_field(m, SIP_H_PRIVACY, -1); i >= 0;
+	     i = sip_msg_field(m, SIP_H_PRIVACY, i)) {
+		struct view rest = sip_field_value(m, i);
+
+		/* Its values are parted by semicolons (RFC 3323 §4.2); commas are seen as well. */
+		while (rest.n) {
+			struct view part = view_cut(&rest, ';');
+
+			while (part.n)
+				if (view_eq_nocase(view_trim(view_cut(&part, ',')), value))
+					return true;
+		}
+	}
+	return false;
+}
+
+static bool is_anonymous(const struct sip_uri *u)
+{
+	return view_eq_nocase(u->host, VIEW("anonymous.invalid"));
+}
+
+/* RFC 3261 §22: 401 or 407 with fresh challenges. */
+static void challenge(struct inbound *r, bool proxy, bool stale)
+{
+	struct buf *extra = &r->c->extra;
+
+	buf_reset(extra);
+	sip_challenge_write(extra, &r->c->challenger, proxy, stale, r->now_ms);
+	core_reply(r, proxy ? 407 : 401, NULL, buf_view(extra));
+}
+
+/* The address-of-record that a user name stands for: "ann", or "ann@example.com". */
+static void aor_of_username(struct inbound *r, struct view name, struct buf *aor)
+{
+	const struct core *c = r->c;
+	size_t at = view_find(name, '@', 0);
+	struct view user = view_first(name, at), domain = view_from(name, at + 1);
+	struct sip_uri from;
+
+	if (at == name.n) {
+		domain = c->cfg.domains[0];
+		if (sip_uri_parse(r->from_addr.uri, &from) == 0 &&
+		    core_is_served_domain(c, from.host, from.port))
+			domain = from.host;
+		else if (core_is_served_domain(c, c->cfg.realm, 0))
+			domain = c->cfg.realm;
+	}
+	buf_reset(aor);
+	if (user.n && domain.n && user.n + domain.n < CORE_AOR_MAX - 8) {
+		struct sip_uri u = {.scheme = SIP_SCHEME_SIP, .user = user, .host = domain};
+
+		sip_uri_aor(aor, &u);
+	}
+}
+
+bool core_authenticate(struct inbound *r, bool proxy, struct buf *aor, struct core_user *user)
+{
+	struct core *c = r->c;
+	struct sip_auth cred;
+	int rc;
+
+	if (sip_credentials_find(r->m, proxy, c->cfg.realm, &cred)) {
+		challenge(r, proxy, false);
+		return false;
+	}
+	aor_of_username(r, cred.username, aor);
+	rc = aor->n ? core_user_find(c, buf_view(aor), user) : E_NOTFOUND;
+	if (rc && rc != E_NOTFOUND) {
+		core_reply(r, 500, NULL, VIEW(""));
+		return false;
+	}
+	switch (sip_challenge_verify(&c->challenger, &cred, r->m->method_name, r->m->uri,
+				     rc == 0 && user->ha1_md5[0] ? user->ha1_md5 : NULL,
+				     rc == 0 && user->ha1_sha256[0] ? user->ha1_sha256 : NULL,
+				     r->now_ms)) {
+	case SIP_AUTH_OK:
+		return true;
+	case SIP_AUTH_MALFORMED:
+		core_reply(r, 400, "Malformed Credentials", VIEW(""));
+		return false;
+	case SIP_AUTH_STALE:
+		challenge(r, proxy, true);
+		return false;
+	case SIP_AUTH_BAD:
+		log_line(c->log, LOG_INFO, "core", "wrong credentials of %.*s",
+			 VIEW_ARG(cred.username));
+		break;
+	case SIP_AUTH_OTHER_REALM:
+		break;
+	}
+	challenge(r, proxy, false);
+	return false;
+}
+
+static void assert_as(struct inbound *r, struct view uri, struct view display)
+{
+	r->who.asserted = true;
+	r->who.uri = uri;
+	r->who.display = display;
+}
+
+/* P-Preferred-Identity that names the user himself gives the display name (RFC 3325 §6); others are
+ * not known to be his and are passed over. */
+static struct view preferred_display(struct inbound *r, struct view aor, struct view otherwise)
+{
+	struct sip_values it;
+	struct view value;
+	struct sip_addr a;
+	struct sip_uri u;
+
+	sip_values_start(&it, r->m, SIP_H_P_PREFERRED_IDENTITY);
+	while (sip_values_next(&it, &value))
+		if (sip_addr_parse(value, &a) == 0 && sip_uri_parse(a.uri, &u) == 0 &&
+		    core_aor(r->c, &u, &r->c->other) && view_eq(buf_view(&r->c->other), aor))
+			return a.display;
+	return otherwise;
+}
+
+static bool identify_by_digest(struct inbound *r)
+{
+	struct core *c = r->c;
+	struct view display = r->from_addr.display;
+	struct sip_uri from;
+
+	if (!core_authenticate(r, true, &c->sender, &r->sender))
+		return false;
+	if (sip_uri_parse(r->from_addr.uri, &from) == 0 && is_anonymous(&from)) {
+		display = VIEW("");
+	} else if (!core_aor(c, &from, &c->other) ||
+		   !view_eq(buf_view(&c->other), buf_view(&c->sender))) {
+		core_reply(r, 403, "From Is Not The Authenticated User", VIEW(""));
+		return false;
+	}
+	r->sender_served = true;
+	assert_as(r, buf_view(&c->sender), preferred_display(r, buf_view(&c->sender), display));
+	return true;
+}
+
+/* The user whom From (or, where that is anonymous, P-Preferred-Identity) claims to be, in
+ * c->sender. */
+static bool claimed_user(struct inbound *r)
+{
+	struct core *c = r->c;
+	struct sip_addr a = r->from_addr;
+	struct sip_uri u;
+
+	if (sip_uri_parse(a.uri, &u))
+		return false;
+	if (is_anonymous(&u) &&
+	    (sip_addr_parse(sip_msg_value(r->m, SIP_H_P_PREFERRED_IDENTITY), &a) ||
+	     sip_uri_parse(a.uri, &u)))
+		return false;
+	return core_aor(c, &u, &c->sender);
+}
+
+/* The claim stands when a binding of that user came from where this request came from. Without
+ * passwords, the same host will do: nothing better is known of anybody. */
+static bool identify_by_binding(struct inbound *r)
+{
+	struct core *c = r->c;
+	struct location_aor *a;
+	struct sip_uri from;
+
+	if (!claimed_user(r))
+		return false;
+	a = location_find(&c->location, buf_view(&c->sender));
+	if (!a)
+		return false;
+	LIST_EACH(l, tmp, &a->bindings)
+	{
+		const struct binding *b = binding_of(l);
+		struct view display;
+
+		if (!binding_came_from(b, r->from) &&
+		    (c->cfg.auth_required || !addr_same_host(&b->flow.remote, &r->from->remote)))
+			continue;
+		(void)sip_uri_parse(r->from_addr.uri, &from);
+		display = is_anonymous(&from) ? VIEW("") : r->from_addr.display;
+		assert_as(r, buf_view(&c->sender),
+			  preferred_display(r, buf_view(&c->sender), display));
+		return true;
+	}
+	return false;
+}
+
+/* The address-of-record form of any URI; true when the user is one of ours. */
+static bool any_aor(const struct core *c, const struct sip_uri *u, struct buf *out)
+{
+	if (core_aor(c, u, out))
+		return true;
+	buf_reset(out);
+	sip_uri_aor(out, u);
+	return false;
+}
+
+static bool identify_by_assertion(struct inbound *r)
+{
+	struct sip_values it;
+	struct view value;
+	struct sip_addr a;
+	struct sip_uri u;
+
+	sip_values_start(&it, r->m, SIP_H_P_ASSERTED_IDENTITY);
+	while (sip_values_next(&it, &value)) {
+		/* A tel URI may stand beside; people here go by their SIP address. */
+		if (sip_addr_parse(value, &a) || sip_uri_parse(a.uri, &u) ||
+		    (u.scheme != SIP_SCHEME_SIP && u.scheme != SIP_SCHEME_SIPS))
+			continue;
+		r->sender_served = any_aor(r->c, &u, &r->c->sender);
+		if (buf_ok(&r->c->sender))
+			assert_as(r, buf_view(&r->c->sender), a.display);
+		return r->who.asserted;
+	}
+	return false;
+}
+
+/* This process needs no assertion about itself. */
+static void identify_own(struct inbound *r)
+{
+	struct sip_uri u;
+
+	if (!identify_by_assertion(r) && sip_uri_parse(r->from_addr.uri, &u) == 0 &&
+	    !is_anonymous(&u)) {
+		(void)any_aor(r->c, &u, &r->c->sender);
+		if (buf_ok(&r->c->sender))
+			assert_as(r, buf_view(&r->c->sender), r->from_addr.display);
+	}
+	r->sender_served = false;
+}
+
+/* What the store says about a sender who needed no password. */
+static bool look_up_sender(struct inbound *r)
+{
+	int rc = core_user_find(r->c, r->who.uri, &r->sender);
+
+	if (rc && rc != E_NOTFOUND) {
+		core_reply(r, 500, NULL, VIEW(""));
+		return false;
+	}
+	r->sender_served = rc == 0;
+	return true;
+}
+
+/* CF-9.3.1-3: Referred-By is the focus's to make; a phone may name its own user alone. */
+static bool check_referred_by(struct inbound *r)
+{
+	struct core *c = r->c;
+	struct sip_addr a;
+	struct sip_uri u;
+	struct view own;
+
+	if (r->trusted || !sip_msg_has(r->m, SIP_H_REFERRED_BY))
+		return true;
+	if (!r->who.asserted &&
+	    (sip_uri_parse(r->from_addr.uri, &u) || !core_aor(c, &u, &c->sender)))
+		buf_reset(&c->sender);
+	own = buf_view(&c->sender);
+	if (own.n && sip_addr_parse(sip_msg_value(r->m, SIP_H_REFERRED_BY), &a) == 0 &&
+	    sip_uri_parse(a.uri, &u) == 0 && core_aor(c, &u, &c->other) &&
+	    view_eq(buf_view(&c->other), own))
+		return true;
+	core_reply(r, 403, "Referred-By Is Not The Sender", VIEW(""));
+	return false;
+}
+
+/* A request outside a dialog from a stranger: digest, or refused. */
+static bool identify_stranger(struct inbound *r)
+{
+	if (!r->trusted && r->c->cfg.auth_required)
+		return identify_by_digest(r);
+	if (!identify_by_binding(r)) {
+		core_reply(r, 403, "Identity Not Known", VIEW(""));
+		return false;
+	}
+	return look_up_sender(r);
+}
+
+bool core_identify(struct inbound *r)
+{
+	r->who.privacy_id = core_privacy_has(r->m, VIEW("id"));
+	r->trusted = core_is_trusted(r->c, r->from);
+	if (r->from->transport == SIP_LOCAL) {
+		identify_own(r);
+		return true;
+	}
+	if (r->trusted && identify_by_assertion(r)) {
+		if (r->sender_served && !look_up_sender(r))
+			return false;
+	} else if (r->in_dialog) {
+		/* Not challenged: who set up the dialog was. */
+		(void)identify_by_binding(r);
+	} else if (!identify_stranger(r)) {
+		return false;
+	}
+	return check_referred_by(r);
+}

@@ -1,0 +1,366 @@
+/* The core as a whole: set-up, and the way of a request up to where it is answered or forwarded. */
+#include "server/core/state.h"
+
+#include "base/error.h"
+#include "server/core/proxy.h"
+#include "server/participating/participate_proxy.h"
+#include "sip/write.h"
+
+#include <stdlib.h>
+
+enum { HOPS_MAX = 8 }; /* own Vias on one request */
+
+static void binding_expired(void *ctx, const struct binding *b)
+{
+	struct core *c = ctx;
+
+	log_line(c->log, LOG_INFO, "core", "a binding of %.*s ran out", (int)b->aor->aor_n,
+		 b->aor->aor);
+	if (c->ops.on_binding)
+		c->ops.on_binding(c->ops.ctx, view_of(b->aor->aor, b->aor->aor_n), b->contact, 0);
+}
+
+static struct view keep(char **at, struct view v)
+{
+	struct view copy = view_of(*at, v.n);
+
+	if (v.n)
+		memcpy(*at, v.p, v.n);
+	*at += v.n;
+	return copy;
+}
+
+/* One block: the list of domains, the trusted addresses, then the text. */
+static int copy_config(struct core *c, const struct core_config *cfg)
+{
+	size_t text = cfg->realm.n + cfg->server.n;
+	struct view *domains;
+	struct addr *trusted;
+	char *at;
+
+	if (cfg->n_domains == 0)
+		return E_MISSING;
+	for (size_t i = 0; i < cfg->n_domains; i++)
+		text += cfg->domains[i].n;
+	domains = malloc(cfg->n_domains * sizeof(*domains) + cfg->n_trusted * sizeof(*trusted) +
+			 text);
+	if (!domains)
+		return E_NOMEM;
+	c->text = (char *)domains;
+	trusted = (struct addr *)(void *)(domains + cfg->n_domains);
+	at = (char *)(trusted + cfg->n_trusted);
+	c->cfg = *cfg;
+	for (size_t i = 0; i < cfg->n_domains; i++)
+		domains[i] = keep(&at, cfg->domains[i]);
+	if (cfg->n_trusted)
+		memcpy(trusted, cfg->trusted, cfg->n_trusted * sizeof(*trusted));
+	c->cfg.domains = domains;
+	c->cfg.trusted = trusted;
+	c->cfg.realm = keep(&at, cfg->realm);
+	c->cfg.server = keep(&at, cfg->server);
+	if (c->cfg.realm.n == 0)
+		c->cfg.realm = domains[0];
+	return 0;
+}
+
+static void init_tables(struct core *c, const struct digest *digest)
+{
+	const struct entropy *entropy = sip_stack_entropy(c->stack);
+	size_t max = sip_stack_get_config(c->stack)->max_message + 1024;
+	uint64_t key[2];
+
+	key[0] = entropy_u64(entropy);
+	key[1] = entropy_u64(entropy);
+	location_init(&c->location, c->timers, c->cfg.max_bindings, key);
+	c->location.on_expired = binding_expired;
+	c->location.ctx = c;
+	key[0] = entropy_u64(entropy);
+	key[1] = entropy_u64(entropy);
+	hash_init(&c->keyed, 0, key);
+	sip_challenger_init(&c->challenger, digest, entropy, c->cfg.realm,
+			    c->cfg.nonce_lifetime_ms);
+	c->challenger.offer_md5 = c->cfg.offer_md5;
+	c->challenger.offer_sha256 = c->cfg.offer_sha256;
+	list_init(&c->contexts);
+	buf_init(&c->out, max + CORE_HEAD_MAX);
+	buf_init(&c->extra, CORE_HEAD_MAX);
+	buf_init(&c->sender, CORE_AOR_MAX);
+	buf_init(&c->target, CORE_AOR_MAX);
+	buf_init(&c->other, CORE_AOR_MAX);
+}
+
+struct core *core_new(const struct core_config *cfg, const struct core_ops *ops,
+		      struct sip_stack *stack, const struct digest *digest)
+{
+	struct core *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	if (copy_config(c, cfg)) {
+		free(c);
+		return NULL;
+	}
+	c->ops = *ops;
+	c->stack = stack;
+	c->timers = sip_stack_timers(stack);
+	c->log = sip_stack_log(stack);
+	init_tables(c, digest);
+	return c;
+}
+
+void core_free(struct core *c)
+{
+	if (!c)
+		return;
+	proxy_drop_all(c);
+	location_fini(&c->location);
+	sip_challenger_fini(&c->challenger);
+	hash_fini(&c->keyed);
+	buf_fini(&c->out);
+	buf_fini(&c->extra);
+	buf_fini(&c->sender);
+	buf_fini(&c->target);
+	buf_fini(&c->other);
+	free(c->text);
+	free(c);
+}
+
+size_t core_binding_count(const struct core *c)
+{
+	return location_count(&c->location);
+}
+
+void core_conn_down(struct core *c, uint64_t conn, uint64_t now_ms)
+{
+	/* Connection ids are never used twice, and binding_flow asks whether one lives: nothing is
+	 * to be gone through here. */
+	(void)now_ms;
+	log_line(c->log, LOG_DEBUG, "core", "connection %llu is gone", (unsigned long long)conn);
+}
+
+static bool is_own_port(const struct core *c, uint16_t port)
+{
+	const struct sip_stack_config *s = sip_stack_get_config(c->stack);
+
+	for (unsigned t = 0; t < 3; t++)
+		for (unsigned f = 0; f < 2; f++)
+			if (s->sent_by[t][f].family && s->sent_by[t][f].port == port)
+				return true;
+	return false;
+}
+
+bool core_is_served_domain(const struct core *c, struct view host, uint16_t port)
+{
+	/* A phone on the host that the domain names has a port of its own. */
+	if (port && !is_own_port(c, port))
+		return false;
+	for (size_t i = 0; i < c->cfg.n_domains; i++)
+		if (view_eq_nocase(c->cfg.domains[i], host))
+			return true;
+	return false;
+}
+
+bool core_is_ours(const struct core *c, const struct sip_uri *u)
+{
+	if (u->scheme != SIP_SCHEME_SIP && u->scheme != SIP_SCHEME_SIPS)
+		return false;
+	return core_is_served_domain(c, u->host, u->port) ||
+	       sip_stack_is_own(c->stack, u->host, u->port);
+}
+
+bool core_aor(const struct core *c, const struct sip_uri *u, struct buf *out)
+{
+	struct sip_uri plain = *u;
+
+	buf_reset(out);
+	if (u->user.n == 0 || !core_is_ours(c, u))
+		return false;
+	if (!core_is_served_domain(c, u->host, u->port))
+		plain.host = c->cfg.domains[0]; /* one of our addresses */
+	plain.scheme = SIP_SCHEME_SIP;
+	plain.port = 0;
+	sip_uri_aor(out, &plain);
+	return buf_ok(out);
+}
+
+void core_aor_split(struct view aor, struct view *user, struct view *domain)
+{
+	size_t at = aor.n;
+
+	while (at > 0 && aor.p[at - 1] != '@')
+		at--;
+	*domain = view_from(aor, at);
+	*user = at ? view_from(view_first(aor, at - 1), 4) : VIEW("");
+}
+
+int core_user_find(const struct core *c, struct view aor, struct core_user *out)
+{
+	struct view user, domain;
+
+	core_aor_split(aor, &user, &domain);
+	*out = (struct core_user){.im_tag = CORE_IM_DEFAULT};
+	return c->ops.user_find(c->ops.ctx, user, domain, out);
+}
+
+bool core_is_trusted(const struct core *c, const struct sip_flow *flow)
+{
+	if (flow->transport == SIP_LOCAL)
+		return true;
+	for (size_t i = 0; i < c->cfg.n_trusted; i++)
+		if (addr_same_host(&c->cfg.trusted[i], &flow->remote))
+			return true;
+	return false;
+}
+
+void core_reply(struct inbound *r, int status, const char *reason, struct view extra)
+{
+	struct buf *b = &r->c->out;
+
+	if (!r->tx)
+		return;
+	buf_reset(b);
+	sip_write_response_head(b, r->m, status, reason,
+				status > 100 ? sip_server_tx_to_tag(r->tx) : VIEW(""));
+	if (status > 100)
+		sip_write_field(b, "Server", r->c->cfg.server);
+	buf_put(b, extra);
+	sip_write_body(b, VIEW(""), VIEW(""));
+	if (!buf_ok(b) || sip_server_tx_respond(r->tx, buf_view(b), status, r->now_ms))
+		log_line(r->c->log, LOG_WARN, "core", "a %d could not be sent", status);
+}
+
+/* RFC 3261 §16.3 step 5. Privacy other than id asks for what is not done here (RFC 3323 §5). */
+static bool check_proxy_require(struct inbound *r)
+{
+	struct buf *extra = &r->c->extra;
+	struct sip_values it;
+	struct view tag;
+	bool unknown = false;
+
+	buf_reset(extra);
+	sip_values_start(&it, r->m, SIP_H_PROXY_REQUIRE);
+	while (sip_values_next(&it, &tag)) {
+		if (view_eq_nocase(tag, VIEW("privacy")) &&
+		    !core_privacy_has(r->m, VIEW("header")) &&
+		    !core_privacy_has(r->m, VIEW("session")))
+			continue;
+		sip_write_field(extra, "Unsupported", tag);
+		unknown = true;
+	}
+	if (unknown)
+		core_reply(r, 420, NULL, buf_view(extra));
+	return !unknown;
+}
+
+/* RFC 3261 §16.3 step 4 and RFC 5393: a request may pass here more than once (a spiral), but not
+ * without end. */
+static bool check_loop(struct inbound *r)
+{
+	struct sip_values it;
+	struct view value;
+	struct sip_via via;
+	unsigned hops = 0, own = 0;
+
+	sip_values_start(&it, r->m, SIP_H_VIA);
+	while (sip_values_next(&it, &value)) {
+		if (++hops <= 1)
+			continue; /* the sender's own */
+		if (sip_via_parse(value, &via) == 0 &&
+		    sip_stack_is_own(r->c->stack, via.host, via.port))
+			own++;
+	}
+	if (own <= HOPS_MAX)
+		return true;
+	core_reply(r, 482, NULL, VIEW(""));
+	return false;
+}
+
+static bool check_hops(struct inbound *r)
+{
+	uint32_t hops;
+
+	if (!sip_msg_has(r->m, SIP_H_MAX_FORWARDS) ||
+	    view_to_u32(sip_msg_value(r->m, SIP_H_MAX_FORWARDS), &hops) || hops > 0)
+		return true;
+	core_reply(r, 483, NULL, VIEW(""));
+	return false;
+}
+
+static bool is_local(struct inbound *r)
+{
+	return !r->more_routes && r->c->ops.is_local(r->c->ops.ctx, &r->uri);
+}
+
+/* OPTIONS to the server itself, as phones and proxies send it to see whether it lives. */
+static void answer_options(struct inbound *r)
+{
+	core_reply(r, 200, NULL,
+		   VIEW("Allow: INVITE, ACK, CANCEL, BYE, REGISTER, OPTIONS, MESSAGE, REFER, "
+			"SUBSCRIBE, NOTIFY, INFO, UPDATE, PUBLISH, PRACK\r\n"
+			"Accept: */*\r\n"
+			"Supported: path\r\n"));
+}
+
+/* Fills what is read off the message; false: it was answered. */
+static bool readable(struct inbound *r)
+{
+	if (core_route_preprocess(r) || sip_msg_from(r->m, &r->from_addr) ||
+	    sip_msg_to(r->m, &r->to_addr)) {
+		core_reply(r, 400, "Bad Route", VIEW(""));
+		return false;
+	}
+	r->in_dialog = sip_addr_tag(&r->to_addr).n > 0;
+	if (r->uri.scheme != SIP_SCHEME_SIP && r->uri.scheme != SIP_SCHEME_SIPS &&
+	    !r->more_routes) {
+		core_reply(r, 416, NULL, VIEW(""));
+		return false;
+	}
+	return true;
+}
+
+static void go_on(struct inbound *r)
+{
+	bool local = is_local(r);
+
+	if (r->m->method == SIP_REGISTER && !r->more_routes && core_is_ours(r->c, &r->uri)) {
+		core_register(r);
+		return;
+	}
+	if (r->m->method == SIP_OPTIONS && !local && !r->more_routes && r->uri.user.n == 0 &&
+	    core_is_ours(r->c, &r->uri)) {
+		answer_options(r);
+		return;
+	}
+	if (!core_identify(r))
+		return;
+	if (local) {
+		if (participate_originating(r, true))
+			r->c->ops.local_request(r->c->ops.ctx, r->tx, r->m, &r->who, r->now_ms);
+		return;
+	}
+	if (check_hops(r) && check_loop(r) && participate_originating(r, false))
+		proxy_request(r);
+}
+
+void core_request(struct core *c, struct sip_server_tx *tx, const struct sip_msg *m,
+		  uint64_t now_ms)
+{
+	struct inbound r = {
+		.c = c, .tx = tx, .m = m, .from = sip_server_tx_flow(tx), .now_ms = now_ms};
+
+	if (readable(&r) && check_proxy_require(&r))
+		go_on(&r);
+}
+
+void core_ack(struct core *c, const struct sip_msg *m, const struct sip_flow *from, uint64_t now_ms)
+{
+	struct inbound r = {.c = c, .m = m, .from = from, .now_ms = now_ms};
+
+	if (!readable(&r) || !check_hops(&r) || !check_loop(&r))
+		return;
+	r.trusted = core_is_trusted(c, from);
+	if (is_local(&r))
+		c->ops.local_ack(c->ops.ctx, m, now_ms);
+	else
+		proxy_ack(&r);
+}

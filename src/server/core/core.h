@@ -1,0 +1,77 @@
+/*
+ * server/core: the embedded SIP/IP core (R-10), pure: registrar with digest, location
+ * table, and a transaction-stateful, forking, record-routing proxy (RFC 3261 §10, §16, §22),
+ * with the participating function in proxy mode on the way (server/participating).
+ * It includes base, sip, body and procedure.
+ *
+ * One thread. It stands between the stack and the local user agents (the controlling
+ * function): what is addressed to those is handed to them by struct core_ops, with the identity of the sender proven.
+ */
+#ifndef CONFAB_SERVER_CORE_CORE_H
+#define CONFAB_SERVER_CORE_CORE_H
+
+#include "base/digest.h"
+#include "sip/stack.h"
+
+struct core;
+
+/* Who sent a request, as far as it was proven. */
+struct core_identity {
+	bool asserted;        /* digest, a trusted peer's P-Asserted-Identity, or this process itself */
+	struct view uri;      /* "sip:ann@example.com", without parameters; empty when not asserted */
+	struct view display;  /* display name as it stands (quotes included), may be empty */
+	bool privacy_id;      /* Privacy: id was asked for */
+};
+
+enum core_im_tag { CORE_IM_DEFAULT, CORE_IM_REQUIRE, CORE_IM_ASSUME };
+
+/* A user of the store; text is NUL-terminated. */
+struct core_user {
+	char ha1_md5[33], ha1_sha256[65]; /* empty: none of that kind */
+	enum core_im_tag im_tag;
+};
+
+struct core_ops {
+	/* Looks a user up: 0, E_NOTFOUND, or E_IO (the store cannot answer: 500). */
+	int (*user_find)(void *ctx, struct view user, struct view domain, struct core_user *out);
+	/* True when the URI (a Request-URI, own Routes already taken off) belongs to a local user agent. */
+	bool (*is_local)(void *ctx, const struct sip_uri *uri);
+	/* A request for a local user agent. It must be answered by the callee. */
+	void (*local_request)(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m,
+			      const struct core_identity *who, uint64_t now_ms);
+	void (*local_ack)(void *ctx, const struct sip_msg *m, uint64_t now_ms);
+	/* A binding appeared, was refreshed or went; for the log and for later persistence. May be NULL. */
+	void (*on_binding)(void *ctx, struct view aor, struct view contact, uint64_t expires_at_ms);
+	void *ctx;
+};
+
+struct core_config {
+	const struct view *domains;   /* served domains, the first is the realm's default */
+	size_t n_domains;
+	const struct addr *trusted;   /* peers (any port) whose P-Asserted-Identity is believed and who are not challenged */
+	size_t n_trusted;
+	bool auth_required;
+	struct view realm;
+	uint64_t nonce_lifetime_ms;
+	bool offer_md5, offer_sha256;
+	uint32_t min_expires, max_expires, default_expires; /* seconds */
+	size_t max_contacts;          /* per address-of-record */
+	size_t max_bindings;
+	enum core_im_tag im_tag;      /* REQUIRE or ASSUME */
+	struct view server;           /* Server header value */
+	uint32_t timer_c_ms;          /* RFC 3261 §16.6: more than 3 minutes */
+};
+
+/* cfg is copied deeply. */
+struct core *core_new(const struct core_config *cfg, const struct core_ops *ops, struct sip_stack *stack,
+		      const struct digest *digest);
+void core_free(struct core *c);
+/* What the stack's user is told; core decides. */
+void core_request(struct core *c, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms);
+void core_ack(struct core *c, const struct sip_msg *m, const struct sip_flow *from, uint64_t now_ms);
+/* Bindings that came over this connection lose their flow (they stay, and are reached by their contact address). */
+void core_conn_down(struct core *c, uint64_t conn, uint64_t now_ms);
+size_t core_binding_count(const struct core *c);
+bool core_is_served_domain(const struct core *c, struct view host, uint16_t port);
+
+#endif

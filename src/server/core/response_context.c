@@ -1,0 +1,416 @@
+/* The response context of RFC 3261 §16.7: the branches of one request, and the answer they make. */
+#include "server/core/proxy.h"
+
+#include "base/error.h"
+#include "sip/write.h"
+
+#include <stdlib.h>
+
+struct branch {
+	struct response_context *context;
+	struct sip_client_tx *tx;
+	struct timer timer_c; /* INVITE alone */
+	bool pending;	      /* no final answer yet */
+};
+
+struct response_context {
+	struct list link;
+	struct core *c;
+	struct sip_server_tx *tx;
+	uint16_t n, pending;
+	uint16_t best_status; /* 0: none yet */
+	bool invite;
+	bool to_trusted; /* upstream */
+	bool won;	 /* a 2xx went up */
+	bool stopped;	 /* all branches were cancelled */
+	bool cancelled;	 /* by the one who asked */
+	char *best; /* the best final answer so far, as it will go up; NULL: of our own making */
+	size_t best_n;
+	char *challenges; /* those of the other 401s and 407s (§16.7 step 7) */
+	size_t challenges_n;
+	char *aor; /* whose bindings the branches go to; NULL: not known */
+	struct branch branch[];
+};
+
+static void context_free(struct response_context *x)
+{
+	for (unsigned i = 0; i < x->n; i++) {
+		timer_cancel(x->c->timers, &x->branch[i].timer_c);
+		if (x->branch[i].tx)
+			sip_client_tx_detach(x->branch[i].tx);
+	}
+	if (x->tx)
+		sip_server_tx_attach(x->tx, NULL, NULL);
+	list_del(&x->link);
+	free(x->best);
+	free(x->challenges);
+	free(x->aor);
+	free(x);
+}
+
+static void free_when_over(struct response_context *x)
+{
+	if (x->tx)
+		return;
+	for (unsigned i = 0; i < x->n; i++)
+		if (x->branch[i].tx)
+			return;
+	context_free(x);
+}
+
+void proxy_drop_all(struct core *c)
+{
+	while (!list_empty(&c->contexts))
+		context_free(CONTAINER(c->contexts.next, struct response_context, link));
+}
+
+/* --- upstream --- */
+
+/* §16.7 step 6: the lower, the better. What says least (a phone that knows no such dialog, one that
+ * did not answer) comes behind all others of its class. */
+static unsigned rank(unsigned status)
+{
+	unsigned class = status / 100 * 10;
+
+	if (status >= 600)
+		return 0;
+	switch (status) {
+	case 401:
+	case 407:
+		return class;
+	case 415:
+	case 420:
+	case 484:
+		return class + 1;
+	case 408:
+	case 480:
+		return class + 5;
+	case 481:
+	case 487:
+		return class + 6;
+	case 503:
+		return class + 7;
+	default:
+		return class + 3;
+	}
+}
+
+static bool is_challenge(unsigned status)
+{
+	return status == 401 || status == 407;
+}
+
+static void append(char **text, size_t *n, struct view v)
+{
+	char *more = v.n ? realloc(*text, *n + v.n) : NULL;
+
+	if (!more)
+		return;
+	memcpy(more + *n, v.p, v.n);
+	*text = more;
+	*n += v.n;
+}
+
+static void gather_challenges(struct response_context *x, const struct sip_msg *m)
+{
+	struct buf *extra = &x->c->extra;
+
+	buf_reset(extra);
+	sip_write_copy(extra, m, SIP_H_WWW_AUTHENTICATE);
+	sip_write_copy(extra, m, SIP_H_PROXY_AUTHENTICATE);
+	if (buf_ok(extra) && x->challenges_n + extra->n < CORE_HEAD_MAX)
+		append(&x->challenges, &x->challenges_n, buf_view(extra));
+}
+
+static void set_best(struct response_context *x, unsigned status, struct view bytes)
+{
+	free(x->best);
+	x->best = NULL;
+	x->best_n = 0;
+	x->best_status = (uint16_t)status;
+	append(&x->best, &x->best_n, bytes);
+}
+
+/* A final answer other than 2xx; m NULL: of our own making. */
+static void consider(struct response_context *x, unsigned status, const struct sip_msg *m,
+		     bool from_trusted)
+{
+	bool better = x->best_status == 0 || rank(status) < rank(x->best_status);
+	struct sip_msg old;
+
+	if (!better) {
+		if (m && is_challenge(status))
+			gather_challenges(x, m);
+		return;
+	}
+	if (is_challenge(status) && x->best && is_challenge(x->best_status) &&
+	    sip_msg_parse(view_of(x->best, x->best_n), &old) == 0)
+		gather_challenges(x, &old);
+	if (!m) {
+		set_best(x, status, VIEW(""));
+		return;
+	}
+	proxy_compose_response(x->c, m, from_trusted, x->to_trusted, view_str(x->aor));
+	set_best(x, status, buf_ok(&x->c->out) ? buf_view(&x->c->out) : VIEW(""));
+}
+
+static void send_best(struct response_context *x, uint64_t now_ms)
+{
+	unsigned status = x->best_status ? x->best_status : 408;
+	struct view best = view_of(x->best, x->best_n);
+	size_t line = view_find(best, '\n', 0) + 1;
+
+	if (x->cancelled && !x->best)
+		status = 487;
+	/* §16.7 step 6: a 503 speaks of that branch, not of this server. */
+	if (status == 503 || !x->best) {
+		(void)sip_server_tx_reply(x->tx, status == 503 ? 500 : (int)status, NULL, VIEW(""),
+					  now_ms);
+		return;
+	}
+	if (!is_challenge(status) || !x->challenges_n) {
+		(void)sip_server_tx_respond(x->tx, best, (int)status, now_ms);
+		return;
+	}
+	buf_reset(&x->c->out);
+	buf_put(&x->c->out, view_first(best, line));
+	buf_put(&x->c->out, view_of(x->challenges, x->challenges_n));
+	buf_put(&x->c->out, view_from(best, line));
+	if (buf_ok(&x->c->out))
+		best = buf_view(&x->c->out);
+	(void)sip_server_tx_respond(x->tx, best, (int)status, now_ms);
+}
+
+static void finish(struct response_context *x, uint64_t now_ms)
+{
+	if (x->pending || x->won || !x->tx)
+		return;
+	send_best(x, now_ms);
+	free(x->best);
+	free(x->challenges);
+	x->best = x->challenges = NULL;
+	x->best_n = x->challenges_n = 0;
+}
+
+/* --- branches --- */
+
+static void branch_done(struct branch *b)
+{
+	if (!b->pending)
+		return;
+	b->pending = false;
+	b->context->pending--;
+	timer_cancel(b->context->c->timers, &b->timer_c);
+}
+
+/* §16.7 step 10, §16.10. */
+static void cancel_pending(struct response_context *x, struct view reason, uint64_t now_ms)
+{
+	x->stopped = true;
+	if (!x->invite)
+		return;
+	for (unsigned i = 0; i < x->n; i++)
+		if (x->branch[i].pending && x->branch[i].tx)
+			sip_client_tx_cancel(x->branch[i].tx, reason, now_ms);
+}
+
+static void arm_timer_c(struct branch *b, uint64_t now_ms)
+{
+	if (b->context->invite && b->pending)
+		timer_arm(b->context->c->timers, &b->timer_c,
+			  now_ms + b->context->c->cfg.timer_c_ms);
+}
+
+/* §16.8. The CANCEL brings a final answer, or the stack's own timeout does. */
+static void on_timer_c(void *ctx, uint64_t now_ms)
+{
+	struct branch *b = ctx;
+
+	if (b->tx)
+		sip_client_tx_cancel(b->tx, VIEW(""), now_ms);
+}
+
+static void pass_on(struct response_context *x, const struct sip_msg *m, bool from_trusted,
+		    uint64_t now_ms)
+{
+	if (!x->tx)
+		return;
+	proxy_compose_response(x->c, m, from_trusted, x->to_trusted, view_str(x->aor));
+	if (!buf_ok(&x->c->out) ||
+	    sip_server_tx_respond(x->tx, buf_view(&x->c->out), m->status, now_ms))
+		log_line(x->c->log, LOG_DEBUG, "core", "a %u came too late to be passed on",
+			 m->status);
+}
+
+/* All 2xx to an INVITE go up, also those that come again (RFC 6026 §7.3). */
+static void on_success(struct branch *b, const struct sip_msg *m, bool from_trusted,
+		       uint64_t now_ms)
+{
+	struct response_context *x = b->context;
+
+	branch_done(b);
+	if (x->invite || !x->won)
+		pass_on(x, m, from_trusted, now_ms);
+	x->won = true;
+	if (x->pending && !x->stopped)
+		cancel_pending(x,
+			       VIEW("Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n"),
+			       now_ms);
+}
+
+static void on_response(void *ctx, struct sip_client_tx *tx, const struct sip_msg *m,
+			uint64_t now_ms)
+{
+	struct branch *b = ctx;
+	struct response_context *x = b->context;
+	bool from_trusted = core_is_trusted(x->c, sip_client_tx_flow(tx));
+
+	if (m->status < 200) {
+		arm_timer_c(b, now_ms);
+		if (!x->won)
+			pass_on(x, m, from_trusted, now_ms);
+		return;
+	}
+	if (m->status < 300) {
+		on_success(b, m, from_trusted, now_ms);
+		return;
+	}
+	branch_done(b);
+	/* The usual case, one branch: nothing is to be kept. */
+	if (x->n == 1 && m->status != 503) {
+		x->best_status = m->status;
+		pass_on(x, m, from_trusted, now_ms);
+		return;
+	}
+	if (x->won)
+		return;
+	consider(x, m->status, m, from_trusted);
+	if (m->status >= 600 && x->pending && !x->stopped)
+		cancel_pending(x, VIEW(""), now_ms);
+	finish(x, now_ms);
+}
+
+static unsigned status_of(int error)
+{
+	return error == E_TIMEOUT ? 408 : 503;
+}
+
+static void on_failed(void *ctx, struct sip_client_tx *tx, int error, uint64_t now_ms)
+{
+	struct branch *b = ctx;
+
+	(void)tx;
+	if (!b->pending)
+		return;
+	log_line(b->context->c->log, LOG_INFO, "core", "a branch failed: %s", error_text(error));
+	branch_done(b);
+	consider(b->context, status_of(error), NULL, false);
+	finish(b->context, now_ms);
+}
+
+static void on_client_gone(void *ctx, struct sip_client_tx *tx)
+{
+	struct branch *b = ctx;
+
+	(void)tx;
+	b->tx = NULL;
+	timer_cancel(b->context->c->timers, &b->timer_c);
+	free_when_over(b->context);
+}
+
+static void on_cancel(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
+{
+	struct response_context *x = ctx;
+	struct buf *extra = &x->c->extra;
+
+	(void)tx;
+	buf_reset(extra);
+	sip_write_copy(extra, m, SIP_H_REASON); /* RFC 3326 */
+	x->cancelled = true;
+	cancel_pending(x, buf_ok(extra) ? buf_view(extra) : VIEW(""), now_ms);
+}
+
+static void on_server_gone(void *ctx, struct sip_server_tx *tx)
+{
+	struct response_context *x = ctx;
+
+	(void)tx;
+	x->tx = NULL;
+	free_when_over(x);
+}
+
+static const struct sip_client_handler client_handler = {
+	.on_response = on_response, .on_failed = on_failed, .on_gone = on_client_gone};
+static const struct sip_server_handler server_handler = {.on_cancel = on_cancel,
+							 .on_gone = on_server_gone};
+
+static struct response_context *context_new(struct inbound *r, size_t n, struct view aor)
+{
+	struct response_context *x = calloc(1, sizeof(*x) + n * sizeof(x->branch[0]));
+
+	if (!x)
+		return NULL;
+	x->c = r->c;
+	x->tx = r->tx;
+	x->n = x->pending = (uint16_t)n;
+	x->invite = r->m->method == SIP_INVITE;
+	x->to_trusted = core_is_trusted(r->c, r->from);
+	if (aor.n && !(x->aor = view_dup(aor))) {
+		free(x);
+		return NULL;
+	}
+	list_add_tail(&r->c->contexts, &x->link);
+	for (size_t i = 0; i < n; i++) {
+		x->branch[i].context = x;
+		x->branch[i].pending = true;
+		timer_init(&x->branch[i].timer_c, on_timer_c, &x->branch[i]);
+	}
+	sip_server_tx_attach(r->tx, &server_handler, x);
+	return x;
+}
+
+static uint32_t breadth_each(struct inbound *r, size_t n)
+{
+	struct view v = sip_msg_value_named(r->m, VIEW("Max-Breadth"));
+	uint32_t breadth;
+
+	if (v.n == 0 || view_to_u32(v, &breadth))
+		return 0;
+	return breadth / (uint32_t)n;
+}
+
+static int start_branch(struct inbound *r, struct branch *b, const struct proxy_target *t,
+			uint32_t breadth)
+{
+	proxy_compose_request(r, t, breadth);
+	if (!buf_ok(&r->c->out))
+		return E_LIMIT;
+	return sip_client_tx_new(r->c->stack, buf_view(&r->c->out), &t->flow, &client_handler, b,
+				 r->now_ms, &b->tx);
+}
+
+void proxy_fork(struct inbound *r, const struct proxy_target *targets, size_t n, struct view aor)
+{
+	struct response_context *x = context_new(r, n, aor);
+	uint32_t breadth = breadth_each(r, n);
+
+	if (!x) {
+		core_reply(r, 503, NULL, VIEW(""));
+		return;
+	}
+	if (x->invite)
+		core_reply(r, 100, NULL, VIEW(""));
+	for (size_t i = 0; i < n; i++) {
+		int rc = start_branch(r, &x->branch[i], &targets[i], breadth);
+
+		if (rc == 0) {
+			arm_timer_c(&x->branch[i], r->now_ms);
+			continue;
+		}
+		log_line(r->c->log, LOG_WARN, "core", "a branch could not begin: %s",
+			 error_text(rc));
+		branch_done(&x->branch[i]);
+		consider(x, 503, NULL, false);
+	}
+	finish(x, r->now_ms);
+}

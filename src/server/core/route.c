@@ -1,0 +1,96 @@
+/* Route information preprocessing (RFC 3261 §16.4), also of ACKs. */
+#include "server/core/state.h"
+
+#include "base/error.h"
+
+#include <stdio.h>
+
+uint64_t core_route_cookie(const struct core *c, const struct sip_msg *m)
+{
+	return hash_bytes(&c->keyed, sip_msg_value(m, SIP_H_CALL_ID));
+}
+
+/* A Route value or Request-URI that names this proxy. */
+static bool is_own_route(const struct core *c, const struct sip_uri *u)
+{
+	if (u->scheme != SIP_SCHEME_SIP && u->scheme != SIP_SCHEME_SIPS)
+		return false;
+	return sip_stack_is_own(c->stack, u->host, u->port) ||
+	       core_is_served_domain(c, u->host, u->port);
+}
+
+static void note_cookie(struct inbound *r, const struct sip_uri *u)
+{
+	char want[17];
+	struct view value;
+
+	if (!sip_param(u->params, VIEW("ck"), &value))
+		return;
+	(void)snprintf(want, sizeof(want), "%016llx",
+		       (unsigned long long)core_route_cookie(r->c, r->m));
+	if (view_eq(value, view_str(want)))
+		r->marked = true;
+}
+
+static int route_uri(struct view value, struct sip_uri *out)
+{
+	struct sip_addr a;
+
+	if (sip_addr_parse(value, &a) || a.star || sip_uri_parse(a.uri, out))
+		return E_SYNTAX;
+	return 0;
+}
+
+/* What a strict router made of a Route that we record-routed: our own URI as Request-URI, and the
+ * real one at the end of the Route. */
+static int undo_strict_router(struct inbound *r)
+{
+	struct sip_values it;
+	struct view value, last = VIEW("");
+
+	if (r->uri.user.n || !sip_param(r->uri.params, VIEW("lr"), NULL) ||
+	    !sip_stack_is_own(r->c->stack, r->uri.host, r->uri.port))
+		return 0;
+	sip_values_start(&it, r->m, SIP_H_ROUTE);
+	while (sip_values_next(&it, &value))
+		last = value;
+	if (last.n == 0)
+		return 0;
+	note_cookie(r, &r->uri);
+	r->last_route_taken = true;
+	return route_uri(last, &r->uri);
+}
+
+int core_route_preprocess(struct inbound *r)
+{
+	struct sip_values it;
+	struct view value, next;
+	struct sip_uri u;
+	bool more;
+
+	if (sip_uri_parse(r->m->uri, &r->uri))
+		return E_SYNTAX;
+	if (!sip_msg_has(r->m, SIP_H_ROUTE))
+		return 0;
+	if (undo_strict_router(r))
+		return E_SYNTAX;
+	sip_values_start(&it, r->m, SIP_H_ROUTE);
+	more = sip_values_next(&it, &value);
+	while (more) {
+		more = sip_values_next(&it, &next);
+		if (!more && r->last_route_taken)
+			break;
+		if (route_uri(value, &u))
+			return E_SYNTAX;
+		/* Two in a row where the transports differ (RFC 5658). */
+		if (!is_own_route(r->c, &u)) {
+			r->more_routes = true;
+			r->next_route = value;
+			break;
+		}
+		note_cookie(r, &u);
+		r->routes_taken++;
+		value = next;
+	}
+	return 0;
+}

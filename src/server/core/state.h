@@ -1,0 +1,79 @@
+/* Inside server/core: the core itself and one request on its way through it. */
+#ifndef CONFAB_SERVER_CORE_STATE_H
+#define CONFAB_SERVER_CORE_STATE_H
+
+#include "server/core/core.h"
+#include "server/core/location.h"
+#include "sip/digest.h"
+
+struct core {
+	struct core_config cfg; /* its views and arrays are our own copies */
+	char *text;		/* what they point to */
+	struct core_ops ops;
+	struct sip_stack *stack;
+	struct timers *timers;
+	const struct log *log;
+	struct sip_challenger challenger;
+	struct location location;
+	struct hash keyed;    /* its key alone: for the cookies in Record-Route */
+	struct list contexts; /* struct response_context */
+	/* One request is looked at at a time: these are its scratch. */
+	struct buf out;	   /* the message being composed */
+	struct buf extra;  /* header lines for it */
+	struct buf sender; /* address-of-record of the sender */
+	struct buf target; /* address-of-record of the Request-URI or To */
+	struct buf other;
+};
+
+/* A request on its way. All views live as long as the message or the core's scratch. */
+struct inbound {
+	struct core *c;
+	struct sip_server_tx *tx; /* NULL: an ACK */
+	const struct sip_msg *m;
+	const struct sip_flow *from;
+	uint64_t now_ms;
+	struct sip_uri uri;    /* Request-URI, a strict router's doing undone */
+	unsigned routes_taken; /* own Route values in front */
+	bool last_route_taken; /* it became the Request-URI */
+	bool more_routes;
+	bool marked;		/* one of the Routes taken was made here for this very Call-ID */
+	struct view next_route; /* value of the first one left */
+	struct sip_addr from_addr, to_addr;
+	bool in_dialog; /* To has a tag */
+	bool trusted;	/* a peer or this process: its P-Asserted-Identity stands */
+	struct core_identity who;
+	bool sender_served; /* who is a user here, and this is what the store says */
+	struct core_user sender;
+};
+
+enum { CORE_AOR_MAX = 512, CORE_HEAD_MAX = 65536 };
+
+/* A URI of a served domain, or of one of our addresses, as the address-of-record that bindings and
+ * users go by. False: not ours, without a user, or too long. out is emptied first. */
+bool core_aor(const struct core *c, const struct sip_uri *uri, struct buf *out);
+/* "sip:user@domain" taken apart. */
+void core_aor_split(struct view aor, struct view *user, struct view *domain);
+/* True for our own domains and addresses, whatever the user. */
+bool core_is_ours(const struct core *c, const struct sip_uri *uri);
+int core_user_find(const struct core *c, struct view aor, struct core_user *out);
+bool core_is_trusted(const struct core *c, const struct sip_flow *flow);
+/* Answers; reason may be NULL. extra: whole header lines, not in c->out. */
+void core_reply(struct inbound *r, int status, const char *reason, struct view extra);
+/* The cookie for Record-Route: proves that a Route was made here for this Call-ID. */
+uint64_t core_route_cookie(const struct core *c, const struct sip_msg *m);
+
+/* route.c: RFC 3261 §16.4. E_SYNTAX: a Route or the Request-URI cannot be read. */
+int core_route_preprocess(struct inbound *r);
+
+/* authenticate.c */
+/* Finds out who sent a request. False: it was answered. */
+bool core_identify(struct inbound *r);
+/* Digest. True, and the user's address-of-record in aor; false: it was answered. */
+bool core_authenticate(struct inbound *r, bool proxy, struct buf *aor, struct core_user *user);
+/* Privacy lists this value (RFC 3323, RFC 3325). */
+bool core_privacy_has(const struct sip_msg *m, struct view value);
+
+/* registrar.c */
+void core_register(struct inbound *r);
+
+#endif

@@ -1,0 +1,429 @@
+/* Server transactions: RFC 3261 §17.2 with the Accepted state of RFC 6026; merged requests of
+ * §8.2.2.2. */
+#include "sip/tx.h"
+
+#include "base/error.h"
+#include "sip/write.h"
+
+#include <stdlib.h>
+
+enum {
+	KEY_BYTES_MAX = 8192,
+	TRYING_MS = 200, /* RFC 3261 §17.2.1: when an INVITE gets its 100 */
+};
+
+static const char *const state_name[] = {"trying",    "proceeding", "completed",
+					 "confirmed", "accepted",   "terminated"};
+
+static void tx_free(struct sip_server_tx *tx)
+{
+	struct sip_stack *s = tx->stack;
+
+	timer_cancel(s->timers, &tx->retransmit);
+	timer_cancel(s->timers, &tx->life);
+	hash_del(&s->server_tx, &tx->node);
+	if (tx->uas)
+		hash_del(&s->merged, &tx->merged_node);
+	if (tx->h && tx->h->on_gone)
+		tx->h->on_gone(tx->ctx, tx);
+	free(tx->request);
+	free(tx->response);
+	free(tx);
+}
+
+void sip_server_tx_kill(struct sip_server_tx *tx)
+{
+	tx_free(tx);
+}
+
+static void drop_request(struct sip_server_tx *tx)
+{
+	free(tx->request);
+	tx->request = NULL;
+	tx->request_n = 0;
+}
+
+/* The one place where a state changes: RFC 3261 figures 7 and 8, RFC 6026 §7.1. */
+static void enter(struct sip_server_tx *tx, enum sip_server_state to, uint64_t now_ms)
+{
+	struct sip_stack *s = tx->stack;
+	const struct sip_stack_config *cfg = &s->cfg;
+	bool reliable = sip_reliable(tx->flow.transport);
+	uint64_t long_wait = 64 * (uint64_t)cfg->t1_ms;
+
+	log_line(s->log, LOG_DEBUG, "sip", "server transaction %.*s: %s -> %s",
+		 VIEW_ARG(sip_method_text(tx->method)), state_name[tx->state], state_name[to]);
+	tx->state = to;
+	timer_cancel(s->timers, &tx->retransmit);
+	switch (to) {
+	case SIP_SERVER_TRYING:
+		if (tx->method == SIP_INVITE)
+			timer_arm(s->timers, &tx->retransmit, now_ms + TRYING_MS);
+		break;
+	case SIP_SERVER_PROCEEDING:
+		break;
+	case SIP_SERVER_COMPLETED:
+		if (tx->method == SIP_INVITE && !reliable) { /* timer G */
+			tx->interval_ms = cfg->t1_ms;
+			timer_arm(s->timers, &tx->retransmit, now_ms + tx->interval_ms);
+		}
+		/* timers H and J */
+		timer_arm(s->timers, &tx->life,
+			  now_ms + (tx->method == SIP_INVITE || !reliable ? long_wait : 0));
+		break;
+	case SIP_SERVER_CONFIRMED: /* timer I */
+		timer_arm(s->timers, &tx->life, now_ms + (reliable ? 0 : cfg->t4_ms));
+		break;
+	case SIP_SERVER_ACCEPTED: /* timer L */
+		timer_arm(s->timers, &tx->life, now_ms + long_wait);
+		break;
+	case SIP_SERVER_TERMINATED:
+		tx_free(tx);
+		break;
+	}
+}
+
+static void transmit(struct sip_server_tx *tx, struct view bytes, uint64_t now_ms)
+{
+	struct sip_flow flow = tx->flow;
+	struct sip_conn *c;
+
+	/* RFC 3261 §18.2.2: the connection the request came on; when that is gone, a new one to the
+	 * address the Via gives. */
+	if (flow.transport == SIP_UDP) {
+		flow.remote = tx->return_address;
+	} else if (flow.transport != SIP_LOCAL && !sip_conn_find(tx->stack, flow.conn)) {
+		flow.conn = 0;
+		flow.remote = tx->return_address;
+	}
+	if (sip_stack_transmit(tx->stack, &flow, bytes, now_ms, &c))
+		log_line(tx->stack->log, LOG_INFO, "sip", "a response could not be sent");
+	else
+		tx->flow.conn = flow.conn;
+}
+
+static void on_retransmit(void *ctx, uint64_t now_ms)
+{
+	struct sip_server_tx *tx = ctx;
+	struct sip_stack *s = tx->stack;
+
+	if (tx->state == SIP_SERVER_TRYING) {
+		(void)sip_server_tx_reply(tx, 100, NULL, VIEW(""), now_ms);
+		return;
+	}
+	transmit(tx, view_of(tx->response, tx->response_n), now_ms);
+	tx->interval_ms = tx->interval_ms * 2 > s->cfg.t2_ms ? s->cfg.t2_ms : tx->interval_ms * 2;
+	timer_arm(s->timers, &tx->retransmit, now_ms + tx->interval_ms);
+}
+
+static void on_life(void *ctx, uint64_t now_ms)
+{
+	struct sip_server_tx *tx = ctx;
+
+	if (tx->state == SIP_SERVER_COMPLETED && tx->method == SIP_INVITE && tx->h &&
+	    tx->h->on_unacknowledged)
+		tx->h->on_unacknowledged(tx->ctx, tx, now_ms);
+	enter(tx, SIP_SERVER_TERMINATED, now_ms);
+}
+
+/* What RFC 3261 §17.2.3 compares. ACK and CANCEL look for the INVITE. */
+static int make_key(const struct sip_msg *m, enum sip_method method, struct buf *key)
+{
+	struct sip_via via;
+	struct sip_addr from;
+	struct sip_cseq cseq;
+
+	if (sip_msg_top_via(m, &via))
+		return E_SYNTAX;
+	buf_put_u64(key, method);
+	if (method == SIP_METHOD_OTHER)
+		buf_put(key, m->method_name);
+	buf_putc(key, ' ');
+	if (view_starts(via.branch, VIEW(SIP_MAGIC)) && via.branch.n > sizeof(SIP_MAGIC) - 1) {
+		buf_put(key, via.branch);
+		buf_putc(key, ' ');
+		for (size_t i = 0; i < via.host.n; i++) {
+			char c = via.host.p[i];
+
+			buf_putc(key, c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c);
+		}
+		buf_putf(key, ":%u", via.port);
+		return buf_ok(key) ? 0 : E_LIMIT;
+	}
+	/* RFC 2543 clients. */
+	if (sip_msg_from(m, &from) || sip_msg_cseq(m, &cseq))
+		return E_SYNTAX;
+	buf_put(key, m->uri);
+	buf_putc(key, ' ');
+	buf_put(key, sip_addr_tag(&from));
+	buf_putc(key, ' ');
+	buf_put(key, sip_msg_value(m, SIP_H_CALL_ID));
+	buf_putf(key, " %u ", cseq.number);
+	buf_put(key, via.host);
+	buf_putf(key, ":%u", via.port);
+	buf_put(key, via.branch);
+	return buf_ok(key) ? 0 : E_LIMIT;
+}
+
+static struct sip_server_tx *find(const struct sip_stack *s, struct view key)
+{
+	uint64_t h = hash_bytes(&s->server_tx, key);
+
+	for (struct hash_node *n = hash_first(&s->server_tx, h); n; n = hash_next(n, h)) {
+		struct sip_server_tx *tx = CONTAINER(n, struct sip_server_tx, node);
+
+		if (view_eq(view_of(tx->key, tx->key_n), key))
+			return tx;
+	}
+	return NULL;
+}
+
+static struct sip_server_tx *tx_new(struct sip_stack *s, const struct sip_msg *m,
+				    const struct sip_flow *from, struct view key)
+{
+	struct sip_server_tx *tx = calloc(1, sizeof(*tx) + key.n);
+
+	if (!tx)
+		return NULL;
+	tx->stack = s;
+	tx->method = m->method;
+	tx->flow = *from;
+	tx->key_n = key.n;
+	memcpy(tx->key, key.p, key.n);
+	timer_init(&tx->retransmit, on_retransmit, tx);
+	timer_init(&tx->life, on_life, tx);
+	sip_via_return_address(m, from, &tx->return_address);
+	tx->request = malloc(m->raw.n);
+	if (!tx->request || hash_add(&s->server_tx, &tx->node, hash_bytes(&s->server_tx, key))) {
+		free(tx->request);
+		free(tx);
+		return NULL;
+	}
+	memcpy(tx->request, m->raw.p, m->raw.n);
+	tx->request_n = m->raw.n;
+	return tx;
+}
+
+static void receive_new(struct sip_stack *s, const struct sip_msg *m, const struct sip_flow *from,
+			struct view key, uint64_t now_ms)
+{
+	struct sip_server_tx *tx = tx_new(s, m, from, key);
+
+	if (!tx) {
+		sip_stack_reply_stateless(s, m, from, 503, NULL, now_ms);
+		return;
+	}
+	enter(tx, SIP_SERVER_TRYING, now_ms);
+	/* The user may answer at once; a transaction that ends inside the call must not vanish
+	 * under us, so the short-lived ones end by their timer. */
+	s->ops.on_request(s->ops.ctx, tx, m, now_ms);
+}
+
+/* A retransmission. It may come on a new connection when the old one broke, or by UDP after TCP:
+ * the answer goes back the same way. */
+static void repeat(struct sip_server_tx *tx, const struct sip_msg *m, const struct sip_flow *from,
+		   uint64_t now_ms)
+{
+	tx->flow = *from;
+	sip_via_return_address(m, from, &tx->return_address);
+	if (tx->response && tx->state != SIP_SERVER_ACCEPTED && tx->state != SIP_SERVER_CONFIRMED)
+		transmit(tx, view_of(tx->response, tx->response_n), now_ms);
+}
+
+static void receive_cancel(struct sip_stack *s, const struct sip_msg *m,
+			   const struct sip_flow *from, struct view own_key, struct buf *key,
+			   uint64_t now_ms)
+{
+	struct sip_server_tx *tx = find(s, own_key), *invite;
+
+	if (tx) {
+		repeat(tx, m, from, now_ms);
+		return;
+	}
+	tx = tx_new(s, m, from, own_key);
+	if (!tx) {
+		sip_stack_reply_stateless(s, m, from, 503, NULL, now_ms);
+		return;
+	}
+	buf_reset(key);
+	invite = make_key(m, SIP_INVITE, key) == 0 ? find(s, buf_view(key)) : NULL;
+	/* RFC 3261 §9.2: the same To tag as in the answer to the INVITE. */
+	if (invite)
+		(void)view_copy(sip_server_tx_to_tag(invite), tx->to_tag, sizeof(tx->to_tag));
+	(void)sip_server_tx_reply(tx, invite ? 200 : 481, NULL, VIEW(""), now_ms);
+	if (invite && sip_server_tx_pending(invite) && invite->h && invite->h->on_cancel)
+		invite->h->on_cancel(invite->ctx, invite, m, now_ms);
+}
+
+static void receive_ack(struct sip_stack *s, const struct sip_msg *m, const struct sip_flow *from,
+			struct sip_server_tx *tx, uint64_t now_ms)
+{
+	if (tx && tx->state == SIP_SERVER_COMPLETED) {
+		enter(tx, SIP_SERVER_CONFIRMED, now_ms);
+		return;
+	}
+	/* One that has the INVITE's branch and comes before the final answer acknowledges nothing;
+	 * after a 2xx it should have had a branch of its own. */
+	if (tx && tx->state != SIP_SERVER_ACCEPTED)
+		return;
+	s->ops.on_ack(s->ops.ctx, m, from, now_ms);
+}
+
+void sip_server_tx_receive(struct sip_stack *s, const struct sip_msg *m,
+			   const struct sip_flow *from, uint64_t now_ms)
+{
+	enum sip_method method = m->method == SIP_ACK ? SIP_INVITE : m->method;
+	struct sip_server_tx *tx;
+	struct buf key;
+
+	buf_init(&key, KEY_BYTES_MAX);
+	if (make_key(m, method, &key)) {
+		sip_stack_reply_stateless(s, m, from, 400, "Via Too Long", now_ms);
+		goto out;
+	}
+	if (m->method == SIP_CANCEL) {
+		struct buf own;
+
+		buf_init(&own, KEY_BYTES_MAX);
+		buf_put(&own, buf_view(&key));
+		if (buf_ok(&own))
+			receive_cancel(s, m, from, buf_view(&own), &key, now_ms);
+		buf_fini(&own);
+		goto out;
+	}
+	tx = find(s, buf_view(&key));
+	if (m->method == SIP_ACK) {
+		receive_ack(s, m, from, tx, now_ms);
+	} else if (tx) {
+		repeat(tx, m, from, now_ms);
+	} else {
+		receive_new(s, m, from, buf_view(&key), now_ms);
+	}
+out:
+	buf_fini(&key);
+}
+
+void sip_server_tx_attach(struct sip_server_tx *tx, const struct sip_server_handler *h, void *ctx)
+{
+	tx->h = h;
+	tx->ctx = ctx;
+}
+
+/* What a retransmission of the request will be answered with. */
+static int keep_response(struct sip_server_tx *tx, struct view response)
+{
+	char *copy = malloc(response.n ? response.n : 1);
+
+	if (!copy)
+		return E_NOMEM;
+	memcpy(copy, response.p, response.n);
+	free(tx->response);
+	tx->response = copy;
+	tx->response_n = response.n;
+	return 0;
+}
+
+int sip_server_tx_respond(struct sip_server_tx *tx, struct view response, int status,
+			  uint64_t now_ms)
+{
+	bool accepts = tx->method == SIP_INVITE && status >= 200 && status < 300;
+
+	if (tx->state == SIP_SERVER_ACCEPTED && accepts) {
+		/* RFC 6026 §7.1: the user retransmits its 2xx itself. */
+		transmit(tx, response, now_ms);
+		return 0;
+	}
+	if (tx->state > SIP_SERVER_PROCEEDING)
+		return E_STATE;
+	if (!accepts && keep_response(tx, response))
+		return E_NOMEM;
+	transmit(tx, response, now_ms);
+	if (status < 200) {
+		if (tx->state == SIP_SERVER_TRYING)
+			enter(tx, SIP_SERVER_PROCEEDING, now_ms);
+		return 0;
+	}
+	drop_request(tx);
+	enter(tx, accepts ? SIP_SERVER_ACCEPTED : SIP_SERVER_COMPLETED, now_ms);
+	return 0;
+}
+
+struct view sip_server_tx_to_tag(struct sip_server_tx *tx)
+{
+	if (!tx->to_tag[0])
+		entropy_token(tx->stack->entropy, tx->to_tag, SIP_TAG_CHARS);
+	return view_str(tx->to_tag);
+}
+
+int sip_server_tx_reply(struct sip_server_tx *tx, int status, const char *reason, struct view extra,
+			uint64_t now_ms)
+{
+	struct sip_msg m;
+	struct buf b;
+	int rc = sip_server_tx_request(tx, &m);
+
+	if (rc)
+		return rc;
+	buf_init(&b, tx->stack->cfg.max_message);
+	sip_write_response_head(&b, &m, status, reason,
+				status > 100 ? sip_server_tx_to_tag(tx) : VIEW(""));
+	if (status > 100)
+		sip_write_field(&b, "Server", tx->stack->cfg.server);
+	buf_put(&b, extra);
+	sip_write_body(&b, VIEW(""), VIEW(""));
+	rc = buf_ok(&b) ? sip_server_tx_respond(tx, buf_view(&b), status, now_ms) : E_NOMEM;
+	buf_fini(&b);
+	return rc;
+}
+
+int sip_server_tx_request(const struct sip_server_tx *tx, struct sip_msg *out)
+{
+	if (!tx->request)
+		return E_STATE;
+	return sip_msg_parse(view_of(tx->request, tx->request_n), out);
+}
+
+const struct sip_flow *sip_server_tx_flow(const struct sip_server_tx *tx)
+{
+	return &tx->flow;
+}
+
+enum sip_method sip_server_tx_method(const struct sip_server_tx *tx)
+{
+	return tx->method;
+}
+
+struct sip_stack *sip_server_tx_stack(const struct sip_server_tx *tx)
+{
+	return tx->stack;
+}
+
+bool sip_server_tx_pending(const struct sip_server_tx *tx)
+{
+	return tx->state <= SIP_SERVER_PROCEEDING;
+}
+
+bool sip_server_tx_is_merged(struct sip_server_tx *tx)
+{
+	struct sip_stack *s = tx->stack;
+	struct sip_msg m;
+	struct sip_addr from, to;
+	struct sip_cseq cseq;
+	uint64_t h;
+
+	if (tx->uas)
+		return tx->merged;
+	if (sip_server_tx_request(tx, &m) || sip_msg_from(&m, &from) || sip_msg_to(&m, &to) ||
+	    sip_msg_cseq(&m, &cseq))
+		return false;
+	if (sip_addr_tag(&to).n)
+		return false;
+	/* 64 keyed bits stand for the three values: a chance hit needs 2^32 requests at once. */
+	h = hash_bytes(&s->merged, sip_msg_value(&m, SIP_H_CALL_ID));
+	h = hash_more(&s->merged, h ^ cseq.number, sip_addr_tag(&from));
+	h = hash_more(&s->merged, h, m.method_name);
+	tx->merged = hash_first(&s->merged, h) != NULL;
+	if (hash_add(&s->merged, &tx->merged_node, h) == 0)
+		tx->uas = true;
+	return tx->merged;
+}

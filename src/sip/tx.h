@@ -1,0 +1,145 @@
+/* Inside the transaction layer: shared by stack.c, connection.c, via.c, client_tx.c
+ * and server_tx.c only. */
+#ifndef CONFAB_SIP_TX_H
+#define CONFAB_SIP_TX_H
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "sip/stack.h"
+#include "sip/stream.h"
+#include "sip/value.h"
+
+enum { SIP_TAG_CHARS = 10, SIP_BRANCH_CHARS = 20 };
+#define SIP_MAGIC "z9hG4bK"
+
+struct sip_conn {
+	struct sip_stack *stack;
+	struct hash_node by_id, by_addr;
+	uint64_t id;
+	enum sip_transport transport;
+	struct addr remote;
+	void *handle;
+	bool up;
+	bool proven; /* a whole message came */
+	struct sip_stream stream;
+	struct list client_txs;
+	struct timer idle;
+	bool *dead; /* set while bytes are being read: tells the reader that the connection went */
+};
+
+struct sip_stack {
+	struct sip_stack_config cfg;
+	struct sip_stack_ops ops;
+	struct timers *timers;
+	const struct entropy *entropy;
+	const struct log *log;
+	struct hash client_tx, server_tx, merged, conn_id, conn_addr;
+	uint64_t next_conn;
+	struct list local; /* messages on their way inside the process */
+	size_t n_local;
+	struct timer local_timer;
+	struct buf scratch; /* a request with its stamped Via */
+};
+
+/* Figures 5 and 6 of RFC 3261, figures 5 of RFC 6026. */
+enum sip_client_state {
+	SIP_CLIENT_CALLING, /* INVITE; "trying" of the others */
+	SIP_CLIENT_PROCEEDING,
+	SIP_CLIENT_COMPLETED,
+	SIP_CLIENT_ACCEPTED,
+	SIP_CLIENT_TERMINATED
+};
+
+struct sip_client_tx {
+	struct hash_node node;
+	struct list on_conn; /* in sip_conn.client_txs */
+	struct sip_stack *stack;
+	enum sip_client_state state;
+	enum sip_method method;
+	struct sip_flow flow;
+	const struct sip_client_handler *h;
+	void *ctx;
+	char branch[sizeof(SIP_MAGIC) + SIP_BRANCH_CHARS];
+	char *request; /* with our Via; the ACK instead once a non-2xx final came */
+	size_t request_n, via_at, via_n;
+	struct timer retransmit, life; /* A/E and B/D/F/K/M */
+	uint32_t interval_ms;
+	char *cancel_extra;
+	bool cancel_wanted, cancelled, grown, failing, acknowledged;
+	uint8_t reconnects;
+	int error;
+};
+
+/* Figures 7 and 8 of RFC 3261, figure 7 of RFC 6026. */
+enum sip_server_state {
+	SIP_SERVER_TRYING,
+	SIP_SERVER_PROCEEDING,
+	SIP_SERVER_COMPLETED,
+	SIP_SERVER_CONFIRMED,
+	SIP_SERVER_ACCEPTED,
+	SIP_SERVER_TERMINATED
+};
+
+struct sip_server_tx {
+	struct hash_node node, merged_node;
+	struct sip_stack *stack;
+	enum sip_server_state state;
+	enum sip_method method;
+	bool uas, merged;
+	struct sip_flow flow;
+	struct addr
+		return_address; /* of UDP, and of a connection that is gone (RFC 3261 §18.2.2) */
+	const struct sip_server_handler *h;
+	void *ctx;
+	char *request, *response;
+	size_t request_n, response_n;
+	char to_tag[SIP_TAG_CHARS + 1];
+	struct timer retransmit, life; /* the 100 and G; H/I/J/L */
+	uint32_t interval_ms;
+	size_t key_n;
+	char key[]; /* what RFC 3261 §17.2.3 matches by */
+};
+
+static inline bool sip_reliable(enum sip_transport t)
+{
+	return t != SIP_UDP;
+}
+
+/* A whole message or the head of a broken one, however it came. refuse: the status (and its reason,
+ * NULL for the standard one) to answer a request with instead of handing it on; 0. */
+void sip_stack_receive(struct sip_stack *s, struct view bytes, const struct sip_flow *from,
+		       int refuse, const char *reason, uint64_t now_ms);
+/* Sends on a flow, opening a connection where needed; *conn_out (may be NULL) is the connection
+ * used, NULL for UDP and LOCAL. E_IO, E_NOMEM. */
+int sip_stack_transmit(struct sip_stack *s, struct sip_flow *flow, struct view bytes,
+		       uint64_t now_ms, struct sip_conn **conn_out);
+struct sip_conn *sip_conn_find(const struct sip_stack *s, uint64_t id);
+/* Ours to close: client transactions are told. */
+void sip_conn_close(struct sip_conn *c, uint64_t now_ms);
+/* All of them, without a word to anybody but the world. */
+void sip_conns_close(struct sip_stack *s);
+
+/* What the receiving side does with a parsed message. */
+void sip_client_tx_receive(struct sip_stack *s, const struct sip_msg *m, uint64_t now_ms);
+void sip_server_tx_receive(struct sip_stack *s, const struct sip_msg *m,
+			   const struct sip_flow *from, uint64_t now_ms);
+void sip_client_tx_conn_down(struct sip_client_tx *tx, uint64_t now_ms);
+void sip_client_tx_kill(struct sip_client_tx *tx);
+void sip_server_tx_kill(struct sip_server_tx *tx);
+/* "Via: SIP/2.0/UDP host:port;branch=…;rport\r\n" */
+void sip_write_via(struct buf *b, const struct sip_stack *s, const struct sip_flow *flow,
+		   struct view branch);
+/* Copies a message with received (and rport, where the parameter is there) in its topmost Via
+ * (RFC 3261 §18.2.1, RFC 3581 §4) to out, which is reset first. E_EXISTS: nothing needs to be
+ * added; E_MISSING: no usable Via; E_LIMIT. out holds nothing of use then. */
+int sip_via_stamp(struct buf *out, const struct sip_msg *m, const struct addr *from);
+/* Where the answer to a request goes when there is no connection for it (RFC 3261 §18.2.2): the
+ * address that it came from, at the port of its Via's sent-by; at the port that it came from with
+ * rport (RFC 3581 §4). */
+void sip_via_return_address(const struct sip_msg *m, const struct sip_flow *from, struct addr *out);
+/* Answers without a transaction (RFC 3261 §8.2.7), for broken requests. */
+void sip_stack_reply_stateless(struct sip_stack *s, const struct sip_msg *m,
+			       const struct sip_flow *from, int status, const char *reason,
+			       uint64_t now_ms);
+
+#endif

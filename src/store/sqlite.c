@@ -1,0 +1,398 @@
+#include "store/store.h"
+
+#include "base/error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { SCHEMA_VERSION = 1 };
+
+/* Each step brings the tables from the version of its index to the next. */
+static const char *const schema_steps[SCHEMA_VERSION] = {
+	"CREATE TABLE user ("
+	"  name TEXT NOT NULL,"
+	"  domain TEXT NOT NULL,"
+	"  realm TEXT NOT NULL,"
+	"  ha1_md5 TEXT NOT NULL,"
+	"  ha1_sha256 TEXT NOT NULL,"
+	"  im_feature_tag INTEGER NOT NULL DEFAULT 0,"
+	"  PRIMARY KEY (domain, name)"
+	") STRICT, WITHOUT ROWID;"
+	"PRAGMA user_version = 1;",
+};
+
+enum statement { STATEMENT_ADD, STATEMENT_DEL, STATEMENT_SET_IM, STATEMENT_FIND, STATEMENT_LIST };
+
+#define USER_COLUMNS "name, domain, realm, ha1_md5, ha1_sha256, im_feature_tag"
+enum { COLUMN_NAME, COLUMN_DOMAIN, COLUMN_REALM, COLUMN_MD5, COLUMN_SHA256, COLUMN_IM };
+
+static const char *const statement_text[] = {
+	[STATEMENT_ADD] = "INSERT INTO user (" USER_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+	[STATEMENT_DEL] = "DELETE FROM user WHERE name = ?1 AND domain = ?2",
+	[STATEMENT_SET_IM] = "UPDATE user SET im_feature_tag = ?3 WHERE name = ?1 AND domain = ?2",
+	[STATEMENT_FIND] = "SELECT " USER_COLUMNS " FROM user WHERE name = ?1 AND domain = ?2",
+	[STATEMENT_LIST] = "SELECT " USER_COLUMNS " FROM user ORDER BY domain, name",
+};
+
+enum { STATEMENTS = sizeof(statement_text) / sizeof(*statement_text) };
+
+struct store {
+	sqlite3 *db;
+	sqlite3_stmt *statement[STATEMENTS];
+	const struct digest *digest;
+};
+
+static int from_sqlite(int rc)
+{
+	switch (rc & 0xff) {
+	case SQLITE_OK:
+	case SQLITE_DONE:
+	case SQLITE_ROW:
+		return 0;
+	case SQLITE_NOMEM:
+		return E_NOMEM;
+	case SQLITE_NOTADB:
+	case SQLITE_CORRUPT:
+		return E_SYNTAX;
+	case SQLITE_CONSTRAINT:
+		return E_EXISTS;
+	default:
+		return E_IO;
+	}
+}
+
+const char *store_error(const struct store *store)
+{
+	return sqlite3_errmsg(store->db);
+}
+
+static int schema_version(struct store *store, int *version)
+{
+	sqlite3_stmt *statement = NULL;
+	int rc = sqlite3_prepare_v2(store->db, "PRAGMA user_version", -1, &statement, NULL);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(statement);
+	if (rc == SQLITE_ROW)
+		*version = sqlite3_column_int(statement, 0);
+	(void)sqlite3_finalize(statement);
+	return from_sqlite(rc);
+}
+
+static int run(struct store *store, const char *text)
+{
+	return from_sqlite(sqlite3_exec(store->db, text, NULL, NULL, NULL));
+}
+
+/* Under a write lock, so that two that open a new file at once do not both make its tables. */
+static int schema_upgrade(struct store *store)
+{
+	int version = 0, rc = run(store, "BEGIN IMMEDIATE");
+
+	if (rc)
+		return rc;
+	rc = schema_version(store, &version);
+	while (rc == 0 && version < SCHEMA_VERSION)
+		rc = run(store, schema_steps[version++]);
+	if (rc == 0)
+		rc = run(store, "COMMIT");
+	if (rc)
+		(void)run(store, "ROLLBACK");
+	return rc;
+}
+
+static int prepare(struct store *store)
+{
+	int version = 0, rc;
+
+	(void)sqlite3_busy_timeout(store->db, STORE_BUSY_MS);
+	rc = schema_version(store, &version);
+	if (rc == 0 && version > SCHEMA_VERSION)
+		return E_UNSUPPORTED;
+	if (rc == 0)
+		rc = run(store, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
+	if (rc == 0 && version < SCHEMA_VERSION)
+		rc = schema_upgrade(store);
+	for (size_t i = 0; rc == 0 && i < STATEMENTS; i++)
+		rc = from_sqlite(sqlite3_prepare_v3(store->db, statement_text[i], -1,
+						    SQLITE_PREPARE_PERSISTENT, &store->statement[i],
+						    NULL));
+	return rc;
+}
+
+/* Makes the file before SQLite does, which would make it readable for all. */
+static int make_file(const char *path, unsigned flags)
+{
+	int fd;
+
+	if (strcmp(path, ":memory:") == 0)
+		return 0;
+	if (flags & STORE_CREATE) {
+		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		if (fd >= 0)
+			(void)close(fd);
+		else if (errno != EEXIST)
+			return E_IO;
+	}
+	return access(path, F_OK) == 0 ? 0 : E_NOTFOUND;
+}
+
+static void explain(char *why, size_t size, const char *path, const char *what)
+{
+	if (why && size)
+		(void)snprintf(why, size, "%s: %s", path, what);
+}
+
+int store_open(const char *path, const struct digest *digest, unsigned flags, struct store **out,
+	       char *why, size_t why_size)
+{
+	struct store *store;
+	int rc = make_file(path, flags);
+
+	if (rc) {
+		explain(why, why_size, path, strerror(errno));
+		return rc;
+	}
+	store = calloc(1, sizeof(*store));
+	if (!store) {
+		explain(why, why_size, path, error_text(E_NOMEM));
+		return E_NOMEM;
+	}
+	store->digest = digest;
+	rc = from_sqlite(sqlite3_open_v2(path, &store->db,
+					 SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL));
+	if (rc == 0)
+		rc = prepare(store);
+	if (rc == 0) {
+		*out = store;
+		return 0;
+	}
+	explain(why, why_size, path,
+		rc == E_UNSUPPORTED ? "was written by a newer version" : store_error(store));
+	store_close(store);
+	return rc;
+}
+
+void store_close(struct store *store)
+{
+	if (!store)
+		return;
+	for (size_t i = 0; i < STATEMENTS; i++)
+		(void)sqlite3_finalize(store->statement[i]);
+	(void)sqlite3_close(store->db);
+	free(store);
+}
+
+/* The statement, ready to be bound anew. */
+static sqlite3_stmt *statement_of(struct store *store, enum statement which)
+{
+	(void)sqlite3_reset(store->statement[which]);
+	(void)sqlite3_clear_bindings(store->statement[which]);
+	return store->statement[which];
+}
+
+static int bind_text(sqlite3_stmt *statement, int index, struct view text)
+{
+	return from_sqlite(sqlite3_bind_text64(statement, index, text.p ? text.p : "", text.n,
+					       SQLITE_TRANSIENT, SQLITE_UTF8));
+}
+
+static void lower_copy(struct view text, char *dst, size_t size)
+{
+	(void)view_copy(text, dst, size);
+	for (; *dst; dst++)
+		if (*dst >= 'A' && *dst <= 'Z')
+			*dst = (char)(*dst | 0x20);
+}
+
+/* Parameters 1 and 2 are name and domain in every statement that has them. */
+static int bind_user(sqlite3_stmt *statement, struct view name, struct view domain)
+{
+	char lower[STORE_NAME_MAX];
+	int rc;
+
+	if (domain.n >= sizeof(lower))
+		return E_NOTFOUND;
+	lower_copy(domain, lower, sizeof(lower));
+	rc = bind_text(statement, 1, name);
+	return rc ? rc : bind_text(statement, 2, view_of(lower, domain.n));
+}
+
+/* Runs a statement that changes one row. */
+static int change(struct store *store, sqlite3_stmt *statement)
+{
+	int rc = from_sqlite(sqlite3_step(statement));
+
+	(void)sqlite3_reset(statement);
+	if (rc == 0 && sqlite3_changes(store->db) == 0)
+		return E_NOTFOUND;
+	return rc;
+}
+
+static int check_name(struct view text, const char *refused)
+{
+	if (text.n == 0)
+		return E_SYNTAX;
+	if (text.n >= STORE_NAME_MAX)
+		return E_LIMIT;
+	for (size_t i = 0; i < text.n; i++) {
+		unsigned char c = (unsigned char)text.p[i];
+
+		if (c <= 0x20 || c == 0x7f || strchr(refused, c))
+			return E_SYNTAX;
+	}
+	return 0;
+}
+
+/* A realm is a quoted string on the wire (RFC 3261 §25.1): blanks and most else may stand in it. */
+static int check_realm(struct view text)
+{
+	if (text.n >= STORE_NAME_MAX)
+		return E_LIMIT;
+	for (size_t i = 0; i < text.n; i++) {
+		unsigned char c = (unsigned char)text.p[i];
+
+		if (c < 0x20 || c == 0x7f || c == '"' || c == '\\')
+			return E_SYNTAX;
+	}
+	return 0;
+}
+
+static int check_password(struct view text)
+{
+	if (text.n == 0)
+		return E_SYNTAX;
+	if (text.n > STORE_PASSWORD_MAX)
+		return E_LIMIT;
+	for (size_t i = 0; i < text.n; i++)
+		if ((unsigned char)text.p[i] < 0x20 || text.p[i] == 0x7f)
+			return E_SYNTAX;
+	return 0;
+}
+
+/* H(name ":" realm ":" password), RFC 7616 §3.4.2. */
+static void hash(const struct digest *digest, struct view name, struct view realm,
+		 struct view password, char *md5, char *sha256)
+{
+	const struct view parts[] = {name, VIEW(":"), realm, VIEW(":"), password};
+	uint8_t bytes[DIGEST_SHA256_LEN];
+
+	digest->md5(parts, sizeof(parts) / sizeof(*parts), bytes);
+	digest_hex(bytes, DIGEST_MD5_LEN, md5);
+	digest->sha256(parts, sizeof(parts) / sizeof(*parts), bytes);
+	digest_hex(bytes, DIGEST_SHA256_LEN, sha256);
+}
+
+int store_user_add(struct store *store, struct view name, struct view domain, struct view realm,
+		   struct view password)
+{
+	sqlite3_stmt *statement = statement_of(store, STATEMENT_ADD);
+	char md5[STORE_HA1_MD5_SIZE], sha256[STORE_HA1_SHA256_SIZE], lower[STORE_NAME_MAX];
+	int rc = check_name(name, "\"\\@<>;?:");
+
+	if (rc == 0)
+		rc = check_name(domain, "\"\\@<>;?"); /* [2001:db8::1] is one */
+	if (rc == 0)
+		rc = check_realm(realm);
+	if (rc == 0)
+		rc = check_password(password);
+	if (rc)
+		return rc;
+	lower_copy(domain, lower, sizeof(lower));
+	if (realm.n == 0)
+		realm = view_str(lower);
+	hash(store->digest, name, realm, password, md5, sha256);
+	rc = bind_user(statement, name, domain);
+	if (rc == 0)
+		rc = bind_text(statement, 3, realm);
+	if (rc == 0)
+		rc = bind_text(statement, 4, view_str(md5));
+	if (rc == 0)
+		rc = bind_text(statement, 5, view_str(sha256));
+	if (rc == 0)
+		rc = from_sqlite(sqlite3_bind_int(statement, 6, STORE_IM_DEFAULT));
+	return rc ? rc : change(store, statement);
+}
+
+int store_user_del(struct store *store, struct view name, struct view domain)
+{
+	sqlite3_stmt *statement = statement_of(store, STATEMENT_DEL);
+	int rc = bind_user(statement, name, domain);
+
+	return rc ? rc : change(store, statement);
+}
+
+int store_user_set_im(struct store *store, struct view name, struct view domain,
+		      enum store_im_feature_tag im_feature_tag)
+{
+	sqlite3_stmt *statement = statement_of(store, STATEMENT_SET_IM);
+	int rc = bind_user(statement, name, domain);
+
+	if (rc == 0)
+		rc = from_sqlite(sqlite3_bind_int(statement, 3, (int)im_feature_tag));
+	return rc ? rc : change(store, statement);
+}
+
+static void column_copy(sqlite3_stmt *row, int column, char *dst, size_t size)
+{
+	/* The text first: it may convert, and the length is that of the converted text. */
+	const char *text = (const char *)sqlite3_column_text(row, column);
+	int n = sqlite3_column_bytes(row, column);
+
+	(void)view_copy(view_of(text, text && n > 0 ? (size_t)n : 0), dst, size);
+}
+
+static void read_row(sqlite3_stmt *row, struct store_user *user)
+{
+	int im = sqlite3_column_int(row, COLUMN_IM);
+
+	column_copy(row, COLUMN_NAME, user->name, sizeof(user->name));
+	column_copy(row, COLUMN_DOMAIN, user->domain, sizeof(user->domain));
+	column_copy(row, COLUMN_REALM, user->realm, sizeof(user->realm));
+	column_copy(row, COLUMN_MD5, user->ha1_md5, sizeof(user->ha1_md5));
+	column_copy(row, COLUMN_SHA256, user->ha1_sha256, sizeof(user->ha1_sha256));
+	user->im_feature_tag = im == STORE_IM_REQUIRE || im == STORE_IM_ASSUME
+				       ? (enum store_im_feature_tag)im
+				       : STORE_IM_DEFAULT;
+}
+
+int store_user_find(struct store *store, struct view name, struct view domain,
+		    struct store_user *out)
+{
+	sqlite3_stmt *statement = statement_of(store, STATEMENT_FIND);
+	int rc = bind_user(statement, name, domain), step;
+
+	if (rc)
+		return rc;
+	step = sqlite3_step(statement);
+	rc = from_sqlite(step);
+	if (step == SQLITE_ROW)
+		read_row(statement, out);
+	else if (rc == 0)
+		rc = E_NOTFOUND;
+	(void)sqlite3_reset(statement);
+	return rc;
+}
+
+int store_user_list(struct store *store, int (*each)(void *ctx, const struct store_user *user),
+		    void *ctx)
+{
+	sqlite3_stmt *statement = statement_of(store, STATEMENT_LIST);
+	struct store_user user;
+	int rc = 0, step = sqlite3_step(statement);
+
+	while (step == SQLITE_ROW && rc == 0) {
+		read_row(statement, &user);
+		rc = each(ctx, &user);
+		if (rc == 0)
+			step = sqlite3_step(statement);
+	}
+	if (rc == 0)
+		rc = from_sqlite(step);
+	(void)sqlite3_reset(statement);
+	return rc;
+}

@@ -1,0 +1,67 @@
+/*
+ * store: the users, in one SQLite file. Passwords are not kept; what is kept is their hash with
+ * name and realm (HA1 of RFC 7616 §3.4.2), once for MD5 and once for SHA-256, which is as good as
+ * the password within that realm: the file is made readable for its owner alone. The room may
+ * include base alone. A store belongs to one thread.
+ */
+#ifndef CONFAB_STORE_STORE_H
+#define CONFAB_STORE_STORE_H
+
+#include "base/digest.h"
+
+enum {
+	STORE_NAME_MAX = 128,	  /* bytes of a name, domain or realm, the NUL included */
+	STORE_PASSWORD_MAX = 256, /* bytes of a password */
+	STORE_HA1_MD5_SIZE = 2 * DIGEST_MD5_LEN + 1,
+	STORE_HA1_SHA256_SIZE = 2 * DIGEST_SHA256_LEN + 1,
+	STORE_BUSY_MS = 2000, /* how long a call waits while another process writes */
+};
+
+struct store;
+
+/* What the user gets for a request without the IM feature tag. */
+enum store_im_feature_tag { STORE_IM_DEFAULT, STORE_IM_REQUIRE, STORE_IM_ASSUME };
+
+struct store_user {
+	char name[STORE_NAME_MAX];
+	char domain[STORE_NAME_MAX]; /* lower case */
+	char realm[STORE_NAME_MAX];
+	char ha1_md5[STORE_HA1_MD5_SIZE];
+	char ha1_sha256[STORE_HA1_SHA256_SIZE];
+	enum store_im_feature_tag im_feature_tag;
+};
+
+enum { STORE_CREATE = 1 }; /* make the file where there is none */
+
+/* Opens the store in that file and brings its tables up to date. digest is borrowed for the store's
+ * life. E_NOTFOUND: no such file and no STORE_CREATE; E_UNSUPPORTED: written by a newer version;
+ * E_SYNTAX: not a store; E_IO, E_NOMEM. *out is untouched on failure. why (may be NULL) gets a
+ * sentence of at most why_size bytes on failure. */
+int store_open(const char *path, const struct digest *digest, unsigned flags, struct store **out,
+	       char *why, size_t why_size);
+/* NULL is let pass. */
+void store_close(struct store *store);
+/* What SQLite said about the last E_IO; valid until the next call. */
+const char *store_error(const struct store *store);
+
+/* Adds a user; an empty realm means the domain in lower case. Names hold no control bytes, blanks,
+ * quotes, backslashes, nor any of @<>;? (and a name no colon). E_EXISTS, E_SYNTAX (a name or the
+ * password), E_LIMIT (too long), E_IO.
+ */
+int store_user_add(struct store *store, struct view name, struct view domain, struct view realm,
+		   struct view password);
+/* E_NOTFOUND, E_IO. */
+int store_user_del(struct store *store, struct view name, struct view domain);
+/* Sets what the user gets without the feature tag. E_NOTFOUND, E_IO. */
+int store_user_set_im(struct store *store, struct view name, struct view domain,
+		      enum store_im_feature_tag im_feature_tag);
+/* The user's row. The name is compared byte by byte, the domain without regard to case (RFC 3261
+ * §19.1.4). E_NOTFOUND, E_IO; *out is untouched on failure. */
+int store_user_find(struct store *store, struct view name, struct view domain,
+		    struct store_user *out);
+/* Calls each with every user, ordered by domain and name, until it returns other than 0; that is
+ * returned then. The row is valid during the call; each must not call the store. E_IO. */
+int store_user_list(struct store *store, int (*each)(void *ctx, const struct store_user *user),
+		    void *ctx);
+
+#endif

@@ -1,0 +1,254 @@
+/*
+ * Message records: what became of a message at all its receivers, gathered into one
+ * report to its sender (SW-2, RFC 4975 §7.1.4).
+ */
+#include "switch/shard.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void gathered(void *ctx, uint64_t now_ms);
+
+static void idle(void *ctx, uint64_t now_ms)
+{
+	struct message *m = ctx;
+	struct switch_shard *s = m->shard;
+
+	switch_message_abandon(m, now_ms);
+	switch_handover_output(s);
+}
+
+struct message *switch_message_new(struct seat *sender, struct inbound *in)
+{
+	struct switch_shard *s = sender->shard;
+	struct message *m = switch_pool_get(&s->messages);
+
+	if (!m)
+		return NULL;
+	m->shard = s;
+	m->sender = sender;
+	list_add_tail(&sender->sent, &m->sender_link);
+	list_init(&m->incoming_link);
+	list_init(&m->conference_link);
+	timer_init(&m->timer, gathered, m);
+	timer_init(&m->idle, idle, m);
+	m->failure_report = in->failure_report;
+	m->receiving = true;
+	m->in = in;
+	m->type = -1;
+	m->shift = in->shift;
+	m->next = 1;
+	m->total = in->total == MSRP_UNKNOWN ? in->total : in->total + in->shift;
+	m->id_n = in->id_n;
+	memcpy(m->id, in->id, in->id_n);
+	return m;
+}
+
+static void stop_receiving(struct message *m)
+{
+	m->receiving = false;
+	timer_cancel(m->shard->timers, &m->idle);
+	/* A chunk that is being read goes nowhere any more. */
+	if (m->in) {
+		m->in->message = NULL;
+		m->in->mode = INBOUND_SKIP;
+		m->in = NULL;
+	}
+	if (!list_empty(&m->incoming_link)) {
+		list_del(&m->incoming_link);
+		if (m->sender)
+			m->sender->n_incoming--;
+	}
+	list_del(&m->conference_link);
+	for (size_t i = 0; i < m->n_listeners; i++)
+		m->listener[i].seat = NULL;
+}
+
+void switch_message_free(struct message *m)
+{
+	struct switch_shard *s = m->shard;
+
+	stop_receiving(m);
+	timer_cancel(s->timers, &m->timer);
+	list_del(&m->sender_link);
+	switch_block_unref(s, m->fields);
+	free(m->listener);
+	switch_pool_put(&s->messages, m);
+}
+
+static void write_report(struct seat *to, struct view id, uint64_t bytes, uint64_t total,
+			 int status, const char *comment)
+{
+	char text[PATH_TEXT_MAX + SWITCH_PATH_TEXT_MAX + MESSAGE_ID_MAX + 512];
+	char tid[TID_CHARS + 1] = "";
+	int n;
+
+	switch_seat_tid(to, to->count++, tid);
+	/* paths: To-Path is the whole From-Path of the SEND (RFC 4975 §7.1.3). */
+	n = snprintf(text, sizeof(text),
+		     "MSRP %s REPORT\r\n%sMessage-ID: %.*s\r\nByte-Range: 1-%llu/%llu\r\n"
+		     "Status: 000 %d %s\r\n-------%s$\r\n",
+		     tid, to->paths, VIEW_ARG(id), (unsigned long long)bytes,
+		     (unsigned long long)total, status, comment, tid);
+	if (n > 0 && (size_t)n < sizeof(text))
+		switch_output_reply(to->conn, text, (size_t)n);
+}
+
+/* True when there is nothing more to say; false: the sender is not there just now. */
+static bool report(struct message *m)
+{
+	uint64_t total;
+	char comment[48];
+
+	if (m->reported || !m->n_failed || m->failure_report == MSRP_FAILURE_NO || !m->sender ||
+	    m->sender->state == SEAT_LOST)
+		return true;
+	if (!m->sender->conn)
+		return false;
+	total = m->total == MSRP_UNKNOWN ? m->size : m->total - m->shift;
+	(void)snprintf(comment, sizeof(comment), "%u of %u receivers", (unsigned)m->n_failed,
+		       (unsigned)m->n_receivers);
+	m->reported = true;
+	write_report(m->sender, view_of(m->id, m->id_n), m->size, total, m->status, comment);
+	return true;
+}
+
+/* Reports and frees what has all its results. */
+static void conclude(struct message *m, uint64_t now_ms)
+{
+	if (m->receiving || m->pending)
+		return;
+	if (report(m))
+		switch_message_free(m);
+	else
+		timer_arm(m->shard->timers, &m->timer, now_ms + GATHER_MS);
+}
+
+static void gathered(void *ctx, uint64_t now_ms)
+{
+	struct message *m = ctx;
+	struct switch_shard *s = m->shard;
+
+	if (m->receiving || !report(m))
+		timer_arm(s->timers, &m->timer, now_ms + GATHER_MS);
+	else if (!m->pending)
+		switch_message_free(m);
+	switch_handover_output(s);
+}
+
+void switch_message_failed(struct message *m, uint32_t listener, int status, uint64_t now_ms)
+{
+	struct switch_shard *s = m->shard;
+
+	if (listener < m->n_listeners) {
+		if (m->listener[listener].failed)
+			return;
+		m->listener[listener].failed = true;
+	}
+	m->n_failed++;
+	s->counts.failed++;
+	if (status > m->status)
+		m->status = status;
+	if (!m->reported && m->failure_report != MSRP_FAILURE_NO && !timer_armed(&m->timer))
+		timer_arm(s->timers, &m->timer, now_ms + GATHER_MS);
+}
+
+void switch_message_result(struct message *m, uint32_t listener, int status, uint64_t now_ms)
+{
+	if (status)
+		switch_message_failed(m, listener, status, now_ms);
+	m->pending--;
+	conclude(m, now_ms);
+}
+
+void switch_message_end(struct message *m, uint64_t now_ms)
+{
+	stop_receiving(m);
+	conclude(m, now_ms);
+}
+
+void switch_message_arm(struct message *m, uint64_t now_ms)
+{
+	timer_arm(m->shard->timers, &m->idle, now_ms + CHUNK_IDLE_MS);
+}
+
+void switch_message_abandon(struct message *m, uint64_t now_ms)
+{
+	for (size_t i = 0; i < m->n_listeners; i++) {
+		struct listener *l = &m->listener[i];
+
+		if (!l->dead && l->seat && l->begun)
+			switch_delivery_abort(l->seat, m, m->size + m->shift + 1, (uint32_t)i);
+		l->dead = true;
+	}
+	switch_message_end(m, now_ms);
+}
+
+void switch_message_success(struct seat *sender, struct view id, uint64_t bytes)
+{
+	if (sender->conn)
+		write_report(sender, id, bytes, bytes, 200, "OK");
+}
+
+void switch_message_sender_gone(struct seat *seat, uint64_t now_ms)
+{
+	LIST_EACH(l, tmp, &seat->sent)
+	{
+		struct message *m = CONTAINER(l, struct message, sender_link);
+
+		if (m->receiving && !list_empty(&m->incoming_link)) {
+			list_del(&m->incoming_link);
+			seat->n_incoming--;
+		}
+		m->sender = NULL;
+		list_del(&m->sender_link);
+		list_add_tail(&m->shard->orphans, &m->sender_link);
+		if (m->receiving)
+			switch_message_abandon(m, now_ms);
+		else
+			conclude(m, now_ms);
+	}
+}
+
+void switch_message_listener_gone(struct seat *seat, uint64_t now_ms)
+{
+	(void)now_ms;
+	LIST_EACH(l, tmp, &seat->conference->messages)
+	{
+		struct message *m = CONTAINER(l, struct message, conference_link);
+
+		for (size_t i = 0; i < m->n_listeners; i++) {
+			if (m->listener[i].seat != seat)
+				continue;
+			m->listener[i].seat = NULL;
+			m->listener[i].dead = true;
+		}
+	}
+}
+
+struct message *switch_message_find(struct seat *sender, struct view id)
+{
+	LIST_EACH(l, tmp, &sender->incoming)
+	{
+		struct message *m = CONTAINER(l, struct message, incoming_link);
+
+		if (view_eq(view_of(m->id, m->id_n), id))
+			return m;
+	}
+	return NULL;
+}
+
+bool switch_message_seen(struct seat *sender, struct view id)
+{
+	uint64_t hash = hash_bytes(&sender->shard->by_session, id);
+
+	for (unsigned i = 0; i < SEEN_MAX; i++)
+		if (sender->seen[i] == hash)
+			return true;
+	return false;
+}
+
+void switch_message_remember(struct seat *sender, struct view id)
+{
+	sender->seen[sender->seen_at++ % SEEN_MAX] = hash_bytes(&sender->shard->by_session, id);
+}

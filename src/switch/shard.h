@@ -1,0 +1,450 @@
+/*
+ * Inside of the switch. What goes where:
+ *
+ *   inbound ──► fanout ──► delivery ──► output ──► the world
+ *   (read side) (who gets it) (a seat's queue) (a connection's queue)
+ *
+ * A message's bytes stand once, in a block that its deliveries share. A delivery is one
+ * chunk's (or, of a streamed chunk, one piece's) way to one seat; it waits in the seat's queue
+ * while nobody holds the seat, is committed to the connection's output when somebody does, and is
+ * kept until it was answered. A message record gathers what became of it at all receivers.
+ */
+#ifndef CONFAB_SWITCH_SHARD_H
+#define CONFAB_SWITCH_SHARD_H
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/list.h"
+#include "msrp/frame.h"
+#include "switch/switch.h"
+
+enum {
+	SESSION_SHARD_CHARS = 2,  /* base32: up to 1024 shards */
+	SESSION_TOKEN_CHARS = 28, /* 140 bits */
+	TID_SECRET_CHARS = 16,	  /* 80 bits that no sender can guess (SW-5) */
+	TID_COUNT_CHARS = 7,	  /* 35 bits */
+	TID_CHARS = TID_SECRET_CHARS + TID_COUNT_CHARS,
+	MESSAGE_ID_MAX = 128, /* RFC 4975 §9 says 32; longer ones are let pass */
+	FIELDS_MAX = 1024,    /* Failure-Report and Content-* lines of one SEND */
+	PATH_TEXT_MAX = 1024, /* a participant's a=path */
+	URI_TEXT_MAX = 512,
+	INCOMING_MAX = 16, /* messages in several chunks at once, per seat */
+	SEEN_MAX = 64,	   /* complete messages of a seat remembered for duplicates */
+	TYPES_MAX = 32,	   /* wrapped types a conference remembers; others are compared */
+	TYPE_TEXT_MAX = 96,
+	SEARCH_MAX = 128, /* deliveries looked at for a response out of order */
+	PARTIAL_MAX = 64, /* deliveries of a seat watched for an error only */
+	SEATS_PER_CONN_MAX = 256,
+	PIECE_BYTES = 16384, /* a streamed chunk is passed on in pieces up to this */
+	MAIL_BYTES = 65536,
+	REPLIES_MAX = 262144, /* answers that may wait for a peer that does not read them */
+	SHARDS_MAX = 64,      /* that can share a connection: one bit each */
+	GATHER_MS = 1000,     /* failures are gathered so long before they are reported */
+	DRAIN_MS = 2000,      /* a closed seat waits so long for answers */
+	RECONNECT_MS = 500,
+	CHUNK_IDLE_MS = 540000, /* RFC 7701 §6.1: on the order of a TCP timeout */
+	BLOCK_CLASSES = 10,	/* 512 bytes to 256 kB */
+};
+
+/* ---- memory (pool.c) ---- */
+
+/* Bytes that several queues share. Everything is of one thread: the count needs no atomics. */
+struct block {
+	struct block *next; /* in a free list */
+	uint32_t refs, class;
+	size_t size, n;
+	char bytes[];
+};
+
+/* A free list of equal things: in a steady state nothing is taken from the heap. */
+struct pool {
+	void *free;
+	size_t size, n_free, max_free;
+};
+
+void switch_pool_init(struct pool *p, size_t size, size_t max_free);
+void switch_pool_fini(struct pool *p);
+void *switch_pool_get(struct pool *p); /* zeroed; NULL: no memory */
+void switch_pool_put(struct pool *p, void *thing);
+
+struct block *switch_block_new(struct switch_shard *s, size_t size);
+static inline struct block *block_ref(struct block *b)
+{
+	b->refs++;
+	return b;
+}
+void switch_block_unref(struct switch_shard *s, struct block *b); /* NULL is fine */
+/* Appends; *b may be moved to a larger block (its only owner is the caller). E_NOMEM. */
+int switch_block_put(struct switch_shard *s, struct block **b, struct view v);
+void switch_blocks_fini(struct switch_shard *s);
+
+/* ---- the things ---- */
+
+struct piece {
+	struct block *block;
+	char *p;
+	size_t n;
+};
+
+/* What waits to be written on a connection. Offsets count all bytes since its beginning. */
+struct output {
+	struct piece *ring;
+	uint32_t first, n, size;
+	struct block
+		*text; /* heads, end-lines and answers are written into it, so that they merge */
+	uint64_t queued, written;
+};
+
+enum inbound_mode {
+	INBOUND_SKIP,	/* refused: the rest of the frame is read and dropped */
+	INBOUND_EMPTY,	/* a SEND without a body (RFC 4975 §5.4: it binds) */
+	INBOUND_GATHER, /* up to chunk_whole_max */
+	INBOUND_STREAM,
+	INBOUND_FORWARD, /* to the shard where the session lives */
+};
+
+/* The frame that is being read. */
+struct inbound {
+	enum inbound_mode mode;
+	unsigned shard; /* INBOUND_FORWARD */
+	struct seat *seat;
+	struct message *message; /* it belongs to; INBOUND_STREAM: always */
+	struct block *block;	 /* common part as far as it came; INBOUND_STREAM: the next piece */
+	size_t fields_at, body_at;  /* in block */
+	uint64_t start, end, total; /* as the sender wrote them */
+	uint64_t n_body;	    /* bytes of the sender's body so far */
+	uint64_t position;	    /* INBOUND_STREAM: of the next piece in the forwarded message */
+	uint64_t shift;		    /* bytes that wrapping puts before the message */
+	bool has_range, success_report, is_cpim, wrapped, duplicate;
+	enum msrp_failure_report failure_report;
+	uint8_t tid_n;
+	uint16_t id_n;
+	char tid[MSRP_TID_MAX];
+	char id[MESSAGE_ID_MAX];
+};
+
+struct switch_conn {
+	struct switch_shard *shard;
+	struct list link;      /* shard->conns */
+	struct hash_node node; /* by number; of another shard's: by shard and number */
+	void *handle;
+	bool guest; /* it lives on another shard; there is no handle */
+	uint64_t number;
+	unsigned origin; /* the shard it lives on */
+	struct msrp_reader reader;
+	struct inbound *in;
+	struct output out;
+	struct list unwritten; /* deliveries committed and not yet written, in order */
+	struct list seats;     /* bound to it */
+	size_t n_seats;
+	struct seat *last;	  /* the seat of the last frame */
+	struct seat *dialed;	  /* the seat for which it was begun */
+	struct delivery *open;	  /* the streamed chunk whose end-line is still due */
+	struct timer timer;	  /* no valid session yet */
+	struct list dirty;	  /* shard->dirty: output to be mailed */
+	struct switch_mail *mail; /* being filled, for mail_to */
+	unsigned mail_to;
+	uint64_t told, used; /* a bit per shard: was sent frames, holds seats bound to it */
+	size_t replies;	     /* bytes of answers queued since the queue was last empty */
+	bool woken, paused, finishing, deaf, busy, freed;
+};
+
+enum seat_state {
+	SEAT_RESERVED,	 /* its owner was not heard of yet */
+	SEAT_ANSWERED,	 /* to be claimed */
+	SEAT_CONNECTING, /* we are active */
+	SEAT_BOUND,
+	SEAT_DOWN,     /* lost its connection */
+	SEAT_DRAINING, /* closed; waits for answers */
+	SEAT_LOST,
+};
+
+struct seat {
+	struct switch_shard *shard;
+	struct conference *conference; /* NULL when draining */
+	size_t index;		       /* in conference->seat */
+	switch_seat_id id;
+	struct hash_node by_id, by_session, by_uri;
+	enum seat_state state;
+	bool held, queues, answered, active, rebound, finish;
+	bool takes_cpim, takes_any;
+	struct switch_conn *conn;
+	struct switch_conn *dialing; /* being made for it */
+	struct list conn_link;
+	struct timer timer;	   /* of the state */
+	struct timer answer_timer; /* of the first delivery without an answer */
+	char *uri, *key, *display; /* key: the URI in the form that is compared */
+	char *from;		   /* CPIM From as it last came, when it was right */
+	char *session;		   /* session id, NUL-terminated */
+	char local[SWITCH_PATH_TEXT_MAX];
+	char *remote; /* a=path; NULL: not known */
+	char *paths;  /* To-Path and From-Path lines of what we send */
+	char *reply;  /* the same for responses: the first hop only (RFC 4975 §7.2) */
+	size_t n_local, n_remote, n_paths, n_reply;
+	char *types, *wrapped_types;
+	uint64_t max_size;
+	uint32_t type_known, type_taken; /* a bit per type of the conference */
+	char tid[TID_SECRET_CHARS + 1];
+	uint64_t count;	   /* of the next tid */
+	struct list queue; /* deliveries, in order */
+	size_t backlog;	   /* bytes */
+	size_t n_partial;
+	struct list sent;     /* message records of its messages */
+	struct list incoming; /* those of which chunks are still due */
+	size_t n_incoming;
+	uint64_t seen[SEEN_MAX]; /* hashes of Message-IDs, newest at seen_at - 1 */
+	unsigned seen_at;
+};
+
+struct conference {
+	struct hash_node node;
+	switch_conference_id id;
+	char *uri, *key;
+	struct seat **seat;
+	size_t n, size;
+	struct list messages; /* those with an audience */
+	unsigned n_types;
+	char type[TYPES_MAX][TYPE_TEXT_MAX];
+};
+
+/* One receiver of a message in several chunks, fixed by the first one (RFC 7701 §6.1). */
+struct listener {
+	struct seat *seat; /* NULL: gone */
+	bool dead;	   /* no more chunks: it failed, or its seat is gone */
+	bool failed;	   /* counted */
+	bool begun;	   /* something of it was queued */
+};
+
+struct message {
+	struct switch_shard *shard;
+	struct seat *sender; /* NULL: gone */
+	struct list sender_link, incoming_link, conference_link;
+	struct timer timer; /* report gathering */
+	struct timer idle;  /* chunk reception (RFC 7701 §6.1) */
+	uint32_t pending;   /* deliveries without a result */
+	uint32_t n_receivers, n_failed;
+	int status; /* worst */
+	enum msrp_failure_report failure_report;
+	bool receiving, reported;
+	struct inbound *in; /* the frame in which a chunk of it is being read; NULL: none */
+	int type;	    /* wrapped type: index in conference->type, -1: other */
+	uint64_t shift;
+	uint64_t next;	      /* bytes 1 … next-1 came without a gap (as the sender counts) */
+	uint64_t size;	      /* the furthest byte that came */
+	uint64_t total;	      /* as forwarded */
+	struct block *fields; /* lines after Byte-Range, with the empty line; of streamed ones */
+	struct listener *listener;
+	size_t n_listeners;
+	uint16_t id_n;
+	char id[MESSAGE_ID_MAX];
+};
+
+enum delivery_kind {
+	DELIVERY_WHOLE,	 /* a chunk in one block */
+	DELIVERY_PIECE,	 /* bytes of a streamed chunk; of no use once written */
+	DELIVERY_CHUNK,	 /* stands for a streamed chunk until it is answered */
+	DELIVERY_BIND,	 /* our empty SEND (RFC 6135 §4.2.2) */
+	DELIVERY_REMOTE, /* bytes that another shard wants to know written */
+};
+enum delivery_state { DELIVERY_WAITING, DELIVERY_COMMITTED, DELIVERY_WRITTEN };
+
+struct delivery {
+	struct list link;      /* seat->queue */
+	struct list conn_link; /* conn->unwritten */
+	struct switch_shard *owner;
+	struct seat *seat; /* NULL: DELIVERY_REMOTE */
+	struct message *message;
+	struct block *block;
+	size_t off, n;	  /* DELIVERY_PIECE: body bytes in block; DELIVERY_REMOTE: n bytes */
+	size_t bytes;	  /* counted in seat->backlog */
+	uint64_t start;	  /* DELIVERY_PIECE: position of its first byte */
+	uint64_t count;	  /* of its tid */
+	uint64_t out_end; /* offset in the connection's output at which it is written */
+	uint64_t written_ms;
+	uint32_t listener; /* index in message->listener */
+	unsigned shard;	   /* DELIVERY_REMOTE */
+	enum delivery_kind kind;
+	enum delivery_state state;
+	bool watched; /* counted in seat->n_partial */
+	char flag;    /* of the end-line; 0: none yet */
+};
+
+struct switch_shard {
+	struct switch_config cfg;
+	struct switch_ops ops;
+	struct timers *timers;
+	struct entropy entropy;
+	const struct log *log;
+	struct hash by_id, by_session, by_uri, conferences, by_number, guests;
+	struct list conns;
+	struct list dirty;
+	struct list orphans; /* message records whose sender is gone */
+	size_t n_conns, n_seats;
+	uint64_t next_number;
+	struct pool deliveries, messages, inbounds;
+	struct block *free_block[BLOCK_CLASSES];
+	size_t free_bytes;
+	struct switch_counts counts;
+};
+
+/* ---- output.c: a connection's queue ---- */
+
+/* Room for so many pieces and so many bytes of text in one run: 0 or E_NOMEM. After it the puts
+ * below cannot fail as long as they stay inside. */
+int switch_output_reserve(struct switch_conn *c, uint32_t pieces, size_t text);
+void switch_output_text(struct switch_conn *c, const char *p, size_t n);
+void switch_output_block(struct switch_conn *c, struct block *b, size_t off, size_t n);
+void switch_output_fini(struct switch_conn *c);
+/* Takes n bytes off the front. */
+void switch_output_drop(struct switch_conn *c, size_t n);
+/* Asks for the connection to be written (or mailed). */
+void switch_output_wake(struct switch_conn *c);
+/* Answers to the peer; lost when memory is. */
+void switch_output_reply(struct switch_conn *c, const char *bytes, size_t n);
+/* Bytes up to c->out.written are written: deliveries learn of it. */
+void switch_output_settle(struct switch_conn *c, uint64_t now_ms);
+
+/* ---- delivery.c: seats' queues and answers ---- */
+
+/* "MSRP tid" counter text. dst: TID_CHARS bytes. */
+void switch_seat_tid(const struct seat *seat, uint64_t count, char *dst);
+/* Queues a chunk, or a piece, for a seat; commits it when the seat is bound. False: it did not fit
+ * or memory ran out; the caller counts the failure. */
+bool switch_delivery_whole(struct seat *seat, struct message *m, struct block *b, char flag,
+			   uint32_t listener);
+bool switch_delivery_piece(struct seat *seat, struct message *m, struct block *b, size_t off,
+			   size_t n, uint64_t start, char flag, uint32_t listener);
+/* What was sent of m to the seat so far is ended by '#'. */
+void switch_delivery_abort(struct seat *seat, struct message *m, uint64_t start, uint32_t listener);
+/* Ends a streamed chunk on a connection that has one open, so that something else can be written.
+ */
+void switch_delivery_interrupt(struct switch_conn *c, char flag);
+/* Writes all that waits for a seat that has just been bound. */
+void switch_delivery_flush(struct seat *seat, uint64_t now_ms);
+/* The seat's connection is going: what was not answered waits again, streamed pieces are given up.
+ */
+void switch_delivery_unbind(struct seat *seat, uint64_t now_ms);
+/* Everything failed with this status. */
+void switch_delivery_fail_all(struct seat *seat, int status, uint64_t now_ms);
+/* A response came for the seat. */
+void switch_delivery_answer(struct seat *seat, const struct msrp_head *h, uint64_t now_ms);
+/* Its last byte was written (d may be freed). */
+void switch_delivery_written(struct switch_conn *c, struct delivery *d, uint64_t now_ms);
+void switch_delivery_timeout(void *seat, uint64_t now_ms);
+void switch_delivery_bind_send(struct seat *seat);
+/* Bytes that another shard wrote for this connection: whole frames. Takes b. False: no memory. */
+bool switch_delivery_remote(struct switch_conn *c, struct block *b, unsigned shard);
+void switch_delivery_free(struct delivery *d);
+
+/* ---- message.c: records and reports ---- */
+
+struct message *switch_message_new(struct seat *sender, struct inbound *in);
+/* One delivery has its result: 0 when it is good (or skipped), else a status. May free m. */
+void switch_message_result(struct message *m, uint32_t listener, int status, uint64_t now_ms);
+/* A receiver failed without a delivery; never frees m. */
+void switch_message_failed(struct message *m, uint32_t listener, int status, uint64_t now_ms);
+/* No more chunks will come. May free m. */
+void switch_message_end(struct message *m, uint64_t now_ms);
+/* Success-Report of the switch itself (SW-2). */
+void switch_message_success(struct seat *sender, struct view id, uint64_t bytes);
+void switch_message_sender_gone(struct seat *seat, uint64_t now_ms);
+void switch_message_listener_gone(struct seat *seat, uint64_t now_ms);
+struct message *switch_message_find(struct seat *sender, struct view id);
+bool switch_message_seen(struct seat *sender, struct view id);
+void switch_message_remember(struct seat *sender, struct view id);
+void switch_message_free(struct message *m);
+/* A chunk of it came: the next one is awaited. */
+void switch_message_arm(struct message *m, uint64_t now_ms);
+/* The rest will not come: receivers are told by '#'. May free m. */
+void switch_message_abandon(struct message *m, uint64_t now_ms);
+
+/* ---- fanout.c: who gets a message ---- */
+
+/* A gathered chunk is there; flag of its end-line. 0 or a status to answer. */
+int switch_fanout_whole(struct switch_shard *s, struct inbound *in, char flag, uint64_t now_ms);
+/* The first bytes of a large chunk are there: fixes the receivers (in->message). 0, a status, or
+ * -1: more bytes are needed. */
+int switch_fanout_stream_begin(struct switch_shard *s, struct inbound *in, uint64_t now_ms);
+/* Sends what stands in in->block on its way; flag 0: the chunk goes on. */
+void switch_fanout_stream(struct switch_shard *s, struct inbound *in, char flag, uint64_t now_ms);
+
+/* ---- inbound.c: SENDs as they come ---- */
+
+void switch_inbound_send(struct switch_conn *c, struct seat *seat, const struct msrp_head *h,
+			 uint64_t now_ms);
+void switch_inbound_body(struct switch_conn *c, struct view body, uint64_t now_ms);
+void switch_inbound_end(struct switch_conn *c, char flag, uint64_t now_ms);
+/* The input of this call is at its end: a streamed chunk's bytes go on. */
+void switch_inbound_pause(struct switch_conn *c, uint64_t now_ms);
+/* The sender is gone in the middle of a frame. */
+void switch_inbound_abort(struct switch_conn *c, uint64_t now_ms);
+/* The storage of the frame being read, if there is one. */
+void switch_inbound_free(struct switch_conn *c);
+struct inbound *switch_inbound_new(struct switch_conn *c, enum inbound_mode mode);
+/* Writes the lines that come before the body of a WHOLE chunk into a new block. NULL: no memory. */
+struct block *switch_inbound_head_block(struct switch_shard *s, const struct inbound *in,
+					struct view fields, uint64_t start, uint64_t end,
+					uint64_t total, size_t body, size_t *fields_at);
+
+/* ---- seat.c ---- */
+
+struct seat *switch_seat_new(struct switch_shard *s, const struct switch_seat_config *sc,
+			     switch_conference_id conference);
+void switch_seat_free(struct seat *seat); /* no words to anybody */
+struct seat *switch_seat_find(struct switch_shard *s, switch_seat_id id);
+struct seat *switch_seat_of_session(struct switch_shard *s, struct view session);
+/* Whether the conference's messages are kept for it. */
+bool switch_seat_receives(const struct seat *seat);
+void switch_seat_bind(struct seat *seat, struct switch_conn *c, uint64_t now_ms);
+/* Its connection is gone or unusable. */
+void switch_seat_unbind(struct seat *seat, uint64_t now_ms);
+/* From-Path of what comes for it: right, or taken as right while the owner's answer is under way.
+ */
+bool switch_seat_from_path(struct seat *seat, struct view from_path);
+void switch_seat_lost(struct seat *seat, int error, uint64_t now_ms);
+void switch_seat_end(struct seat *seat, bool drain, uint64_t now_ms);
+/* A draining seat may have come to its end. */
+void switch_seat_drained(struct seat *seat, uint64_t now_ms);
+void switch_seat_event(const struct seat *seat, enum switch_event_type type, int error);
+
+/* ---- conference.c ---- */
+
+struct conference *switch_conference_find(struct switch_shard *s, switch_conference_id id);
+void switch_conference_remove(struct conference *conf, struct seat *seat);
+void switch_conference_free(struct switch_shard *s, struct conference *conf);
+/* Index of a wrapped type, -1 when the table is full; its text without parameters in dst. */
+int switch_conference_type(struct conference *conf, struct view content_type,
+			   char dst[TYPE_TEXT_MAX]);
+bool switch_seat_takes(struct seat *seat, int type, const char *text);
+/* "sip:Ann@EXAMPLE.com;x=y" → "ann@example.com"-like key on the heap (free); NULL: no memory.
+ * Written to dst where one is given (URI_TEXT_MAX). */
+char *switch_uri_key(struct view uri, char *dst);
+
+/* ---- connection.c ---- */
+
+struct switch_conn *switch_conn_new(struct switch_shard *s, void *handle, unsigned origin,
+				    uint64_t number);
+struct switch_conn *switch_conn_find(struct switch_shard *s, unsigned origin, uint64_t number);
+void switch_conn_free(struct switch_conn *c);
+/* It is gone: seats and frames are let go, and c is freed (after the read it may be in). */
+void switch_conn_release(struct switch_conn *c, uint64_t now_ms);
+/* A seat left it. */
+void switch_conn_idle(struct switch_conn *c, bool finish, uint64_t now_ms);
+void switch_conn_reply(struct switch_conn *c, struct seat *seat, struct view tid, int status);
+
+/* ---- handover.c: sessions of other shards ---- */
+
+/* The shard a session id names, or this one where it names none. */
+unsigned switch_handover_shard(const struct switch_shard *s, struct view session);
+void switch_handover_head(struct switch_conn *c, unsigned to, const struct msrp_head *h);
+void switch_handover_body(struct switch_conn *c, struct view body);
+void switch_handover_end(struct switch_conn *c, char flag);
+void switch_handover_flush(struct switch_conn *c);
+void switch_handover_down(struct switch_conn *c);
+void switch_handover_used(struct switch_conn *c, bool used, bool finish);
+void switch_handover_written(struct switch_conn *c, unsigned shard, size_t n);
+/* Mails what the connections of other shards have to write. At the end of each call into the shard.
+ */
+void switch_handover_output(struct switch_shard *s);
+
+#endif

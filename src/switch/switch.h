@@ -1,0 +1,149 @@
+/*
+ * switch: the MSRP switch (the deck's "MSRP Conf Switch / Mixer", SW-1 … SW-6), pure.
+ * A shard is what one thread owns: connections, conferences, seats. It takes bytes
+ * and time, and gives bytes, events and mails to other shards. It never gathers a
+ * message (only a chunk up to a configured size), never copies a body per receiver,
+ * and holds no lock. It includes base, msrp and body.
+ *
+ * A conference lives on one shard. A connection lives on the shard that accepted it;
+ * when it carries a session of another shard (RFC 4975 §5.4) its frames are mailed there and
+ * the answers come back by mail.
+ *
+ * Seats are reserved before their owners are invited: what is sent to the conference waits for
+ * a seat that is not bound yet (up to its backlog), so that nobody in the audience misses what
+ * was written while he was being invited or while his connection was broken.
+ */
+#ifndef CONFAB_SWITCH_SWITCH_H
+#define CONFAB_SWITCH_SWITCH_H
+
+#include "base/addr.h"
+#include "base/entropy.h"
+#include "base/log.h"
+#include "base/timers.h"
+#include "base/view.h"
+
+struct switch_shard;
+struct switch_conn;
+
+typedef uint64_t switch_conference_id; /* chosen by the controlling function, never reused */
+typedef uint64_t switch_seat_id;       /* the same */
+
+struct switch_config {
+	unsigned shard, n_shards;
+	struct addr advertise;     /* address and port that stand in a=path; the port is this shard's own */
+	bool tls;
+	size_t seat_backlog;       /* bytes that may wait for one seat, unanswered ones included */
+	size_t chunk_whole_max;    /* a chunk up to this is passed on whole (SW-6) */
+	uint64_t max_message;      /* bytes; a larger one: 413 */
+	uint64_t response_timeout_ms; /* RFC 4975 §7.1.1, 30 s */
+	uint64_t rebind_grace_ms;  /* how long a seat that lost its connection may be bound anew */
+	uint64_t bind_timeout_ms;  /* how long a seat whose owner has answered may stay unclaimed */
+	size_t max_conns, max_conferences, max_seats; /* of this shard; max_seats per conference below */
+	size_t max_members;
+	bool wrap_plain;           /* SW-2: wrap what comes without CPIM on behalf of its sender; else 415 */
+	bool private_messages;     /* SW-1: CPIM To a single participant; off: 428 */
+	uint64_t unix_ms_at_zero;  /* wall clock at now_ms == 0, for the DateTime of wrapped messages */
+};
+
+enum switch_event_type {
+	SWITCH_EV_SEATS_READY,  /* answer to switch_seats_open: local paths are in seat[] */
+	SWITCH_EV_SEATS_FAILED, /* the same, error tells why; nothing was taken */
+	SWITCH_EV_SEAT_BOUND,   /* the owner's connection is there */
+	SWITCH_EV_SEAT_DOWN,    /* connection lost; may come back within rebind_grace_ms */
+	SWITCH_EV_SEAT_LOST,    /* not bound in time (bind_timeout or grace over): the focus should end the leg */
+};
+
+enum { SWITCH_PATH_TEXT_MAX = 160 };
+
+struct switch_seat_ready {
+	switch_seat_id seat;
+	char path[SWITCH_PATH_TEXT_MAX]; /* msrp://…/…;tcp */
+};
+
+/* All that an event says is inside it: it can be copied to another thread (seat[] has n_seats entries, and lives
+ * during the call). */
+struct switch_event {
+	enum switch_event_type type;
+	uint64_t request; /* of switch_seats_open */
+	switch_conference_id conference;
+	switch_seat_id seat;
+	int error;
+	size_t n_seats;
+	const struct switch_seat_ready *seat_ready;
+};
+
+/* A frame on its way to another shard, or an answer on its way back; opaque, owned by whom it is handed to. */
+struct switch_mail;
+
+struct switch_ops {
+	/* The connection has output: call switch_conn_output for it soon (after the batch of reads). */
+	void (*wake)(void *ctx, void *handle);
+	/* Reading on or off (back-pressure). */
+	void (*read)(void *ctx, void *handle, bool on);
+	/* Begins a connection (a seat whose owner answered passive); NULL when it cannot begin. */
+	void *(*connect)(void *ctx, struct switch_conn *conn, const struct addr *to, bool tls);
+	/* Flush what switch_conn_output still gives, then close; switch_conn_down follows. */
+	void (*finish)(void *ctx, void *handle);
+	/* Close at once; no switch_conn_down follows. */
+	void (*close)(void *ctx, void *handle);
+	void (*event)(void *ctx, const struct switch_event *ev);
+	/* Hands mail to shard number `to`, which gets it by switch_mail_deliver on its own thread. Takes ownership. */
+	void (*mail)(void *ctx, unsigned to, struct switch_mail *mail);
+	void *ctx;
+};
+
+struct switch_shard *switch_shard_new(const struct switch_config *cfg, const struct switch_ops *ops,
+				      struct timers *timers, const struct entropy *entropy,
+				      const struct log *log);
+void switch_shard_free(struct switch_shard *s);
+
+/* --- control: called on the shard's thread, in the order the controlling function asked --- */
+
+/* What the focus knows of a seat's owner. Views are copied. */
+struct switch_seat_config {
+	switch_seat_id seat;
+	struct view uri;        /* the participant's address: what CPIM From must say, what CPIM To finds */
+	struct view display;
+	bool held;              /* reserved for an invitee: the conference's messages wait for it from now on */
+};
+/* Opens the conference if it is new and adds the seats to it, all or none. Answers with SEATS_READY or SEATS_FAILED carrying
+ * `request`. conference_uri: what CPIM To says for "all" (copied). */
+void switch_seats_open(struct switch_shard *s, uint64_t request, switch_conference_id conference,
+		       struct view conference_uri, const struct switch_seat_config *seat, size_t n_seats,
+		       uint64_t now_ms);
+struct switch_seat_answer {
+	struct view remote_path;   /* the participant's a=path */
+	struct view accept_types, accept_wrapped_types;
+	uint64_t max_size;         /* a=max-size, 0: none */
+	bool connect;              /* we are the active side (RFC 6135) */
+};
+/* The SDP of the seat's owner is known. */
+void switch_seat_answer(struct switch_shard *s, switch_seat_id seat, const struct switch_seat_answer *a,
+			uint64_t now_ms);
+/* Frees the seat. drain: what waits for it is still written if it is bound, its connection then closed when no other session uses
+ * it; what cannot be delivered any more is reported to its senders. Unknown seats are ignored. */
+void switch_seat_close(struct switch_shard *s, switch_seat_id seat, bool drain, uint64_t now_ms);
+void switch_conference_close(struct switch_shard *s, switch_conference_id conference, uint64_t now_ms);
+
+/* --- connections: called by the world on the shard's thread --- */
+
+struct switch_conn *switch_conn_accept(struct switch_shard *s, void *handle, uint64_t now_ms); /* NULL: refuse */
+void switch_conn_up(struct switch_conn *c, uint64_t now_ms);
+void switch_conn_recv(struct switch_conn *c, struct view bytes, uint64_t now_ms);
+/* Output to write, in order: fills up to max pieces, returns their number. They stay until consumed. */
+size_t switch_conn_output(struct switch_conn *c, struct view *piece, size_t max);
+void switch_conn_consumed(struct switch_conn *c, size_t bytes, uint64_t now_ms);
+void switch_conn_down(struct switch_conn *c, uint64_t now_ms); /* gone; c is freed */
+
+void switch_mail_deliver(struct switch_shard *s, struct switch_mail *mail, uint64_t now_ms);
+/* For mails that can no longer be delivered. */
+void switch_mail_free(struct switch_mail *mail);
+
+struct switch_counts {
+	uint64_t conns, conferences, seats;
+	uint64_t sends_in, chunks_in, deliveries, bytes_in, bytes_out;
+	uint64_t refused, aborted, failed, mails;
+};
+void switch_shard_counts(const struct switch_shard *s, struct switch_counts *out);
+
+#endif
