@@ -28,6 +28,7 @@ static const char usage[] =
 	"  --factory URI        the conference factory; default sip:conference-factory@DOMAIN\n"
 	"  --feature-tag TAG    default +g.oma.sip-im\n"
 	"  --register-expires S seconds; default 600\n"
+	"  --max-conversations N at once, others get 486; default 64\n"
 	"  --auto-accept        take every chat\n"
 	"  --ask-before-move    ask before a chat of two becomes a conference\n"
 	"  --json               events as JSON lines out, commands as JSON lines in\n"
@@ -156,6 +157,7 @@ enum option_id {
 	OPT_FACTORY,
 	OPT_FEATURE_TAG,
 	OPT_EXPIRES,
+	OPT_MAX_CONVERSATIONS,
 	OPT_AUTO_ACCEPT,
 	OPT_ASK,
 	OPT_JSON,
@@ -174,6 +176,7 @@ static const struct option options[] = {
 	{"factory", required_argument, NULL, OPT_FACTORY},
 	{"feature-tag", required_argument, NULL, OPT_FEATURE_TAG},
 	{"register-expires", required_argument, NULL, OPT_EXPIRES},
+	{"max-conversations", required_argument, NULL, OPT_MAX_CONVERSATIONS},
 	{"auto-accept", no_argument, NULL, OPT_AUTO_ACCEPT},
 	{"ask-before-move", no_argument, NULL, OPT_ASK},
 	{"json", no_argument, NULL, OPT_JSON},
@@ -203,6 +206,13 @@ static const char **text_option(struct settings *s, int id)
 	return id > 0 && (size_t)id < sizeof(at) / sizeof(at[0]) ? at[id] : NULL;
 }
 
+static int number_option(const char *name, uint32_t *out)
+{
+	if (view_to_u32(view_str(optarg), out) == 0 && *out)
+		return 0;
+	return 1 + complain(EXIT_USAGE, "%s %s: a number, 1 or more", name, optarg);
+}
+
 /* 0, or the exit status plus one when the program has nothing more to do. */
 static int take_option(struct settings *s, int id)
 {
@@ -214,10 +224,9 @@ static int take_option(struct settings *s, int id)
 	}
 	switch (id) {
 	case OPT_EXPIRES:
-		if (view_to_u32(view_str(optarg), &s->options.register_expires) == 0 &&
-		    s->options.register_expires >= 1)
-			return 0;
-		return 1 + complain(EXIT_USAGE, "--register-expires %s: seconds, 1 or more", optarg);
+		return number_option("--register-expires", &s->options.register_expires);
+	case OPT_MAX_CONVERSATIONS:
+		return number_option("--max-conversations", &s->options.max_conversations);
 	case OPT_AUTO_ACCEPT:
 		s->options.auto_accept = true;
 		return 0;
@@ -275,6 +284,7 @@ static int user_read(struct settings *s, struct app *a)
 	domain = view_first(domain, view_find(domain, ';', 0));
 	a->domain = view_dup(domain);
 	s->options.user = s->user_uri;
+	a->user = s->user_uri;
 	if (!a->domain || !a->domain[0])
 		return complain(EXIT_USAGE, "--user %s: not of the form sip:NAME@DOMAIN", s->user);
 	if (!s->options.server)

@@ -30,7 +30,8 @@ struct app {
 	struct io_loop io;
 	struct io_lines *lines;
 	const struct app_face *face;
-	char *domain;   /* of the user's address */
+	char *user;     /* own address */
+	char *domain;   /* of it */
 	bool wait;      /* stay when the input is over */
 	bool quitting;
 	bool input_over;

@@ -222,13 +222,14 @@ static void on_open(struct app *a, struct chat *chat, const struct confab_event 
 
 static void on_ended(struct app *a, struct chat *chat, const struct confab_event *ev)
 {
-	const char *who = chat->conference ? "the conference" : name_of(a, chat->peer);
+	const char *who = chat->conference ? "" : name_of(a, chat->peer);
 	const char *text = ev->text;
 	char number[16] = "";
 
 	if (ev->status)
 		(void)snprintf(number, sizeof(number), "%d", ev->status);
-	say(a, "%s* the chat with %s is over%s%s%s%s%s", mark(a, chat->id), who,
+	say(a, "%s* the %s%s is over%s%s%s%s%s", mark(a, chat->id),
+	    chat->conference ? "conference" : "chat with ", who,
 	    ev->status || text[0] ? " (" : "", number, ev->status && text[0] ? " " : "", text,
 	    ev->status || text[0] ? ")" : "");
 	chat_free(a, chat);
@@ -245,7 +246,10 @@ static void on_chat_event(struct app *a, struct chat *chat, const struct confab_
 		say(a, "%s* %s is being asked", m, peer);
 		break;
 	case CONFAB_MOVING:
-		say(a, "%s* people are being added by %s", m, peer);
+		if (view_eq_nocase(view_str(ev->peer), view_str(a->user)))
+			say(a, "%s* you are adding people", m);
+		else
+			say(a, "%s* %s is adding people", m, peer);
 		break;
 	case CONFAB_MOVED:
 		chat->conference = true;
@@ -368,7 +372,7 @@ static void call(struct app *a, const char *const *uri, size_t n, const struct w
 		(void)chat_new(a, id, uri[0]);
 	a->current = id;
 	for (size_t i = 0; i < n; i++)
-		say(a, "%s* %s is being asked", mark(a, id), name_of(a, uri[i]));
+		say(a, "%s* asking %s", mark(a, id), name_of(a, uri[i]));
 }
 
 static void do_chat(struct app *a, const struct words *w)

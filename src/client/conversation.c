@@ -244,10 +244,13 @@ static void on_state(void *ctx, struct msrp_session *s, struct view message_id,
 	default:
 		return;
 	}
-	if (leg == v->old) {
+	if (leg == v->old)
 		conversation_flush(v, now_ms);
+	/* Either of these may be the leg's end. */
+	if (leg->state == LEG_DRAINING)
+		leg_drain_progress(leg, now_ms);
+	else if (leg == v->old)
 		move_progress(v, now_ms);
-	}
 }
 
 /* --- in --- */

@@ -9,6 +9,7 @@
 enum {
 	RECONNECTS_MAX = 5,
 	OPENING_MS = 32000,  /* an agreed session whose connection does not come */
+	ABSENT_MS = 1000,
 	COME_BACK_MS = 8000, /* a passive side waits that long for the peer to connect again */
 };
 
@@ -208,42 +209,62 @@ void leg_opened(struct leg *leg, uint64_t now_ms)
 	conversation_flush(v, now_ms);
 }
 
-/* The connection broke. Whoever connects, connects again, a few times, waiting longer each time. */
+/* Whoever connects, connects again, a few times, waiting longer each time. False: that is enough. */
+static bool come_back(struct leg *leg, uint64_t now_ms)
+{
+	struct client *c = leg->conversation->client;
+
+	if (leg->reconnects >= RECONNECTS_MAX)
+		return false;
+	/* A passive side is ready at once: the peer may be back in a moment. */
+	if (leg->active)
+		timer_arm(c->timers, &leg->again,
+			  now_ms + (leg->reconnects ? 100u << leg->reconnects : 20));
+	else
+		(void)msrp_session_reconnect(leg->msrp, true, now_ms);
+	if (!leg->active && !timer_armed(&leg->patience))
+		timer_arm(c->timers, &leg->patience, now_ms + COME_BACK_MS);
+	leg->reconnects++;
+	return true;
+}
+
 void leg_down(struct leg *leg, int error, uint64_t now_ms)
 {
 	struct conversation *v = leg->conversation;
 	struct client *c = v->client;
 	struct confab_event ev;
 
-	if (leg->dialog_over) {
-		/* The end of an old session: all that the peer had to say was read. */
-		if (leg->state == LEG_DRAINING)
+	if (leg->state == LEG_DRAINING) {
+		/* The end of an old session: all that the peer had to say was read. What we have under way on it is
+		 * worth another connection, as long as the drain lasts. */
+		if (leg->said_bye || leg_settled(leg) || !come_back(leg, now_ms))
 			conversation_leg_closed(leg, now_ms);
 		return;
 	}
-	if (leg->state < LEG_OPENING)
+	if (leg->state < LEG_OPENING || leg->state == LEG_CLOSED)
 		return;
 	if (leg->reconnects == 0 && leg->state == LEG_OPEN) {
 		ev = event_of(v, CONFAB_CONNECTION);
 		ev.text = "lost";
 		client_emit(c, &ev);
 	}
-	if (leg->reconnects < RECONNECTS_MAX) {
-		/* A passive side is ready at once: the peer may be back in a moment. */
-		if (leg->active)
-			timer_arm(c->timers, &leg->again,
-				  now_ms + (leg->reconnects ? 100u << leg->reconnects : 20));
-		else
-			(void)msrp_session_reconnect(leg->msrp, true, now_ms);
-		if (!leg->active && !timer_armed(&leg->patience))
-			timer_arm(c->timers, &leg->patience, now_ms + COME_BACK_MS);
-		leg->reconnects++;
+	if (come_back(leg, now_ms))
 		return;
-	}
 	log_line(c->log, LOG_INFO, "client", "conversation %u: a connection is gone for good (%s)", v->id,
 		 error_text(error));
 	if (v->old && leg == v->current)
 		move_failed(v, 503, "the conference's connection could not be made", now_ms);
+	else
+		conversation_leg_closed(leg, now_ms);
+}
+
+/* Who got the BYE has the last word: he finishes what he has under way and closes; the other reads to that end. */
+void leg_drain_progress(struct leg *leg, uint64_t now_ms)
+{
+	if (leg->state != LEG_DRAINING || leg->said_bye || !leg_settled(leg))
+		return;
+	if (msrp_session_is_open(leg->msrp))
+		msrp_session_finish(leg->msrp, false, now_ms);
 	else
 		conversation_leg_closed(leg, now_ms);
 }
@@ -254,15 +275,15 @@ void leg_drain(struct leg *leg, bool ours, uint64_t now_ms)
 	struct client *c = v->client;
 
 	leg->dialog_over = true;
-	timer_cancel(c->timers, &leg->again);
+	leg->said_bye = ours;
 	if (!leg->msrp || leg->state != LEG_OPEN) {
 		conversation_leg_closed(leg, now_ms);
 		return;
 	}
 	leg_enter(leg, LEG_DRAINING);
-	timer_arm(c->timers, &leg->patience, now_ms + c->cfg.drain_ms);
-	/* Who got the BYE has the last word: he finishes what he has under way and closes; the other reads to
-	 * that end. */
-	if (!ours)
-		msrp_session_finish(leg->msrp, false, now_ms);
+	/* A peer whose connection is broken may come back with what he has left, but that is not waited for as
+	 * long as for one who is there. */
+	timer_arm(c->timers, &leg->patience,
+		  now_ms + (ours && !msrp_session_is_open(leg->msrp) ? ABSENT_MS : c->cfg.drain_ms));
+	leg_drain_progress(leg, now_ms);
 }

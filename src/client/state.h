@@ -52,6 +52,7 @@ struct leg {
 	bool active;      /* we connect */
 	bool cpim;        /* the peer takes message/cpim */
 	bool dialog_over; /* BYE went or came */
+	bool said_bye;    /* it was ours */
 	bool by_replaces; /* it came with Replaces */
 	char *peer;       /* the other party's URI, or the conference's */
 	char *allow;      /* what the peer's Allow said (IC-8.3.1-3) */
@@ -148,6 +149,7 @@ int leg_read_answer(struct leg *leg, const struct sip_msg *m, uint64_t now_ms);
 void leg_enter(struct leg *leg, enum leg_state to);
 /* The dialog is over: what is under way is finished (bounded), then the leg is closed. ours: we said BYE. */
 void leg_drain(struct leg *leg, bool ours, uint64_t now_ms);
+void leg_drain_progress(struct leg *leg, uint64_t now_ms);
 void leg_opened(struct leg *leg, uint64_t now_ms);
 void leg_down(struct leg *leg, int error, uint64_t now_ms);
 bool leg_settled(const struct leg *leg); /* nothing of ours is under way on it */

@@ -212,6 +212,12 @@ bool core_is_trusted(const struct core *c, const struct sip_flow *flow)
 	return false;
 }
 
+void core_answer_at_least(struct sip_server_tx *tx, int status, uint64_t now_ms)
+{
+	if (status >= 200 && sip_server_tx_pending(tx))
+		(void)sip_server_tx_reply(tx, 500, NULL, VIEW(""), now_ms);
+}
+
 void core_reply(struct inbound *r, int status, const char *reason, struct view extra)
 {
 	struct buf *b = &r->c->out;
@@ -225,8 +231,10 @@ void core_reply(struct inbound *r, int status, const char *reason, struct view e
 		sip_write_field(b, "Server", r->c->cfg.server);
 	buf_put(b, extra);
 	sip_write_body(b, VIEW(""), VIEW(""));
-	if (!buf_ok(b) || sip_server_tx_respond(r->tx, buf_view(b), status, r->now_ms))
-		log_line(r->c->log, LOG_WARN, "core", "a %d could not be sent", status);
+	if (buf_ok(b) && sip_server_tx_respond(r->tx, buf_view(b), status, r->now_ms) == 0)
+		return;
+	log_line(r->c->log, LOG_WARN, "core", "a %d could not be sent", status);
+	core_answer_at_least(r->tx, status, r->now_ms);
 }
 
 /* RFC 3261 §16.3 step 5. Privacy other than id asks for what is not done here (RFC 3323 §5). */

@@ -164,21 +164,21 @@ static void send_best(struct response_context *x, uint64_t now_ms)
 		status = 487;
 	/* §16.7 step 6: a 503 speaks of that branch, not of this server. */
 	if (status == 503 || !x->best) {
-		(void)sip_server_tx_reply(x->tx, status == 503 ? 500 : (int)status, NULL, VIEW(""),
-					  now_ms);
+		status = status == 503 ? 500 : status;
+		if (sip_server_tx_reply(x->tx, (int)status, NULL, VIEW(""), now_ms))
+			core_answer_at_least(x->tx, (int)status, now_ms);
 		return;
 	}
-	if (!is_challenge(status) || !x->challenges_n) {
-		(void)sip_server_tx_respond(x->tx, best, (int)status, now_ms);
-		return;
+	if (is_challenge(status) && x->challenges_n) {
+		buf_reset(&x->c->out);
+		buf_put(&x->c->out, view_first(best, line));
+		buf_put(&x->c->out, view_of(x->challenges, x->challenges_n));
+		buf_put(&x->c->out, view_from(best, line));
+		if (buf_ok(&x->c->out))
+			best = buf_view(&x->c->out);
 	}
-	buf_reset(&x->c->out);
-	buf_put(&x->c->out, view_first(best, line));
-	buf_put(&x->c->out, view_of(x->challenges, x->challenges_n));
-	buf_put(&x->c->out, view_from(best, line));
-	if (buf_ok(&x->c->out))
-		best = buf_view(&x->c->out);
-	(void)sip_server_tx_respond(x->tx, best, (int)status, now_ms);
+	if (sip_server_tx_respond(x->tx, best, (int)status, now_ms))
+		core_answer_at_least(x->tx, (int)status, now_ms);
 }
 
 static void finish(struct response_context *x, uint64_t now_ms)
@@ -236,10 +236,13 @@ static void pass_on(struct response_context *x, const struct sip_msg *m, bool fr
 	if (!x->tx)
 		return;
 	proxy_compose_response(x->c, m, from_trusted, x->to_trusted, view_str(x->aor));
-	if (!buf_ok(&x->c->out) ||
-	    sip_server_tx_respond(x->tx, buf_view(&x->c->out), m->status, now_ms))
-		log_line(x->c->log, LOG_DEBUG, "core", "a %u came too late to be passed on",
-			 m->status);
+	if (buf_ok(&x->c->out) &&
+	    sip_server_tx_respond(x->tx, buf_view(&x->c->out), m->status, now_ms) == 0)
+		return;
+	log_line(x->c->log, LOG_DEBUG, "core", "a %u was not passed on", m->status);
+	/* Who answers an INVITE with 2xx sends that again. */
+	if (!x->invite || m->status >= 300)
+		core_answer_at_least(x->tx, m->status, now_ms);
 }
 
 /* All 2xx to an INVITE go up, also those that come again (RFC 6026 §7.3). */

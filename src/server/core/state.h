@@ -59,6 +59,9 @@ int core_user_find(const struct core *c, struct view aor, struct core_user *out)
 bool core_is_trusted(const struct core *c, const struct sip_flow *flow);
 /* Answers; reason may be NULL. extra: whole header lines, not in c->out. */
 void core_reply(struct inbound *r, int status, const char *reason, struct view extra);
+/* For a final answer that memory was too short for: tries a short one, since a transaction without
+ * an answer would stay. */
+void core_answer_at_least(struct sip_server_tx *tx, int status, uint64_t now_ms);
 /* The cookie for Record-Route: proves that a Route was made here for this Call-ID. */
 uint64_t core_route_cookie(const struct core *c, const struct sip_msg *m);
 
