@@ -363,7 +363,8 @@ static int run(struct app *a, struct settings *s)
 	if (status == 0) {
 		(void)io_signals_open(&a->io, on_signal, a, &signals);
 		a->face->ready(a);
-		rc = io_lines_open(&a->io, STDIN_FILENO, LINE_MAX_BYTES, &lines_events, a, &a->lines);
+		rc = io_lines_open(&a->io, STDIN_FILENO, LINE_MAX_BYTES, &lines_events, a,
+				   &a->lines);
 		if (rc)
 			on_input_end(a, rc);
 		io_run(&a->io);

@@ -30,9 +30,9 @@ struct app {
 	struct io_loop io;
 	struct io_lines *lines;
 	const struct app_face *face;
-	char *user;     /* own address */
-	char *domain;   /* of it */
-	bool wait;      /* stay when the input is over */
+	char *user;   /* own address */
+	char *domain; /* of it */
+	bool wait;    /* stay when the input is over */
 	bool quitting;
 	bool input_over;
 	bool told_registered;
@@ -42,7 +42,7 @@ struct app {
 	uint32_t current; /* line mode: where text goes; 0: nowhere */
 	struct list chats;
 	struct io_deadline linger;
-	char **call;    /* chat with these at once */
+	char **call; /* chat with these at once */
 	size_t n_call;
 };
 
@@ -54,13 +54,14 @@ void app_quit(struct app *a);
 void app_write(struct app *a, struct view bytes);
 
 /* --- confab_text.c --- */
-/* "bo" -> "sip:bo@example.com", "bo@example.net" -> "sip:bo@example.net"; what has a scheme stays. To free; NULL when memory
- * ran out or the word is no address. */
+/* "bo" -> "sip:bo@example.com", "bo@example.net" -> "sip:bo@example.net"; what has a scheme stays.
+ * To free; NULL when memory ran out or the word is no address. */
 char *text_address(const char *domain, struct view word);
 /* A URI as a person reads it: "Bo" for one of the own domain, else "bo@example.net". */
 void text_name(struct buf *out, const char *domain, const char *uri);
-/* What a peer wrote, so that it can only be text on a terminal: control characters, what turns the writing direction around,
- * and bytes that are no UTF-8 come out as U+FFFD; further lines are indented. */
+/* What a peer wrote, so that it can only be text on a terminal: control characters, what turns the
+ * writing direction around, and bytes that are no UTF-8 come out as U+FFFD; further lines are
+ * indented. */
 void text_clean(struct buf *out, struct view text);
 /* Is it UTF-8 (RFC 3629)? */
 bool text_is_utf8(struct view text);

@@ -11,8 +11,8 @@ static void line_out(struct app *a, json_t *o)
 	char *text;
 
 	(void)gettimeofday(&now, NULL);
-	(void)json_object_set_new(
-		o, "t", json_real((double)now.tv_sec + (double)now.tv_usec / 1e6));
+	(void)json_object_set_new(o, "t",
+				  json_real((double)now.tv_sec + (double)now.tv_usec / 1e6));
 	text = json_dumps(o, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(16));
 	json_decref(o);
 	if (!text)
@@ -82,13 +82,20 @@ static json_t *event_new(const char *name, uint32_t conversation)
 }
 
 static const char *const event_names[] = {
-	[CONFAB_REGISTERED] = "registered", [CONFAB_REGISTER_FAILED] = "register-failed",
-	[CONFAB_INVITED] = "invited",	    [CONFAB_RINGING] = "ringing",
-	[CONFAB_OPEN] = "open",		    [CONFAB_MOVING] = "moving",
-	[CONFAB_MOVED] = "moved",	    [CONFAB_MOVE_FAILED] = "move-failed",
-	[CONFAB_MESSAGE] = "message",	    [CONFAB_SENT] = "sent",
-	[CONFAB_ROSTER] = "roster",	    [CONFAB_JOINED] = "joined",
-	[CONFAB_LEFT] = "left",		    [CONFAB_ENDED] = "ended",
+	[CONFAB_REGISTERED] = "registered",
+	[CONFAB_REGISTER_FAILED] = "register-failed",
+	[CONFAB_INVITED] = "invited",
+	[CONFAB_RINGING] = "ringing",
+	[CONFAB_OPEN] = "open",
+	[CONFAB_MOVING] = "moving",
+	[CONFAB_MOVED] = "moved",
+	[CONFAB_MOVE_FAILED] = "move-failed",
+	[CONFAB_MESSAGE] = "message",
+	[CONFAB_SENT] = "sent",
+	[CONFAB_ROSTER] = "roster",
+	[CONFAB_JOINED] = "joined",
+	[CONFAB_LEFT] = "left",
+	[CONFAB_ENDED] = "ended",
 	[CONFAB_CONNECTION] = "connection",
 };
 
@@ -206,7 +213,8 @@ static void answer(struct app *a, const struct command *c, int rc)
 		refuse(a, c, confab_error_text(rc));
 }
 
-/* The URIs in member `key`, a string or an array of strings; NULL (and told) when there are none. To free with uris_free. */
+/* The URIs in member `key`, a string or an array of strings; NULL (and told) when there are none.
+ * To free with uris_free. */
 static char **uris_of(struct app *a, const struct command *c, const char *key, size_t *n_out)
 {
 	json_t *list = json_object_get(c->line, key);
@@ -350,10 +358,10 @@ static void run(struct app *a, struct command *c)
 		bool conversation;
 		void (*run)(struct app *a, const struct command *c);
 	} table[] = {
-		{"chat", false, do_chat},     {"accept", true, do_accept},
+		{"chat", false, do_chat},      {"accept", true, do_accept},
 		{"decline", true, do_decline}, {"send", true, do_send},
-		{"add", true, do_add},	      {"leave", true, do_leave},
-		{"who", true, do_who},	      {"break", false, do_break},
+		{"add", true, do_add},	       {"leave", true, do_leave},
+		{"who", true, do_who},	       {"break", false, do_break},
 		{"quit", false, do_quit},
 	};
 	json_t *conversation = json_object_get(c->line, "conversation");

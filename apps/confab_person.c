@@ -153,7 +153,8 @@ static void on_sent(struct app *a, struct chat *chat, const struct confab_event 
 	const char *text = s ? s->text : "";
 
 	if (ev->sent == CONFAB_SENT_FAILED)
-		say(a, "%s! not delivered: %s (%d %s)", mark(a, chat->id), text, ev->status, ev->text);
+		say(a, "%s! not delivered: %s (%d %s)", mark(a, chat->id), text, ev->status,
+		    ev->text);
 	else if (ev->sent == CONFAB_SENT_UNCONFIRMED)
 		say(a, "%s? %s (unconfirmed)", mark(a, chat->id), text);
 	if (s && (ev->sent != CONFAB_SENT_ACCEPTED || chat->conference))
@@ -229,9 +230,8 @@ static void on_ended(struct app *a, struct chat *chat, const struct confab_event
 	if (ev->status)
 		(void)snprintf(number, sizeof(number), "%d", ev->status);
 	say(a, "%s* the %s%s is over%s%s%s%s%s", mark(a, chat->id),
-	    chat->conference ? "conference" : "chat with ", who,
-	    ev->status || text[0] ? " (" : "", number, ev->status && text[0] ? " " : "", text,
-	    ev->status || text[0] ? ")" : "");
+	    chat->conference ? "conference" : "chat with ", who, ev->status || text[0] ? " (" : "",
+	    number, ev->status && text[0] ? " " : "", text, ev->status || text[0] ? ")" : "");
 	chat_free(a, chat);
 	leave_when_said(a);
 }
@@ -520,8 +520,8 @@ static void run(struct app *a, struct view line)
 	static const struct {
 		const char *name;
 		void (*run)(struct app *a, const struct words *w);
-	} table[] = {{"/chat", do_chat},     {"/add", do_add},	 {"/who", do_who},
-		     {"/leave", do_leave},   {"/to", do_to},	 {"/accept", do_accept},
+	} table[] = {{"/chat", do_chat},       {"/add", do_add},   {"/who", do_who},
+		     {"/leave", do_leave},     {"/to", do_to},	   {"/accept", do_accept},
 		     {"/decline", do_decline}, {"/help", do_help}, {"/quit", do_quit}};
 	struct words w = {.n = 0};
 

@@ -7,7 +7,8 @@ enum { NAME_MAX_BYTES = 4096 };
 
 static const char replacement[] = "\xef\xbf\xbd";
 
-/* The length of the UTF-8 sequence at the start of v (its code point in *cp), 0 when there is none. */
+/* The length of the UTF-8 sequence at the start of v (its code point in *cp), 0 when there is none.
+ */
 static size_t utf8_one(struct view v, uint32_t *cp)
 {
 	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -46,8 +47,8 @@ static bool harmless(uint32_t cp)
 	if (cp < 0x20 || (cp >= 0x7f && cp < 0xa0))
 		return false;
 	/* Embeddings, overrides and isolates; line and paragraph separators. */
-	return !(cp >= 0x2028 && cp <= 0x202e) && !(cp >= 0x2066 && cp <= 0x2069) &&
-	       cp != 0x200e && cp != 0x200f && cp != 0x61c;
+	return !(cp >= 0x2028 && cp <= 0x202e) && !(cp >= 0x2066 && cp <= 0x2069) && cp != 0x200e &&
+	       cp != 0x200f && cp != 0x61c;
 }
 
 void text_clean(struct buf *out, struct view text)

@@ -108,9 +108,10 @@ struct confab_options {
 int confab_new(struct uv_loop_s *loop, const struct confab_options *options, confab_event_fn *on_event,
 	       void *ctx, struct confab **out);
 /* Leaves all conversations, unregisters, and calls done when nothing is left (bounded: two seconds). Then
- * confab_free. */
+ * confab_free, once the callback has returned. */
 void confab_shutdown(struct confab *c, void (*done)(void *ctx), void *ctx);
-/* Frees at once; what was not said stays unsaid. */
+/* Frees at once; what was not said stays unsaid. It turns the loop to close its handles, so it must not be called from
+ * inside a callback of the loop, the done of confab_shutdown and events included. */
 void confab_free(struct confab *c);
 
 /* One URI: a 1-1 chat. Several: a conference made by the server's factory. */

@@ -122,8 +122,8 @@ static int start(struct confab *c, struct uv_loop_s *loop, const struct confab_o
 	return 0;
 }
 
-int confab_new(struct uv_loop_s *loop, const struct confab_options *options,
-	       confab_event_fn *event, void *ctx, struct confab **out)
+int confab_new(struct uv_loop_s *loop, const struct confab_options *options, confab_event_fn *event,
+	       void *ctx, struct confab **out)
 {
 	struct confab *c;
 	int rc;
@@ -141,9 +141,8 @@ int confab_new(struct uv_loop_s *loop, const struct confab_options *options,
 	c->trace_ctx = options->trace_ctx;
 	c->log_fn = options->log;
 	c->log_ctx = options->log_ctx;
-	c->log = (struct log){.level = c->log_fn ? LOG_DEBUG : LOG_ERROR,
-			      .write = write_log,
-			      .ctx = c};
+	c->log = (struct log){
+		.level = c->log_fn ? LOG_DEBUG : LOG_ERROR, .write = write_log, .ctx = c};
 	c->entropy = io_entropy();
 	rc = start(c, loop, options);
 	if (rc) {

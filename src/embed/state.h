@@ -41,8 +41,8 @@ struct confab {
 	char sip_text[ADDR_TEXT_MAX], msrp_text[ADDR_TEXT_MAX];
 };
 
-/* A connection: what the pure rooms hold as its handle. Exactly one of sip and msrp is set, until that
- * side has been told of the end or has closed it. */
+/* A connection: what the pure rooms hold as its handle. Exactly one of sip and msrp is set, until
+ * that side has been told of the end or has closed it. */
 struct wire {
 	struct list link;
 	struct confab *confab;
@@ -53,7 +53,8 @@ struct wire {
 };
 
 /* --- sockets.c --- */
-/* Finds the server, opens the UDP socket and both listeners. E_MISSING, E_SYNTAX, E_NOTFOUND, and what io answers. */
+/* Finds the server, opens the UDP socket and both listeners. E_MISSING, E_SYNTAX, E_NOTFOUND, and
+ * what io answers. */
 int sockets_open(struct confab *c, const struct confab_options *o);
 void sockets_close(struct confab *c);
 

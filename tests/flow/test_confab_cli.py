@@ -64,7 +64,7 @@ def json_lines():
     case("quit ends with 0", status == 0 and got[0]["event"] == "ready", (got, status, said))
     case("ready names both addresses", all(got[0][k].startswith("127.0.0.1:") for k in ("sip", "msrp")), got[0])
     case("every event has a time", all(isinstance(e["t"], float) for e in got), got)
-    for line, why in (("junk", "expected"), ("[1]", "cmd"), ("{}", "cmd is missing"), ('{"cmd":7}', "cmd is missing"),
+    for line, why in (("junk", "expected"), ("[1]", "object"), ("{}", "cmd is missing"), ('{"cmd":7}', "cmd is missing"),
                       ('{"cmd":"dance"}', "no such command"), ('{"cmd":"send"}', "conversation is missing"),
                       ('{"cmd":"send","conversation":-1,"text":"x"}', "conversation is missing"),
                       ('{"cmd":"send","conversation":4294967297,"text":"x"}', "conversation is missing"),
@@ -77,7 +77,7 @@ def json_lines():
                       ('{"cmd":"decline","conversation":1,"status":200}', "status"),
                       ('{"cmd":"break","conversation":1}', "which"),
                       ('{"cmd":"break","conversation":1,"which":"all"}', "grammar"),
-                      ('{"cmd":"quit","cmd":"quit"}', "duplicate"), ("{" * 5000, "depth"), ('"\\ud800"', "")):
+                      ('{"cmd":"quit","cmd":"quit"}', "duplicate"), ("[" * 5000, "depth"), ('"\\ud800"', "")):
         got, status, said = events(line, '{"cmd":"leave","conversation":9,"tag":["after"]}')
         errors = [e for e in got if e["event"] == "error"]
         case(f"broken line: {line[:50]}", status == 0 and len(errors) == 2 and why in errors[0]["error"] and
