@@ -268,6 +268,11 @@ static void on_chat_event(struct app *a, struct chat *chat, const struct confab_
 	case CONFAB_CONNECTION:
 		say(a, "%s* connection %s", m, ev->text);
 		break;
+	case CONFAB_SPLIT:
+		say(a, "%s! %s did not come along (%s); the chat with %s alone goes on: /to %u", m, peer,
+		    ev->text, peer, ev->other);
+		(void)chat_new(a, ev->other, ev->peer);
+		break;
 	case CONFAB_INVITED:
 		on_invited(a, chat, ev);
 		break;

@@ -44,6 +44,7 @@ struct conversation *conversation_new(struct client *c, struct view peer)
 	timer_init(&v->gate, gate_over, v);
 	timer_init(&v->hold, hold_over, v);
 	timer_init(&v->resubscribe, resubscribe, v);
+	split_init(v);
 	list_add_tail(&c->conversations, &v->link);
 	c->n_conversations++;
 	return v;
@@ -423,6 +424,7 @@ static void conversation_free(struct conversation *v, uint64_t now_ms)
 
 	timer_cancel(c->timers, &v->gate);
 	timer_cancel(c->timers, &v->hold);
+	timer_cancel(c->timers, &v->stays);
 	timer_cancel(c->timers, &v->resubscribe);
 	roster_end(v);
 	leg_free(v->offered, now_ms);
