@@ -80,7 +80,7 @@ struct outgoing {
 struct held {
 	struct list link;
 	bool to_all;
-	char *from, *id, *content_type, *data;
+	char *from, *display, *id, *content_type, *data;
 	size_t n;
 };
 

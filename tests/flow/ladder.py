@@ -15,11 +15,11 @@ import re
 import shutil
 import sys
 
-from cells import cells, clean, clip, pad, width_of, wrap
+from cells import cells, clean, clip, width_of, wrap
 from stage import read_trace
 
 SERVER = "Server"
-SHOWN_MSRP = 2  # of a kind between two lifelines, in a phase
+SHOWN_MSRP = 2  # of a kind from one phone to the other, in a phase; by the server half as many
 RUN_MIN = 3     # what is shorter is drawn in full
 
 
@@ -39,16 +39,19 @@ class FrameReader:
         self.end_line = None  # of the frame whose body is being read
         self.begin = 0        # where to go on looking
 
-    def feed(self, data):
-        """The frames that are complete now, each with its end-line."""
+    def frames(self, data):
+        """Yields the frames that are complete now, each with its end-line."""
         self.left += data
-        out = []
         while True:
             end = self._one()
             if not end:
-                return out
-            out.append(self.left[:end])
+                return
+            raw = self.left[:end]
             self.left, self.end_line, self.begin = self.left[end:], None, 0
+            yield raw
+
+    def feed(self, data):
+        return list(self.frames(data))
 
     def _one(self):
         if self.end_line is None and not self._head():
@@ -236,7 +239,7 @@ class Wire:
             self._streams[key] = (None, None)
             return
         try:
-            for raw in reader.feed(r["bytes"]):
+            for raw in reader.frames(r["bytes"]):
                 self._seen(r, raw)
         except Broken as problem:
             self.faults.append(f"{key[0]}: the stream from or to {r['remote']} is not MSRP: {problem}")
@@ -309,6 +312,8 @@ class Story:
         self.adder = self.added = ""
         self.together = False
         self.direct = False
+        self.invitees = set()
+        self.opening = set()  # tids of SENDs by which an invitee opens his session
         self.challenged = {(m.call_id, m.number, m.method) for m in messages
                            if m.proto == "sip" and m.status in (401, 407)}
         self.before = set()
@@ -395,6 +400,8 @@ class Story:
             m.step = "4" if call == "replaces" else "6"
             if m.status < 300 and m.src != SERVER:
                 self.members.add(m.src)
+                if call == "invitee":
+                    self.invitees.add(m.src)
             self.due.discard(m.src)
 
     def _bye(self, m):
@@ -420,6 +427,10 @@ class Story:
                 m.step = "5"
                 self.direct = bool(f.status)
             return
+        if f.kind == "SEND" and not f.content[1] and m.src in self.invitees:
+            self.opening.add(f.tid)
+        if f.tid in self.opening:
+            m.step = "6"
         if self.adder and not self.together and not self.due and f.kind == "SEND" and f.text and m.dst == SERVER:
             self.together = True
             self._enter(f"{and_list(sorted(self.members))} are chatting together")
@@ -466,7 +477,7 @@ def sip_label(m):
     return m.method
 
 
-def msrp_label(m):
+def msrp_label(m, room=60):
     f = m.frame
     if f.status:
         return f"MSRP {f.kind}"
@@ -480,7 +491,7 @@ def msrp_label(m):
         return f"MSRP SEND{part} (opens the session)"
     if f.text is None:
         return f"MSRP SEND{part} {kind} ({len(data)} bytes)"
-    return f"MSRP SEND{part} “{clip(clean(f.text), 30)}”"
+    return f"MSRP SEND{part} “{clip(clean(f.text), max(10, min(30, room - 12)))}”"
 
 
 # --- the drawing ---
@@ -538,7 +549,8 @@ class Drawing:
         self._emit(row, style="1")
 
     def title(self, text):
-        self._emit(self._blank())
+        if self.out:
+            self._emit(self._blank())
         text, rule = self._words(text), "-" if self.plain else "─"
         self._emit([f"{rule * 2} {text} " + rule * max(0, self.width - width_of(text) - 4)], style="1")
         self.heads()
@@ -556,10 +568,14 @@ class Drawing:
         self._put(row, self.MARGIN + 4, f" {self._words(text)} ")
         self._emit(row, style="2")
 
+    def room(self, src, dst):
+        """Cells for text on an arrow between the two."""
+        return abs(self.at[src] - self.at[dst]) - 7
+
     def arrow(self, src, dst, label, margin="", double=False, style=""):
         a, b = self.at[src], self.at[dst]
         left, right = min(a, b), max(a, b)
-        room = right - left - 7
+        room = self.room(src, dst)
         if src == dst:
             self.note(label, margin)
             return
@@ -614,11 +630,10 @@ class Pick:
         key = (m.src, m.dst, f.kind)
         if f.kind == "REPORT" and f.fields.get("message-id") not in self.ids:
             return False
-        if f.kind == "SEND" and not f.content[1]:
-            key = None  # A session opens: always worth a look.
-        elif self.drawn[key] >= SHOWN_MSRP and f.fields.get("message-id") not in self.ids:
-            return False
-        if key:
+        if f.kind == "SEND" and f.content[1] and f.fields.get("message-id") not in self.ids:
+            # The switch's copies are drawn where the message itself is.
+            if m.src == SERVER or self.drawn[key] >= (SHOWN_MSRP if m.dst != SERVER else SHOWN_MSRP // 2):
+                return False
             self.drawn[key] += 1
         self.tids.add((m.src, m.dst, f.tid))
         self.ids.add(f.fields.get("message-id"))
@@ -648,7 +663,8 @@ def plan(messages, everything):
         if m.phase != phase:
             end_run()
             end_noise()
-            phase, pick = m.phase, Pick()
+            phase = m.phase
+            pick.drawn.clear()
             out.append(("title", m.title))
         if m.proto == "sip" and m.noise and not everything:
             continue
@@ -680,7 +696,7 @@ def draw(wire, width=100, everything=False, plain=False, colour=False):
         else:
             if it.note:
                 d.note(it.note[1], it.note[0])
-            label = sip_label(it) if it.proto == "sip" else msrp_label(it)
+            label = sip_label(it) if it.proto == "sip" else msrp_label(it, d.room(it.src, it.dst))
             if it.again:
                 label += " (again)"
             if id(it) in odd:
