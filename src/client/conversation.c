@@ -425,6 +425,7 @@ static void conversation_free(struct conversation *v, uint64_t now_ms)
 	timer_cancel(c->timers, &v->hold);
 	timer_cancel(c->timers, &v->resubscribe);
 	roster_end(v);
+	join_end(v);
 	leg_free(v->offered, now_ms);
 	leg_free(v->old, now_ms);
 	leg_free(v->current, now_ms);
@@ -432,6 +433,8 @@ static void conversation_free(struct conversation *v, uint64_t now_ms)
 		held_free(CONTAINER(v->holding.next, struct held, link));
 	list_del(&v->link);
 	c->n_conversations--;
+	free(v->subject);
+	free(v->contribution);
 	free(v->peer);
 	free(v);
 }

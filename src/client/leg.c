@@ -54,6 +54,7 @@ struct leg *leg_new(struct conversation *v, bool conference)
 		return NULL;
 	leg->conversation = v;
 	leg->conference = conference;
+	list_init(&leg->referrals);
 	timer_init(&leg->again, reconnect, leg);
 	timer_init(&leg->patience, patience_over, leg);
 	return leg;
@@ -68,6 +69,7 @@ void leg_free(struct leg *leg, uint64_t now_ms)
 	c = leg->conversation->client;
 	timer_cancel(c->timers, &leg->again);
 	timer_cancel(c->timers, &leg->patience);
+	leg_referrals_end(leg);
 	if (leg->sip && !leg->dialog_over && sip_session_state(leg->sip) != SIP_SESSION_ENDED) {
 		sip_session_set_ctx(leg->sip, NULL);
 		sip_session_end(leg->sip, VIEW(""), now_ms);
@@ -77,6 +79,7 @@ void leg_free(struct leg *leg, uint64_t now_ms)
 	free(leg->peer);
 	free(leg->allow);
 	free(leg->offer);
+	free(leg->contribution);
 	free(leg);
 }
 

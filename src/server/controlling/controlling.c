@@ -45,27 +45,8 @@ struct controlling *controlling_new(const struct controlling_config *cfg, struct
 
 static void drop(void *ctx, struct hash_node *node)
 {
-	struct conference *conf = CONTAINER(node, struct conference, by_id);
-	struct controlling *c = ctx;
-
-	while (!list_empty(&conf->members)) {
-		struct member *m = CONTAINER(conf->members.next, struct member, link);
-
-		list_del(&m->link);
-		sip_session_free(m->session);
-		free(m->uri);
-		free(m->aor);
-		free(m->display);
-		free(m->replaces);
-		free(m->inviter);
-		free(m->offer);
-		free(m);
-	}
-	timer_cancel(sip_stack_timers(c->stack), &conf->seats_late);
-	timer_cancel(sip_stack_timers(c->stack), &conf->replaces_late);
-	hash_del(&c->by_user, &conf->by_user);
-	hash_del(&c->by_id, node);
-	free(conf);
+	(void)ctx;
+	conference_free(CONTAINER(node, struct conference, by_id));
 }
 
 void controlling_free(struct controlling *c)
@@ -108,38 +89,65 @@ static bool is_member(const struct conference *conf, const struct core_identity 
 	return is;
 }
 
+static void answer_options(struct sip_server_tx *tx, uint64_t now_ms)
+{
+	(void)sip_server_tx_reply(tx, 200, NULL,
+				  VIEW("Allow: " IM_ALLOW_FOCUS "\r\nAllow-Events: conference, refer\r\n"
+				       "Accept: application/sdp, application/resource-lists+xml, multipart/mixed\r\n"
+				       "Supported: replaces, norefersub, recipient-list-invite, multiple-refer\r\n"),
+				  now_ms);
+}
+
+static void refuse_method(struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
+{
+	(void)sip_server_tx_reply(tx, m->method == SIP_METHOD_OTHER ? 501 : 405, NULL,
+				  VIEW("Allow: " IM_ALLOW_FOCUS "\r\n"), now_ms);
+}
+
 /* A request outside any dialog to a conference URI. */
 static void conference_request(struct conference *conf, struct sip_server_tx *tx, const struct sip_msg *m,
 			       const struct core_identity *who, uint64_t now_ms)
 {
-	if (m->method == SIP_OPTIONS)
-		(void)sip_server_tx_reply(tx, 200, NULL,
-					  VIEW("Allow: " IM_ALLOW_FOCUS
-					       "\r\nSupported: replaces, recipient-list-invite\r\n"),
-					  now_ms);
-	else if (m->method == SIP_SUBSCRIBE && !is_member(conf, who))
-		(void)sip_server_tx_reply(tx, 403, "Participants Only", VIEW(""), now_ms);
-	else if (m->method == SIP_SUBSCRIBE)
-		watcher_subscribe(conf, tx, m, now_ms);
-	else if (m->method == SIP_INVITE)
-		(void)sip_server_tx_reply(tx, 403, "Joining By Invitation Only", VIEW(""), now_ms);
-	else
-		(void)sip_server_tx_reply(tx, 405, NULL, VIEW("Allow: " IM_ALLOW_FOCUS "\r\n"), now_ms);
+	switch (m->method) {
+	case SIP_OPTIONS:
+		answer_options(tx, now_ms);
+		break;
+	case SIP_SUBSCRIBE:
+		if (is_member(conf, who))
+			watcher_subscribe(conf, tx, m, who, now_ms);
+		else
+			(void)sip_server_tx_reply(tx, 403, "Participants Only", VIEW(""), now_ms);
+		break;
+	case SIP_INVITE:
+		conference_dial_in(conf, tx, m, who, now_ms);
+		break;
+	case SIP_REFER:
+		conference_refer(conf, NULL, tx, m, who, now_ms);
+		break;
+	default:
+		refuse_method(tx, m, now_ms);
+		break;
+	}
 }
 
-/* Phones subscribe to the URI they called, the factory: the conference of theirs is meant. */
+/* Phones send SUBSCRIBE and REFER to the URI that they called, the factory: their conference is meant. Of several, the latest
+ * that they made, else the latest that they are in. */
 static struct conference *conference_of(struct controlling *c, const struct core_identity *who)
 {
 	char *aor = who->asserted ? aor_of(who->uri) : NULL;
 	struct conference *found = NULL;
+	bool made = false;
 
-	for (size_t i = 0; aor && !found && i < c->by_id.n_buckets; i++)
-		for (struct hash_node *n = c->by_id.bucket[i]; n && !found; n = n->next) {
+	for (size_t i = 0; aor && i < c->by_id.n_buckets; i++)
+		for (struct hash_node *n = c->by_id.bucket[i]; n; n = n->next) {
 			struct conference *conf = CONTAINER(n, struct conference, by_id);
-			struct member *m = member_by_aor(conf, view_str(aor));
+			struct member *m = conf->ending ? NULL : member_by_aor(conf, view_str(aor));
 
-			if (m && m->creator && !conf->ending)
+			if (!m || (made && !m->creator))
+				continue;
+			if (!found || (m->creator && !made) || conf->id > found->id)
 				found = conf;
+			made = made || m->creator;
 		}
 	free(aor);
 	return found;
@@ -150,22 +158,27 @@ static void factory_request(struct controlling *c, struct sip_server_tx *tx, con
 {
 	struct conference *conf;
 
-	if (m->method == SIP_INVITE) {
+	switch (m->method) {
+	case SIP_INVITE:
 		factory_invite(c, tx, m, who, now_ms);
-		return;
+		break;
+	case SIP_OPTIONS:
+		answer_options(tx, now_ms);
+		break;
+	case SIP_SUBSCRIBE:
+	case SIP_REFER:
+		conf = conference_of(c, who);
+		if (conf)
+			conference_request(conf, tx, m, who, now_ms);
+		else if (m->method == SIP_REFER)
+			(void)sip_server_tx_reply(tx, 403, "Participants Only", VIEW(""), now_ms);
+		else
+			(void)sip_server_tx_reply(tx, 404, NULL, VIEW(""), now_ms);
+		break;
+	default:
+		refuse_method(tx, m, now_ms);
+		break;
 	}
-	conf = m->method == SIP_SUBSCRIBE ? conference_of(c, who) : NULL;
-	if (conf)
-		watcher_subscribe(conf, tx, m, now_ms);
-	else if (m->method == SIP_OPTIONS)
-		(void)sip_server_tx_reply(tx, 200, NULL,
-					  VIEW("Allow: " IM_ALLOW_FOCUS
-					       "\r\nSupported: replaces, recipient-list-invite\r\n"),
-					  now_ms);
-	else if (m->method == SIP_SUBSCRIBE)
-		(void)sip_server_tx_reply(tx, 404, NULL, VIEW(""), now_ms);
-	else
-		(void)sip_server_tx_reply(tx, 405, NULL, VIEW("Allow: " IM_ALLOW_FOCUS "\r\n"), now_ms);
 }
 
 void controlling_request(struct controlling *c, struct sip_server_tx *tx, const struct sip_msg *m,
@@ -190,7 +203,9 @@ void controlling_request(struct controlling *c, struct sip_server_tx *tx, const 
 		return;
 	}
 	conf = conference_by_user(c, uri.user);
-	if (!conf || conf->ending)
+	if (conf ? conf->ending : conference_has_ended(c, uri.user))
+		(void)sip_server_tx_reply(tx, 410, "Conference Has Ended", VIEW(""), now_ms);
+	else if (!conf)
 		(void)sip_server_tx_reply(tx, 404, "No Such Conference", VIEW(""), now_ms);
 	else
 		conference_request(conf, tx, m, who, now_ms);

@@ -1,7 +1,7 @@
 /*
  * server/controlling: the controlling function (clause 9.3), pure: the conference factory,
  * the focus of each conference with its invitations, the roster and who is told of it
- * (RFC 4579, RFC 5366, RFC 4575). It includes base, sip, body, procedure and core's idea
+ * (RFC 4579, RFC 5366, RFC 5368, RFC 4575). It includes base, sip, body, procedure and core's idea
  * of an identity. Seats are asked of a switch that is reached through struct seat_broker.
  */
 #ifndef CONFAB_SERVER_CONTROLLING_CONTROLLING_H
@@ -39,6 +39,20 @@ enum conference_end_policy {
 	CONFERENCE_END_CREATOR,   /* when its creator leaves */
 };
 
+/* Who may take somebody out by REFER (CF-X-3). Taking oneself out is leaving, and always allowed. */
+enum conference_remove_policy {
+	CONFERENCE_REMOVE_CREATOR, /* the conference's creator, anybody */
+	CONFERENCE_REMOVE_ANYONE,  /* every participant */
+	CONFERENCE_REMOVE_NOBODY,
+};
+
+/* Who may join by an INVITE to the conference URI (CF-X-5). */
+enum conference_dial_in_policy {
+	CONFERENCE_DIAL_IN_MEMBERS, /* who was invited, or was in before and not removed */
+	CONFERENCE_DIAL_IN_ANYONE,  /* everybody whose identity is known */
+	CONFERENCE_DIAL_IN_NOBODY,
+};
+
 struct controlling_config {
 	struct view factory_user;   /* user part of the Conference-factory-URI */
 	struct view feature_tag;
@@ -48,6 +62,8 @@ struct controlling_config {
 	uint32_t invite_timeout_ms; /* how long the others wait for the final answer of an entry with Replaces */
 	uint32_t seat_timeout_ms;   /* how long the switch may take */
 	enum conference_end_policy end_policy;
+	enum conference_remove_policy remove;
+	enum conference_dial_in_policy dial_in;
 	bool replaces_fallback;     /* a 420 to Replaces: once more without (point 6 of "The move") */
 	bool assume_im;             /* */
 	uint64_t max_message;       /* a=max-size that is offered; 0: none */

@@ -1,5 +1,5 @@
-/* Who watches a conference: SUBSCRIBE and NOTIFY of the conference event package (RFC 4575, RFC 6665), full
- * state each time. */
+/* Who watches a conference: SUBSCRIBE and NOTIFY of the conference event package (CF-X-4; RFC 4575, RFC 6665). The first
+ * NOTIFY and the answer to each SUBSCRIBE are full state; what changes in between is partial state (§4.4). */
 #include "server/controlling/focus.h"
 
 #include "base/error.h"
@@ -8,7 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { EXPIRES_DEFAULT = 3600, EXPIRES_MAX = 7200, WATCHERS_MAX = 1024, DOCUMENT_MAX = 262144 };
+enum {
+	EXPIRES_DEFAULT = 3600,
+	EXPIRES_MAX = 7200,
+	WATCHERS_MAX = 1024,
+	DOCUMENT_MAX = 262144,
+	GONE_SHOWN_MS = 30000, /* who left stays in the roster, as disconnected, for that long at least */
+};
 
 struct watcher {
 	struct list link;
@@ -18,10 +24,14 @@ struct watcher {
 	struct sip_uac *notify; /* one at a time */
 	bool stale;             /* something changed while it was under way */
 	bool ending;            /* the next NOTIFY is the last one */
+	bool last;              /* that is under way */
 	const char *reason;     /* of the termination */
 	uint32_t version;
+	uint32_t seen;          /* conference version that the last NOTIFY told */
+	bool full;              /* the next NOTIFY is full state */
 	uint64_t expires_at_ms;
-	struct view event_id;
+	char *aor;              /* of the participant who watches */
+	char event[64];         /* Event as it was asked for */
 };
 
 static void watcher_free(struct watcher *w)
@@ -33,6 +43,7 @@ static void watcher_free(struct watcher *w)
 		sip_uac_detach(w->notify);
 	list_del(&w->link);
 	sip_dialog_fini(&w->dialog);
+	free(w->aor);
 	free(w);
 	conference_hold(conf);
 	conference_release(conf);
@@ -77,44 +88,85 @@ static void describe(const struct member *m, struct conference_user *u, struct c
 		e->joining = CONFERENCE_DIALED_IN;
 }
 
-static int write_state(const struct conference *conf, uint32_t version, struct buf *b)
+/* Nobody is told of him: a later record of him counts, or he only tries to join. */
+static bool is_hidden(const struct member *m)
 {
+	return m->superseded || (m->dialed_in && !m->was_in);
+}
+
+struct roster {
 	struct conference_user *user;
 	struct conference_endpoint *end;
+	size_t n;
+};
+
+/* His name is no longer said: whoever knew it is told that it is gone. */
+static void add_veiled(const struct member *m, struct roster *r)
+{
+	r->user[r->n++] = (struct conference_user){.entity = view_str(m->aor), .state = CONFERENCE_DELETED};
+}
+
+static void add(const struct member *m, uint32_t seen, bool full, struct roster *r)
+{
+	struct conference_user *u = &r->user[r->n];
+
+	if (full ? is_hidden(m) || m->deleted : m->changed <= seen && m->deleted <= seen)
+		return;
+	if (!full && m->veiled > seen)
+		add_veiled(m, r);
+	if (is_hidden(m))
+		return;
+	u = &r->user[r->n];
+	describe(m, u, &r->end[r->n]);
+	if (m->deleted) {
+		u->state = CONFERENCE_DELETED;
+		u->n_endpoints = 0;
+	}
+	r->n++;
+}
+
+/* E_MISSING: nothing that a watcher would see has changed. */
+static int write_state(const struct watcher *w, uint32_t version, struct buf *b)
+{
+	const struct conference *conf = w->conference;
+	enum conference_state state = w->full ? CONFERENCE_FULL : CONFERENCE_PARTIAL;
 	struct conference_info doc;
-	size_t n = 0;
+	struct roster r = {0};
+	size_t n = 1;
 
 	LIST_EACH(l, next, &conf->members)
-	n++;
-	user = calloc(n + 1, sizeof(*user));
-	end = calloc(n + 1, sizeof(*end));
-	if (!user || !end) {
-		free(user);
-		free(end);
+	n += 2;
+	r.user = calloc(n, sizeof(*r.user));
+	r.end = calloc(n, sizeof(*r.end));
+	if (!r.user || !r.end) {
+		free(r.user);
+		free(r.end);
 		return E_NOMEM;
 	}
-	n = 0;
 	LIST_EACH(l, next, &conf->members)
-	{
-		describe(CONTAINER(l, struct member, link), &user[n], &end[n]);
-		n++;
-	}
+	add(CONTAINER(l, struct member, link), w->seen, w->full, &r);
 	doc = (struct conference_info){
 		.entity = view_str(conf->uri),
 		.version = version,
-		.state = CONFERENCE_FULL,
+		.state = state,
+		.subject = view_str(conf->subject),
+		.has_subject = w->full && conf->subject,
 		.has_user_count = true,
 		.user_count = (uint32_t)conference_count(conf, true),
 		.has_active = true,
 		.active = !conf->ending,
 		.has_users = true,
-		.users_state = CONFERENCE_FULL,
-		.users = user,
-		.n_users = n,
+		.users_state = state,
+		.users = r.user,
+		.n_users = r.n,
 	};
-	conference_info_write(b, &doc);
-	free(user);
-	free(end);
+	if (w->full || r.n)
+		conference_info_write(b, &doc);
+	n = r.n;
+	free(r.user);
+	free(r.end);
+	if (!w->full && !n)
+		return E_MISSING;
 	return buf_ok(b) ? 0 : E_NOMEM;
 }
 
@@ -129,7 +181,7 @@ static void notified(void *ctx, struct sip_uac *uac, const struct sip_msg *m, ui
 	sip_uac_detach(uac);
 	w->notify = NULL;
 	/* RFC 6665 §4.2.2: an error without Retry-After ends the subscription. */
-	if (w->ending || (m->status >= 300 && !sip_msg_has(m, SIP_H_RETRY_AFTER)))
+	if (w->last || (m->status >= 300 && !sip_msg_has(m, SIP_H_RETRY_AFTER)))
 		watcher_free(w);
 	else if (w->stale)
 		send_notify(w, now_ms);
@@ -162,11 +214,18 @@ static void send_notify(struct watcher *w, uint64_t now_ms)
 		return;
 	}
 	w->stale = false;
+	w->full = w->full || w->ending;
 	buf_init(&body, DOCUMENT_MAX);
 	buf_init(&b, DOCUMENT_MAX + SIP_HEAD_BYTES_MAX);
-	rc = write_state(conf, ++w->version, &body);
+	rc = write_state(w, w->version + 1, &body);
+	if (rc == E_MISSING) {
+		w->seen = conf->version;
+		buf_fini(&b);
+		buf_fini(&body);
+		return;
+	}
 	(void)sip_dialog_write_request(&w->dialog, &b, VIEW("NOTIFY"), 0);
-	sip_write_field(&b, "Event", VIEW("conference"));
+	sip_write_field(&b, "Event", view_str(w->event));
 	if (w->ending)
 		sip_write_fieldf(&b, "Subscription-State", "terminated;reason=%s", w->reason);
 	else
@@ -181,8 +240,16 @@ static void send_notify(struct watcher *w, uint64_t now_ms)
 				  &w->notify);
 	buf_fini(&b);
 	buf_fini(&body);
-	if (rc)
+	if (rc) {
 		log_line(sip_stack_log(conf->ctl->stack), LOG_WARN, "focus", "a NOTIFY could not be sent");
+		if (w->ending)
+			watcher_free(w);
+		return;
+	}
+	w->last = w->ending;
+	w->version++;
+	w->seen = conf->version;
+	w->full = false;
 }
 
 static void on_expiry(void *ctx, uint64_t now_ms)
@@ -211,6 +278,7 @@ static void refresh(struct watcher *w, struct sip_server_tx *tx, const struct si
 		w->reason = "timeout";
 	}
 	timer_arm(sip_stack_timers(w->conference->ctl->stack), &w->expiry, w->expires_at_ms + 1000);
+	w->full = true; /* RFC 6665 §4.4.1: full state answers each SUBSCRIBE */
 	send_notify(w, now_ms);
 }
 
@@ -229,7 +297,7 @@ static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg
 static const struct sip_dialog_owner watcher_owner = {.on_request = on_request};
 
 void watcher_subscribe(struct conference *conf, struct sip_server_tx *tx, const struct sip_msg *m,
-		       uint64_t now_ms)
+		       const struct core_identity *who, uint64_t now_ms)
 {
 	struct sip_token_params event;
 	struct watcher *w;
@@ -248,8 +316,12 @@ void watcher_subscribe(struct conference *conf, struct sip_server_tx *tx, const 
 		return;
 	}
 	w->conference = conf;
+	w->aor = aor_of(who->uri);
+	if (!view_copy(sip_msg_value(m, SIP_H_EVENT), w->event, sizeof(w->event)))
+		(void)view_copy(VIEW("conference"), w->event, sizeof(w->event));
 	timer_init(&w->expiry, on_expiry, w);
-	if (sip_dialog_init_uas(&w->dialog, conf->ctl->ua, m, sip_server_tx_to_tag(tx), &watcher_owner, w)) {
+	if (!w->aor || sip_dialog_init_uas(&w->dialog, conf->ctl->ua, m, sip_server_tx_to_tag(tx), &watcher_owner, w)) {
+		free(w->aor);
 		free(w);
 		(void)sip_server_tx_reply(tx, 400, "Missing Contact", VIEW(""), now_ms);
 		return;
@@ -258,23 +330,78 @@ void watcher_subscribe(struct conference *conf, struct sip_server_tx *tx, const 
 	refresh(w, tx, m, now_ms);
 }
 
+/* What is seen of a member, in a number. */
+static uint32_t look_of(const struct member *m)
+{
+	return 1u + (uint32_t)status_of(m->state) + ((uint32_t)m->why << 8) + ((uint32_t)m->anonymous << 16) +
+	       ((uint32_t)is_hidden(m) << 17);
+}
+
+/* Everybody knows that he is gone, and has for a while. */
+static bool may_go(const struct conference *conf, const struct member *m, uint64_t now_ms)
+{
+	if (m->state != MEMBER_GONE || m->deleted || is_hidden(m) || now_ms < m->gone_at_ms + GONE_SHOWN_MS)
+		return false;
+	LIST_EACH(l, next, &conf->watchers)
+	if (CONTAINER(l, struct watcher, link)->seen < m->changed)
+		return false;
+	return true;
+}
+
+static void mark_changes(struct conference *conf, uint64_t now_ms)
+{
+	LIST_EACH(l, next, &conf->members)
+	{
+		struct member *m = CONTAINER(l, struct member, link);
+		uint32_t look = look_of(m);
+
+		if (may_go(conf, m, now_ms))
+			m->deleted = conf->version;
+		if (look == m->look)
+			continue;
+		if (m->anonymous && m->look && !(m->look >> 16 & 1))
+			m->veiled = conf->version;
+		m->look = look;
+		m->changed = conf->version;
+	}
+}
+
 void conference_changed(struct conference *conf, uint64_t now_ms)
 {
 	if (conf->ending)
 		return;
 	conf->version++;
+	mark_changes(conf, now_ms);
 	LIST_EACH(l, next, &conf->watchers)
 	send_notify(CONTAINER(l, struct watcher, link), now_ms);
+}
+
+static void watcher_end(struct watcher *w, const char *reason, uint64_t now_ms)
+{
+	w->ending = true;
+	w->reason = reason;
+	send_notify(w, now_ms);
 }
 
 void watchers_end(struct conference *conf, uint64_t now_ms)
 {
 	LIST_EACH(l, next, &conf->watchers)
+	watcher_end(CONTAINER(l, struct watcher, link), "noresource", now_ms);
+}
+
+void watchers_reject(struct conference *conf, struct view aor, uint64_t now_ms)
+{
+	LIST_EACH(l, next, &conf->watchers)
 	{
 		struct watcher *w = CONTAINER(l, struct watcher, link);
 
-		w->ending = true;
-		w->reason = "noresource";
-		send_notify(w, now_ms);
+		if (!w->ending && view_eq(view_str(w->aor), aor))
+			watcher_end(w, "rejected", now_ms);
 	}
+}
+
+void watchers_drop(struct conference *conf)
+{
+	while (!list_empty(&conf->watchers))
+		watcher_free(CONTAINER(conf->watchers.next, struct watcher, link));
 }
