@@ -47,6 +47,8 @@ enum confab_event_type {
 	CONFAB_PROGRESS,        /* what becomes of a confab_add in a conference, or a confab_kick: peer is whom it was about,
 				 * removing which of the two, status and text how far it is: 100 and 180 on the way, 200 done,
 				 * 300 and more failed (603 declined, 486 busy, 403 not allowed …) */
+	CONFAB_SPLIT,           /* peer did not come along into the conference (text: how): the chat with him goes on as
+	                         * conversation `other` */
 };
 
 enum confab_sent {
@@ -65,7 +67,7 @@ struct confab_participant {
 /* Valid during the callback. Strings that do not apply are "". */
 struct confab_event {
 	enum confab_event_type type;
-	uint32_t conversation;
+	uint32_t conversation, other;
 	bool conference;
 	const char *peer, *display, *uri, *id, *text, *content_type;
 	const char *data;  /* of a message; not NUL-terminated */

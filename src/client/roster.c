@@ -105,6 +105,19 @@ static void tell_changes(struct conversation *v, const struct conference_info *b
 			tell_one(v, &before->users[i], false);
 }
 
+/* Did the peer of the chat that this conference grew from come along? */
+static void look_for_old_peer(struct conversation *v, uint64_t now_ms)
+{
+	for (size_t i = 0; v->old && i < v->roster.n_users; i++) {
+		const struct conference_user *u = &v->roster.users[i];
+
+		if (is_in(u))
+			split_look(v, u->entity, true, "", now_ms);
+		else if (is_out(u))
+			split_look(v, u->entity, false, how_text[u->endpoints[0].disconnection], now_ms);
+	}
+}
+
 /* A version was missed: the full state is asked for; were that to fail again and again, not for ever. */
 static void ask_again(struct conversation *v, uint64_t now_ms)
 {
@@ -136,6 +149,7 @@ static void apply(struct conversation *v, struct view xml, uint64_t now_ms)
 	if (rc == 0) {
 		v->gaps = 0;
 		tell_changes(v, &before);
+		look_for_old_peer(v, now_ms);
 		if (v->who_wanted && news.state == CONFERENCE_FULL) {
 			v->who_wanted = false;
 			roster_tell(v);

@@ -82,7 +82,7 @@ struct outgoing {
 struct held {
 	struct list link;
 	bool to_all;
-	char *from, *id, *content_type, *data;
+	char *from, *display, *id, *content_type, *data;
 	size_t n;
 };
 
@@ -100,6 +100,7 @@ struct conversation {
 	struct list outbox, holding;
 	struct timer gate; /* the longest that new text waits for old text to be confirmed */
 	struct timer hold; /* the longest that a message is held back */
+	struct timer stays; /* split.c: the old peer joined, but keeps the old chat */
 	bool gate_over;
 	uint64_t seen[SEEN_MAX];
 	size_t n_seen;
@@ -200,6 +201,13 @@ void move_opened(struct conversation *v, uint64_t now_ms);
 void move_progress(struct conversation *v, uint64_t now_ms);
 void move_failed(struct conversation *v, int status, const char *text, uint64_t now_ms);
 void move_old_closed(struct conversation *v, uint64_t now_ms);
+
+/* --- split.c --- */
+void split_init(struct conversation *v);
+/* The old chat becomes a conversation of its own; why: what became of its peer in the conference. */
+void split_old(struct conversation *v, const char *why, uint64_t now_ms);
+/* Looks at what the roster says of somebody: the old peer, who did not come along? */
+void split_look(struct conversation *v, struct view aor, bool in, const char *how, uint64_t now_ms);
 
 /* --- roster.c --- */
 void roster_subscribe(struct conversation *v, uint64_t now_ms);
