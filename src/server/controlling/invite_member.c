@@ -96,7 +96,7 @@ static bool replacing(const struct conference *conf)
 void conference_invite_next(struct conference *conf, uint64_t now_ms)
 {
 	struct timers *q = sip_stack_timers(conf->ctl->stack);
-	bool first = replacing(conf) && !conf->others_released;
+	bool first = replacing(conf) && !conf->others_released, invited = false;
 
 	if (!conf->seated || conf->ending)
 		return;
@@ -111,9 +111,13 @@ void conference_invite_next(struct conference *conf, uint64_t now_ms)
 			timer_arm(q, &conf->replaces_late, now_ms + conf->ctl->cfg.invite_timeout_ms);
 		if (member_invite(m, now_ms))
 			member_leave(m, CONFERENCE_FAILED, false, now_ms);
+		else
+			invited = true;
 		if (conf->ending)
 			break;
 	}
+	if (invited)
+		conference_changed(conf, now_ms);
 	conference_release(conf);
 }
 
