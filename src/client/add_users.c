@@ -1,5 +1,5 @@
-/* 7.1.3-2 "Adding user(s)" to a conference: one REFER to the IM Session Identity, inside the dialog, for one user (IC-7.1.3-2c)
- * or for a list of them (IC-7.1.3-2d). */
+/* 7.1.3-2 "Adding user(s)" to a conference: one REFER to the IM Session Identity, inside the
+ * dialog, for one user (IC-7.1.3-2c) or for a list of them (IC-7.1.3-2d). */
 #include "client/state.h"
 
 #include "base/error.h"

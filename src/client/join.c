@@ -1,5 +1,5 @@
-/* Coming back to a conference: INVITE to its URI; where it is no more (404, 410), a new one is made with the same people under
- * the same Contribution-ID, as RCS phones do. */
+/* Coming back to a conference: INVITE to its URI; where it is no more (404, 410), a new one is made
+ * with the same people under the same Contribution-ID, as RCS phones do. */
 #include "client/state.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* REFERs of ours inside a conference's dialog, and the NOTIFYs that tell what becomes of them (IC-7.1.3-2, R-4; RFC 3515,
- * RFC 5368). */
+/* REFERs of ours inside a conference's dialog, and the NOTIFYs that tell what becomes of them
+ * (IC-7.1.3-2, R-4; RFC 3515, RFC 5368). */
 #include "procedure/refer.h"
 
 #include "base/error.h"
@@ -15,7 +15,7 @@ struct referral {
 	struct list link;
 	struct leg *leg;
 	struct sip_uac *uac; /* until it is answered */
-	uint32_t seq;        /* its CSeq number, by which NOTIFYs name it */
+	uint32_t seq;	     /* its CSeq number, by which NOTIFYs name it */
 	bool remove, multiple;
 	size_t n;
 	char *user[];
@@ -130,7 +130,8 @@ int leg_refer(struct leg *leg, const struct view *uri, size_t n, bool remove, ui
 	char token[27];
 	int rc;
 
-	/* The dialog of one who was invited is there with his 200, whether or not the ACK has come. */
+	/* The dialog of one who was invited is there with his 200, whether or not the ACK has come.
+	 */
 	if (!leg->conference || leg->dialog_over ||
 	    (state != SIP_SESSION_ANSWERED && state != SIP_SESSION_CONFIRMED))
 		return E_STATE;
@@ -176,8 +177,8 @@ static struct referral *find(const struct leg *leg, uint32_t id)
 	return open;
 }
 
-static void notified(struct leg *leg, struct sip_server_tx *tx, const struct sip_msg *m, uint32_t id,
-		     uint64_t now_ms)
+static void notified(struct leg *leg, struct sip_server_tx *tx, const struct sip_msg *m,
+		     uint32_t id, uint64_t now_ms)
 {
 	struct referral *r = find(leg, id);
 	struct sip_token_params state;
@@ -196,7 +197,8 @@ static void notified(struct leg *leg, struct sip_server_tx *tx, const struct sip
 		referral_free(r);
 }
 
-void leg_requested(struct leg *leg, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
+void leg_requested(struct leg *leg, struct sip_server_tx *tx, const struct sip_msg *m,
+		   uint64_t now_ms)
 {
 	uint32_t id;
 
@@ -206,7 +208,8 @@ void leg_requested(struct leg *leg, struct sip_server_tx *tx, const struct sip_m
 		(void)sip_server_tx_reply(tx, m->method == SIP_METHOD_OTHER ? 501 : 405, NULL,
 					  VIEW("Allow: " IM_ALLOW "\r\n"), now_ms);
 	else if (refer_event_id(sip_msg_value(m, SIP_H_EVENT), &id))
-		(void)sip_server_tx_reply(tx, 489, NULL, VIEW("Allow-Events: refer, conference\r\n"), now_ms);
+		(void)sip_server_tx_reply(tx, 489, NULL,
+					  VIEW("Allow-Events: refer, conference\r\n"), now_ms);
 	else
 		notified(leg, tx, m, id, now_ms);
 }

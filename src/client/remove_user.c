@@ -1,10 +1,11 @@
-/* Taking participants out of a conference: REFER with method BYE (CF-X-3, RFC 4579 §5.11), one for each, so that each one's
- * fate is told. */
+/* Taking participants out of a conference: REFER with method BYE (CF-X-3, RFC 4579 §5.11), one for
+ * each, so that each one's fate is told. */
 #include "client/state.h"
 
 #include "base/error.h"
 
-int client_kick(struct client *c, uint32_t conversation, const struct view *uri, size_t n, uint64_t now_ms)
+int client_kick(struct client *c, uint32_t conversation, const struct view *uri, size_t n,
+		uint64_t now_ms)
 {
 	struct conversation *v = conversation_find(c, conversation);
 	struct sip_uri u;

@@ -62,11 +62,12 @@ static bool read_refer_to(struct refer *r, const struct sip_msg *m, struct sip_a
 	return true;
 }
 
-/* The list that the cid URL names: a part of the body, or the body itself, whose Content-ID then stands in the head
- * (RFC 5368 §8, RFC 8262). */
+/* The list that the cid URL names: a part of the body, or the body itself, whose Content-ID then
+ * stands in the head (RFC 5368 §8, RFC 8262). */
 static struct view find_list(struct refer *r, const struct sip_msg *m, struct view cid)
 {
-	struct view type = sip_msg_value(m, SIP_H_CONTENT_TYPE), id = sip_msg_value(m, SIP_H_CONTENT_ID);
+	struct view type = sip_msg_value(m, SIP_H_CONTENT_TYPE),
+		    id = sip_msg_value(m, SIP_H_CONTENT_ID);
 	const struct multipart_part *part;
 	struct multipart mp;
 
@@ -163,8 +164,8 @@ static void read_one(struct refer *r, const struct sip_addr *a, size_t max)
 		refuse(r, 403, "Refer-To Method Not Supported");
 }
 
-/* R-4: Refer-Sub as published (RFC 4488 §4), or the source's Norefer-Sub, whose sense is the opposite. Without either, a list
- * whose sender requires norefersub wants none (RFC 5368 §6). */
+/* R-4: Refer-Sub as published (RFC 4488 §4), or the source's Norefer-Sub, whose sense is the
+ * opposite. Without either, a list whose sender requires norefersub wants none (RFC 5368 §6). */
 static bool wants_subscription(const struct refer *r, const struct sip_msg *m)
 {
 	struct sip_token_params v;
@@ -212,7 +213,8 @@ static int write_list(struct buf *body, const struct refer_request *r)
 	return 0;
 }
 
-int refer_write(struct buf *lines, struct buf *type, struct buf *body, const struct refer_request *r)
+int refer_write(struct buf *lines, struct buf *type, struct buf *body,
+		const struct refer_request *r)
 {
 	int rc = 0;
 

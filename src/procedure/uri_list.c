@@ -196,8 +196,8 @@ static void copy_display(struct invitee *i, struct view display)
 	i->display = view_of(i->text.p + from, i->text.n - from);
 }
 
-static int list_parse(struct view xml, struct view self, size_t max, bool refer, struct invitee_list *out,
-		      int *status_out, const char **reason_out)
+static int list_parse(struct view xml, struct view self, size_t max, bool refer,
+		      struct invitee_list *out, int *status_out, const char **reason_out)
 {
 	struct resource_limits limits = {.max_entries = max + 1};
 	struct resource_list list;

@@ -1,5 +1,5 @@
-/* Adding to and removing from a conference, its events, and coming back to it, at the client: IC-7.1.3-1 … -2e, CF-X-3, CF-X-4,
- * CF-X-5. */
+/* Adding to and removing from a conference, its events, and coming back to it, at the client:
+ * IC-7.1.3-1 … -2e, CF-X-3, CF-X-4, CF-X-5. */
 #include "client_world.h"
 
 static const char *refer(struct desk *d, const char *lines, int status)
@@ -7,16 +7,18 @@ static const char *refer(struct desk *d, const char *lines, int status)
 	const char *text = desk_next(d, "REFER ");
 
 	assert_non_null(text);
-	desk_answer(d, text, status, desk_textf(d, "Contact: <" DESK_CONFERENCE ">;isfocus\r\n%s", lines), "", "");
+	desk_answer(d, text, status,
+		    desk_textf(d, "Contact: <" DESK_CONFERENCE ">;isfocus\r\n%s", lines), "", "");
 	return text;
 }
 
-static int notify(struct desk *d, const char *invite, unsigned cseq, const char *event, const char *state,
-		  const char *frag)
+static int notify(struct desk *d, const char *invite, unsigned cseq, const char *event,
+		  const char *state, const char *frag)
 {
-	const char *answer = desk_ask(d, invite, "NOTIFY", cseq,
-				      desk_textf(d, "Event: %s\r\nSubscription-State: %s\r\n", event, state),
-				      "message/sipfrag;version=2.0", frag);
+	const char *answer =
+		desk_ask(d, invite, "NOTIFY", cseq,
+			 desk_textf(d, "Event: %s\r\nSubscription-State: %s\r\n", event, state),
+			 "message/sipfrag;version=2.0", frag);
 
 	return desk_parsed(answer).status;
 }
@@ -39,7 +41,9 @@ static void test_IC_7_1_3_2c__one_is_added_and_followed(void **state)
 	assert_string_equal(desk_field(d, text, "Refer-Sub"), "true");
 	assert_non_null(strstr(desk_field(d, text, "Accept-Contact"), "+g.oma.sip-im"));
 	assert_string_equal(desk_field(d, text, "P-Preferred-Identity"), "<sip:ann@example.com>");
-	assert_int_equal(notify(d, invite, 1, "refer;id=2", "active;expires=60", "SIP/2.0 180 Ringing\r\n"), 200);
+	assert_int_equal(
+		notify(d, invite, 1, "refer;id=2", "active;expires=60", "SIP/2.0 180 Ringing\r\n"),
+		200);
 	e = desk_event(d, CONFAB_PROGRESS);
 	assert_string_equal(e->peer, "sip:carol@example.com");
 	assert_int_equal(e->status, 180);
@@ -66,14 +70,17 @@ static void test_IC_7_1_3_2c__two_at_a_time_are_told_apart(void **state)
 	assert_int_equal(client_add(d->client, chat, &dora, 1, d->now), 0);
 	desk_run(d, 0);
 	/* The NOTIFY may overtake the answer. */
-	assert_int_equal(notify(d, invite, 1, "refer;id=3", "active", "SIP/2.0 100 Trying\r\n"), 200);
+	assert_int_equal(notify(d, invite, 1, "refer;id=3", "active", "SIP/2.0 100 Trying\r\n"),
+			 200);
 	assert_string_equal(desk_event(d, CONFAB_PROGRESS)->peer, "sip:dora@example.com");
 	refer(d, "", 200);
 	refer(d, "", 200);
-	assert_int_equal(notify(d, invite, 2, "refer;id=2", "active", "SIP/2.0 100 Trying\r\n"), 200);
+	assert_int_equal(notify(d, invite, 2, "refer;id=2", "active", "SIP/2.0 100 Trying\r\n"),
+			 200);
 	assert_string_equal(desk_event(d, CONFAB_PROGRESS)->peer, "sip:carol@example.com");
 	/* No id: the first (RFC 3515 §2.4.6). */
-	assert_int_equal(notify(d, invite, 3, "refer", "terminated", "SIP/2.0 603 Decline\r\n"), 200);
+	assert_int_equal(notify(d, invite, 3, "refer", "terminated", "SIP/2.0 603 Decline\r\n"),
+			 200);
 	assert_string_equal(desk_event(d, CONFAB_PROGRESS)->peer, "sip:carol@example.com");
 	desk_free(d);
 }
@@ -94,7 +101,8 @@ static void test_IC_7_1_3_2d__several_go_as_a_list(void **state)
 	assert_string_equal(desk_field(d, text, "Content-Type"), "application/resource-lists+xml");
 	assert_non_null(strstr(text, "uri=\"sip:dora@example.com\""));
 	assert_null(desk_event(d, CONFAB_PROGRESS));
-	assert_int_equal(notify(d, invite, 1, "refer;id=2", "active", "SIP/2.0 100 Trying\r\n"), 481);
+	assert_int_equal(notify(d, invite, 1, "refer;id=2", "active", "SIP/2.0 100 Trying\r\n"),
+			 481);
 	desk_free(d);
 }
 
@@ -110,7 +118,8 @@ static void test_IC_7_1_3_2c__a_refused_refer_is_told(void **state)
 	desk_seat_opens(d);
 	assert_int_equal(client_kick(d->client, chat, users, 1, d->now), 0);
 	desk_run(d, 0);
-	assert_string_equal(desk_field(d, refer(d, "", 403), "Refer-To"), "<sip:carol@example.com;method=BYE>");
+	assert_string_equal(desk_field(d, refer(d, "", 403), "Refer-To"),
+			    "<sip:carol@example.com;method=BYE>");
 	e = desk_event(d, CONFAB_PROGRESS);
 	assert_int_equal(e->status, 403);
 	assert_true(e->removing);
@@ -148,7 +157,8 @@ static void test_IC_7_1_3__what_cannot_be_asked(void **state)
 static const char *user(struct desk *d, const char *who, const char *status)
 {
 	return desk_textf(d,
-			  "<user entity=\"sip:%s@example.com\" state=\"full\"><endpoint entity=\"sip:%s@example.com\">"
+			  "<user entity=\"sip:%s@example.com\" state=\"full\"><endpoint "
+			  "entity=\"sip:%s@example.com\">"
 			  "<status>%s</status></endpoint></user>",
 			  who, who, status);
 }
@@ -156,14 +166,15 @@ static const char *user(struct desk *d, const char *who, const char *status)
 static void conference_state(struct desk *d, const char *subscribe, unsigned cseq, unsigned version,
 			     const char *kind, const char *users)
 {
-	const char *answer = desk_ask(d, subscribe, "NOTIFY", cseq,
-				      "Event: conference\r\nSubscription-State: active;expires=600\r\n",
-				      "application/conference-info+xml",
-				      desk_textf(d,
-						 "<conference-info xmlns=\"urn:ietf:params:xml:ns:conference-info\" "
-						 "entity=\"" DESK_CONFERENCE "\" state=\"%s\" version=\"%u\">"
-						 "<users state=\"%s\">%s</users></conference-info>",
-						 kind, version, kind, users));
+	const char *answer = desk_ask(
+		d, subscribe, "NOTIFY", cseq,
+		"Event: conference\r\nSubscription-State: active;expires=600\r\n",
+		"application/conference-info+xml",
+		desk_textf(d,
+			   "<conference-info xmlns=\"urn:ietf:params:xml:ns:conference-info\" "
+			   "entity=\"" DESK_CONFERENCE "\" state=\"%s\" version=\"%u\">"
+			   "<users state=\"%s\">%s</users></conference-info>",
+			   kind, version, kind, users));
 
 	assert_int_equal(desk_parsed(answer).status, 200);
 }
@@ -178,9 +189,11 @@ static void test_CF_X_4__partial_states_are_applied_and_a_gap_asks_for_all(void 
 	desk_seat_opens(d);
 	assert_string_equal(desk_event(d, CONFAB_OPEN)->uri, DESK_CONFERENCE);
 	subscribe = desk_next(d, "SUBSCRIBE ");
-	desk_answer(d, subscribe, 200, "Contact: <" DESK_CONFERENCE ">;isfocus\r\nExpires: 600\r\n", "", "");
-	conference_state(d, subscribe, 1, 1, "full",
-			 desk_textf(d, "%s%s", user(d, "ann", "connected"), user(d, "bo", "dialing-out")));
+	desk_answer(d, subscribe, 200, "Contact: <" DESK_CONFERENCE ">;isfocus\r\nExpires: 600\r\n",
+		    "", "");
+	conference_state(
+		d, subscribe, 1, 1, "full",
+		desk_textf(d, "%s%s", user(d, "ann", "connected"), user(d, "bo", "dialing-out")));
 	assert_null(desk_event(d, CONFAB_JOINED));
 	conference_state(d, subscribe, 2, 2, "partial", user(d, "bo", "connected"));
 	assert_string_equal(desk_event(d, CONFAB_JOINED)->peer, "sip:bo@example.com");
@@ -197,13 +210,16 @@ static void test_CF_X_4__partial_states_are_applied_and_a_gap_asks_for_all(void 
 	again = desk_next(d, "SUBSCRIBE ");
 	assert_non_null(again);
 	assert_string_equal(desk_field(d, again, "Call-ID"), desk_field(d, subscribe, "Call-ID"));
-	desk_answer(d, again, 200, "Contact: <" DESK_CONFERENCE ">;isfocus\r\nExpires: 600\r\n", "", "");
-	conference_state(d, subscribe, 6, 6, "full",
-			 desk_textf(d, "%s%s", user(d, "ann", "connected"), user(d, "carol", "connected")));
+	desk_answer(d, again, 200, "Contact: <" DESK_CONFERENCE ">;isfocus\r\nExpires: 600\r\n", "",
+		    "");
+	conference_state(
+		d, subscribe, 6, 6, "full",
+		desk_textf(d, "%s%s", user(d, "ann", "connected"), user(d, "carol", "connected")));
 	assert_string_equal(desk_event(d, CONFAB_JOINED)->peer, "sip:carol@example.com");
 	assert_int_equal(client_who(d->client, chat, d->now), 0);
 	again = desk_next(d, "SUBSCRIBE ");
-	desk_answer(d, again, 200, "Contact: <" DESK_CONFERENCE ">;isfocus\r\nExpires: 600\r\n", "", "");
+	desk_answer(d, again, 200, "Contact: <" DESK_CONFERENCE ">;isfocus\r\nExpires: 600\r\n", "",
+		    "");
 	conference_state(d, subscribe, 7, 7, "full", user(d, "ann", "connected"));
 	assert_int_equal(desk_event(d, CONFAB_ROSTER)->n_participants, 1);
 	assert_string_equal(desk_event(d, CONFAB_LEFT)->peer, "sip:carol@example.com");
@@ -216,7 +232,8 @@ static void test_CF_X_5__rejoin_goes_to_the_conference_then_to_a_new_one(void **
 {
 	struct desk *d = desk_new();
 	struct view bo = VIEW("sip:bo@example.com");
-	struct client_call_options o = {.rejoin = VIEW(DESK_CONFERENCE), .contribution = VIEW("abc")};
+	struct client_call_options o = {.rejoin = VIEW(DESK_CONFERENCE),
+					.contribution = VIEW("abc")};
 	const char *first, *second;
 	uint32_t chat = 0;
 
@@ -266,28 +283,33 @@ static void test_CF_X_5__other_refusals_and_nobody_to_call_end_it(void **state)
 static void test_PEERS__session_replaces_moves_the_chat_of_that_contribution(void **state)
 {
 	struct desk *d = desk_new();
-	const char *invite =
-		"INVITE sip:ann@192.0.2.7:5060 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK%s\r\n"
-		"Max-Forwards: 70\r\nFrom: <sip:bo@example.com>;tag=%s\r\nTo: <sip:ann@example.com>\r\nCall-ID: %s\r\n"
-		"CSeq: 1 INVITE\r\nContact: <sip:%s@192.0.2.1:5060>%s\r\n%sContent-Type: application/sdp\r\n"
-		"Content-Length: %zu\r\n\r\n%s";
+	const char *invite = "INVITE sip:ann@192.0.2.7:5060 SIP/2.0\r\nVia: SIP/2.0/UDP "
+			     "192.0.2.1:5060;branch=z9hG4bK%s\r\n"
+			     "Max-Forwards: 70\r\nFrom: <sip:bo@example.com>;tag=%s\r\nTo: "
+			     "<sip:ann@example.com>\r\nCall-ID: %s\r\n"
+			     "CSeq: 1 INVITE\r\nContact: "
+			     "<sip:%s@192.0.2.1:5060>%s\r\n%sContent-Type: application/sdp\r\n"
+			     "Content-Length: %zu\r\n\r\n%s";
 	uint32_t chat;
 
 	(void)state;
-	desk_deliver(d, view_str(desk_textf(d, invite, "1", "b", "one", "bo", "", "Contribution-ID: chat-7\r\n",
-					    strlen(DESK_SDP), DESK_SDP)));
+	desk_deliver(
+		d, view_str(desk_textf(d, invite, "1", "b", "one", "bo", "",
+				       "Contribution-ID: chat-7\r\n", strlen(DESK_SDP), DESK_SDP)));
 	chat = desk_event(d, CONFAB_INVITED)->conversation;
 	assert_non_null(desk_next(d, "SIP/2.0 200"));
 	desk_seat_opens(d);
 	/* Of another chat: an invitation as any other. */
-	desk_deliver(d, view_str(desk_textf(d, invite, "2", "c", "two", "conf-1", ";isfocus",
-					    "Session-Replaces: chat-8\r\nReferred-By: <sip:bo@example.com>\r\n",
-					    strlen(DESK_SDP), DESK_SDP)));
+	desk_deliver(d, view_str(desk_textf(
+				d, invite, "2", "c", "two", "conf-1", ";isfocus",
+				"Session-Replaces: chat-8\r\nReferred-By: <sip:bo@example.com>\r\n",
+				strlen(DESK_SDP), DESK_SDP)));
 	assert_int_not_equal(desk_event(d, CONFAB_INVITED)->conversation, chat);
 	assert_null(desk_event(d, CONFAB_MOVING));
-	desk_deliver(d, view_str(desk_textf(d, invite, "3", "d", "three", "conf-2", ";isfocus",
-					    "Session-Replaces: chat-7\r\nReferred-By: <sip:bo@example.com>\r\n",
-					    strlen(DESK_SDP), DESK_SDP)));
+	desk_deliver(d, view_str(desk_textf(
+				d, invite, "3", "d", "three", "conf-2", ";isfocus",
+				"Session-Replaces: chat-7\r\nReferred-By: <sip:bo@example.com>\r\n",
+				strlen(DESK_SDP), DESK_SDP)));
 	assert_int_equal(desk_event(d, CONFAB_MOVING)->conversation, chat);
 	assert_null(desk_event(d, CONFAB_INVITED));
 	desk_free(d);

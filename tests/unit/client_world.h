@@ -1,6 +1,6 @@
 /*
- * The world around one IM Client in a test: everything goes by UDP to a server that is the test itself, MSRP connections are
- * bytes; the clock is virtual.
+ * The world around one IM Client in a test: everything goes by UDP to a server that is the test
+ * itself, MSRP connections are bytes; the clock is virtual.
  */
 #ifndef CONFAB_TEST_CLIENT_WORLD_H
 #define CONFAB_TEST_CLIENT_WORLD_H
@@ -21,9 +21,9 @@
 enum { DESK_SENT = 256, DESK_EVENTS = 256 };
 
 #define DESK_CONFERENCE "sip:conf-1@192.0.2.1:5060"
-#define DESK_SDP                                                                                             \
-	"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"                           \
-	"m=message 2855 TCP/MSRP *\r\na=accept-types:message/cpim\r\na=accept-wrapped-types:*\r\n"             \
+#define DESK_SDP                                                                                   \
+	"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"                \
+	"m=message 2855 TCP/MSRP *\r\na=accept-types:message/cpim\r\na=accept-wrapped-types:*\r\n" \
 	"a=path:msrp://192.0.2.1:2855/seat;tcp\r\na=setup:passive\r\n"
 
 struct desk_event {
@@ -54,7 +54,8 @@ struct desk {
 	size_t n_events;
 };
 
-static inline char *desk_textf(struct desk *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static inline char *desk_textf(struct desk *d, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 static inline char *desk_textf(struct desk *d, const char *fmt, ...)
 {
 	char *text;
@@ -86,8 +87,10 @@ static inline void desk_udp(void *ctx, const struct addr *to, struct view bytes)
 	d->sent[d->n_sent++] = desk_textf(d, "%.*s", VIEW_ARG(bytes));
 }
 
-/* Nothing goes by TCP: what would be too large for a datagram falls back to it (RFC 3261 §18.1.1). */
-static inline void *desk_no_tcp(void *ctx, struct sip_conn *conn, enum sip_transport t, const struct addr *to)
+/* Nothing goes by TCP: what would be too large for a datagram falls back to it (RFC 3261 §18.1.1).
+ */
+static inline void *desk_no_tcp(void *ctx, struct sip_conn *conn, enum sip_transport t,
+				const struct addr *to)
 {
 	(void)ctx;
 	(void)conn;
@@ -96,7 +99,8 @@ static inline void *desk_no_tcp(void *ctx, struct sip_conn *conn, enum sip_trans
 	return NULL;
 }
 
-static inline void *desk_msrp_connect(void *ctx, struct msrp_conn *conn, const struct addr *to, bool tls)
+static inline void *desk_msrp_connect(void *ctx, struct msrp_conn *conn, const struct addr *to,
+				      bool tls)
 {
 	struct desk *d = ctx;
 
@@ -256,17 +260,21 @@ static inline void desk_answer(struct desk *d, const char *request, int status, 
 	buf_fini(&b);
 }
 
-/* A request of the server's in the dialog that this request of the client's made; the client's answer. */
-static inline const char *desk_ask(struct desk *d, const char *made_by, const char *method, unsigned cseq,
-				   const char *lines, const char *type, const char *body)
+/* A request of the server's in the dialog that this request of the client's made; the client's
+ * answer. */
+static inline const char *desk_ask(struct desk *d, const char *made_by, const char *method,
+				   unsigned cseq, const char *lines, const char *type,
+				   const char *body)
 {
 	size_t before = d->n_sent;
 	struct buf b;
 
 	buf_init(&b, 65536);
 	buf_putf(&b,
-		 "%s sip:ann@192.0.2.7:5060 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKs%u\r\n"
-		 "Max-Forwards: 70\r\nFrom: %s;tag=server\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %u %s\r\n"
+		 "%s sip:ann@192.0.2.7:5060 SIP/2.0\r\nVia: SIP/2.0/UDP "
+		 "192.0.2.1:5060;branch=z9hG4bKs%u\r\n"
+		 "Max-Forwards: 70\r\nFrom: %s;tag=server\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %u "
+		 "%s\r\n"
 		 "Contact: <" DESK_CONFERENCE ">;isfocus\r\n%s",
 		 method, ++d->serial, desk_field(d, made_by, "To"), desk_field(d, made_by, "From"),
 		 desk_field(d, made_by, "Call-ID"), cseq, method, lines);
@@ -301,7 +309,8 @@ static inline uint32_t desk_conference(struct desk *d, const char **invite_out)
 	assert_int_equal(client_call_with(d->client, &bo, 1, &o, &id, d->now), 0);
 	desk_run(d, 0);
 	*invite_out = desk_next(d, "INVITE sip:conference-factory@example.com");
-	desk_answer(d, *invite_out, 200, "Contact: <" DESK_CONFERENCE ">;isfocus\r\n", "application/sdp", DESK_SDP);
+	desk_answer(d, *invite_out, 200, "Contact: <" DESK_CONFERENCE ">;isfocus\r\n",
+		    "application/sdp", DESK_SDP);
 	assert_non_null(desk_next(d, "ACK "));
 	assert_non_null(d->msrp);
 	return id;
@@ -315,11 +324,15 @@ static inline void desk_seat_opens(struct desk *d)
 	msrp_conn_up(d->msrp, d->now);
 	desk_run(d, 0);
 	assert_non_null(d->msrp_out);
-	assert_int_equal(sscanf(d->msrp_out, "MSRP %63s SEND To-Path: %199s From-Path: %199s", tid, to, from), 3);
-	msrp_conn_recv(d->msrp,
-		       view_str(desk_textf(d, "MSRP %s 200 OK\r\nTo-Path: %s\r\nFrom-Path: %s\r\n-------%s$\r\n",
-					   tid, from, to, tid)),
-		       d->now);
+	assert_int_equal(sscanf(d->msrp_out, "MSRP %63s SEND To-Path: %199s From-Path: %199s", tid,
+				to, from),
+			 3);
+	msrp_conn_recv(
+		d->msrp,
+		view_str(desk_textf(
+			d, "MSRP %s 200 OK\r\nTo-Path: %s\r\nFrom-Path: %s\r\n-------%s$\r\n", tid,
+			from, to, tid)),
+		d->now);
 	desk_run(d, 0);
 }
 

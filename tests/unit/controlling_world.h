@@ -1,7 +1,8 @@
 /*
- * The world around the controlling function in a test: a real SIP stack on a virtual clock, phones that are bytes over UDP,
- * and a switch that grants seats when it is told to. What the focus sends comes back to the stack's user (SIP_LOCAL), who
- * writes it down and answers as the test says. Who a phone is, stands in its From.
+ * The world around the controlling function in a test: a real SIP stack on a virtual clock, phones
+ * that are bytes over UDP, and a switch that grants seats when it is told to. What the focus sends
+ * comes back to the stack's user (SIP_LOCAL), who writes it down and answers as the test says. Who
+ * a phone is, stands in its From.
  */
 #ifndef CONFAB_TEST_CONTROLLING_WORLD_H
 #define CONFAB_TEST_CONTROLLING_WORLD_H
@@ -59,7 +60,8 @@ static inline char *room_keep(struct room *r, char *text)
 	return r->text[r->n_texts++] = text;
 }
 
-static inline char *room_textf(struct room *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static inline char *room_textf(struct room *r, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 static inline char *room_textf(struct room *r, const char *fmt, ...)
 {
 	char *text;
@@ -112,16 +114,19 @@ static inline void room_gone(void *ctx, struct sip_server_tx *tx)
 			r->asked[i].tx = NULL;
 }
 
-static inline void room_cancelled(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
+static inline void room_cancelled(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m,
+				  uint64_t now_ms)
 {
 	(void)ctx;
 	(void)m;
 	(void)sip_server_tx_reply(tx, 487, NULL, VIEW(""), now_ms);
 }
 
-static const struct sip_server_handler room_tx = {.on_cancel = room_cancelled, .on_gone = room_gone};
+static const struct sip_server_handler room_tx = {.on_cancel = room_cancelled,
+						  .on_gone = room_gone};
 
-static inline void room_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
+static inline void room_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m,
+				uint64_t now_ms)
 {
 	struct room *r = ctx;
 	struct core_identity who = {.asserted = true};
@@ -147,7 +152,8 @@ static inline void room_request(void *ctx, struct sip_server_tx *tx, const struc
 		(void)sip_server_tx_reply(tx, 200, NULL, VIEW(""), now_ms);
 }
 
-static inline void room_ack(void *ctx, const struct sip_msg *m, const struct sip_flow *from, uint64_t now_ms)
+static inline void room_ack(void *ctx, const struct sip_msg *m, const struct sip_flow *from,
+			    uint64_t now_ms)
 {
 	(void)from;
 	controlling_ack(((struct room *)ctx)->ctl, m, now_ms);
@@ -162,7 +168,8 @@ static inline void room_grant(struct room *r)
 	for (size_t i = 0; i < r->n_seats; i++)
 		path[i] = view_str(room_textf(r, "msrp://192.0.2.1:2855/s%llu;tcp",
 					      (unsigned long long)r->seat[i]));
-	controlling_seats_ready(r->ctl, r->request, r->conference, r->seat, path, r->n_seats, r->now);
+	controlling_seats_ready(r->ctl, r->request, r->conference, r->seat, path, r->n_seats,
+				r->now);
 }
 
 static inline void room_refuse_seats(struct room *r)
@@ -189,7 +196,8 @@ static inline int room_open(void *ctx, uint64_t request, uint64_t conference, st
 	return 0;
 }
 
-static inline void room_answer(void *ctx, uint64_t conference, uint64_t seat, const struct seat_answer *a)
+static inline void room_answer(void *ctx, uint64_t conference, uint64_t seat,
+			       const struct seat_answer *a)
 {
 	(void)conference;
 	assert_true(seat && a->remote_path.n);
@@ -256,7 +264,8 @@ static inline struct room *room_start(struct room *r)
 				     .ctx = r};
 
 	sip_stack_config_defaults(&cfg);
-	assert_int_equal(addr_parse_hostport(VIEW("192.0.2.1:5060"), 5060, &cfg.sent_by[SIP_UDP][0]), 0);
+	assert_int_equal(
+		addr_parse_hostport(VIEW("192.0.2.1:5060"), 5060, &cfg.sent_by[SIP_UDP][0]), 0);
 	cfg.sent_by[SIP_TCP][0] = cfg.sent_by[SIP_UDP][0];
 	cfg.server = VIEW("IM-serv/OMA1.0 Confab/test");
 	r->stack = sip_stack_new(&cfg, &ops, &r->timers, &r->entropy, NULL);
@@ -330,33 +339,38 @@ static inline void room_send(struct room *r, const char *text)
 	room_run(r, 0);
 }
 
-#define ROOM_SDP                                                                                             \
-	"v=0\no=- 1 1 IN IP4 192.0.2.50\ns=-\nc=IN IP4 192.0.2.50\nt=0 0\nm=message 3000 TCP/MSRP *\n"        \
-	"a=accept-types:message/cpim text/plain\na=path:msrp://192.0.2.50:3000/abc;tcp\na=setup:actpass\n"
+#define ROOM_SDP                                                                                   \
+	"v=0\no=- 1 1 IN IP4 192.0.2.50\ns=-\nc=IN IP4 192.0.2.50\nt=0 0\nm=message 3000 "         \
+	"TCP/MSRP *\n"                                                                             \
+	"a=accept-types:message/cpim "                                                             \
+	"text/plain\na=path:msrp://192.0.2.50:3000/abc;tcp\na=setup:actpass\n"
 
 /* A request outside any dialog; its final answer. lines and body with \n. */
-static inline const char *room_ask(struct room *r, const char *method, const char *uri, const char *user,
-				   const char *lines, const char *body)
+static inline const char *room_ask(struct room *r, const char *method, const char *uri,
+				   const char *user, const char *lines, const char *body)
 {
 	size_t before = r->n_sent;
 	const char *crlf = room_crlf(r, body);
 
 	r->serial++;
-	room_send(r, room_textf(r, "%s%s",
-				room_crlf(r, room_textf(r,
-							"%s %s SIP/2.0\n"
-							"Via: SIP/2.0/UDP 192.0.2.50:5060;branch=z9hG4bK%u\n"
-							"Max-Forwards: 70\n"
-							"From: <sip:%s@example.com>;tag=f%u\n"
-							"To: <%s>\n"
-							"Call-ID: call-%u\n"
-							"CSeq: 7 %s\n"
-							"Contact: <sip:%s@192.0.2.50:5060>\n"
-							"%s"
-							"Content-Length: %zu\n\n",
-							method, uri, r->serial, user, r->serial, uri, r->serial,
-							method, user, lines, strlen(crlf))),
-				crlf));
+	room_send(r,
+		  room_textf(
+			  r, "%s%s",
+			  room_crlf(r,
+				    room_textf(r,
+					       "%s %s SIP/2.0\n"
+					       "Via: SIP/2.0/UDP 192.0.2.50:5060;branch=z9hG4bK%u\n"
+					       "Max-Forwards: 70\n"
+					       "From: <sip:%s@example.com>;tag=f%u\n"
+					       "To: <%s>\n"
+					       "Call-ID: call-%u\n"
+					       "CSeq: 7 %s\n"
+					       "Contact: <sip:%s@192.0.2.50:5060>\n"
+					       "%s"
+					       "Content-Length: %zu\n\n",
+					       method, uri, r->serial, user, r->serial, uri,
+					       r->serial, method, user, lines, strlen(crlf))),
+			  crlf));
 	for (size_t i = r->n_sent; i > before; i--)
 		if (room_parsed(r->sent[i - 1]).status >= 200)
 			return r->sent[i - 1];
@@ -366,8 +380,8 @@ static inline const char *room_ask(struct room *r, const char *method, const cha
 #define ROOM_IM "Accept-Contact: *;+g.oma.sip-im;require;explicit\n"
 
 /* A request inside the dialog that this answer to a phone made. */
-static inline const char *room_inside(struct room *r, const char *answer, const char *method, unsigned cseq,
-				      const char *lines, const char *body)
+static inline const char *room_inside(struct room *r, const char *answer, const char *method,
+				      unsigned cseq, const char *lines, const char *body)
 {
 	struct sip_msg m = room_parsed(answer);
 	struct sip_addr contact;
@@ -375,18 +389,22 @@ static inline const char *room_inside(struct room *r, const char *answer, const 
 	size_t before = r->n_sent;
 
 	assert_int_equal(sip_addr_parse(sip_msg_value(&m, SIP_H_CONTACT), &contact), 0);
-	room_send(r, room_textf(r, "%s%s",
-				room_crlf(r, room_textf(r,
-							"%s %.*s SIP/2.0\n"
-							"Via: SIP/2.0/UDP 192.0.2.50:5060;branch=z9hG4bK%u\n"
-							"Max-Forwards: 70\nFrom: %s\nTo: %s\nCall-ID: %s\n"
-							"CSeq: %u %s\nContact: <sip:x@192.0.2.50:5060>\n%s"
-							"Content-Length: %zu\n\n",
-							method, VIEW_ARG(contact.uri), ++r->serial,
-							room_field(r, answer, "From"), room_field(r, answer, "To"),
-							room_field(r, answer, "Call-ID"), cseq, method, lines,
-							strlen(crlf))),
-				crlf));
+	room_send(r,
+		  room_textf(
+			  r, "%s%s",
+			  room_crlf(r,
+				    room_textf(r,
+					       "%s %.*s SIP/2.0\n"
+					       "Via: SIP/2.0/UDP 192.0.2.50:5060;branch=z9hG4bK%u\n"
+					       "Max-Forwards: 70\nFrom: %s\nTo: %s\nCall-ID: %s\n"
+					       "CSeq: %u %s\nContact: <sip:x@192.0.2.50:5060>\n%s"
+					       "Content-Length: %zu\n\n",
+					       method, VIEW_ARG(contact.uri), ++r->serial,
+					       room_field(r, answer, "From"),
+					       room_field(r, answer, "To"),
+					       room_field(r, answer, "Call-ID"), cseq, method,
+					       lines, strlen(crlf))),
+			  crlf));
 	for (size_t i = r->n_sent; i > before; i--)
 		if (room_parsed(r->sent[i - 1]).status >= 200)
 			return r->sent[i - 1];
@@ -400,7 +418,8 @@ static inline void room_acknowledge(struct room *r, const char *answer)
 
 /* --- what the focus asks --- */
 
-/* The next request of that method that the focus sent (to somebody whose URI holds `whom`), not looked at yet. */
+/* The next request of that method that the focus sent (to somebody whose URI holds `whom`), not
+ * looked at yet. */
 static inline struct asked *room_next(struct room *r, const char *method, const char *whom)
 {
 	for (size_t i = 0; i < r->n_asked; i++) {
@@ -454,7 +473,8 @@ static inline void room_reply(struct room *r, struct asked *a, int status)
 	assert_non_null(a);
 	assert_non_null(a->tx);
 	if (status >= 300 || status < 200) {
-		assert_int_equal(sip_server_tx_reply(a->tx, status, NULL, VIEW("Contact: <sip:p@192.0.2.50>\r\n"),
+		assert_int_equal(sip_server_tx_reply(a->tx, status, NULL,
+						     VIEW("Contact: <sip:p@192.0.2.50>\r\n"),
 						     r->now),
 				 0);
 	} else {
@@ -472,8 +492,8 @@ static inline void room_reply(struct room *r, struct asked *a, int status)
 
 /* --- a conference of ann's with bo --- */
 
-#define ROOM_LIST_HEAD                                                                                       \
-	"<?xml version=\"1.0\"?>\n<resource-lists xmlns=\"urn:ietf:params:xml:ns:resource-lists\""            \
+#define ROOM_LIST_HEAD                                                                             \
+	"<?xml version=\"1.0\"?>\n<resource-lists xmlns=\"urn:ietf:params:xml:ns:resource-lists\"" \
 	" xmlns:cp=\"urn:ietf:params:xml:ns:copycontrol\"><list>"
 #define ROOM_LIST_TAIL "</list></resource-lists>\n"
 
@@ -482,8 +502,8 @@ static inline const char *room_create(struct room *r, const char *lines, const c
 	const char *body = room_textf(r,
 				      "--b\nContent-Type: application/sdp\n\n" ROOM_SDP
 				      "\n--b\nContent-Type: application/resource-lists+xml\n"
-				      "Content-Disposition: recipient-list\n\n" ROOM_LIST_HEAD "%s" ROOM_LIST_TAIL
-				      "\n--b--\n",
+				      "Content-Disposition: recipient-list\n\n" ROOM_LIST_HEAD
+				      "%s" ROOM_LIST_TAIL "\n--b--\n",
 				      entries);
 
 	return room_ask(r, "INVITE", "sip:conference-factory@example.com", "ann",

@@ -21,14 +21,16 @@ static void read_refer(struct refer *out, const char *lines, struct view body, s
 
 	buf_fini(&message);
 	buf_init(&message, 1 << 20);
-	buf_puts(&message, "REFER sip:conf@example.com SIP/2.0\r\nVia: SIP/2.0/TCP h;branch=z9hG4bKx\r\n"
-			   "From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=2\r\nCall-ID: x\r\nCSeq: 3 REFER\r\n");
+	buf_puts(&message,
+		 "REFER sip:conf@example.com SIP/2.0\r\nVia: SIP/2.0/TCP h;branch=z9hG4bKx\r\n"
+		 "From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=2\r\nCall-ID: x\r\nCSeq: 3 REFER\r\n");
 	for (; *lines; lines++)
 		buf_puts(&message, *lines == '\n' ? "\r\n" : (char[]){*lines, '\0'});
 	buf_putf(&message, "Content-Length: %zu\r\n\r\n", body.n);
 	buf_put(&message, body);
 	assert_true(buf_ok(&message));
-	assert_int_equal(sip_msg_parse(view_of(guard_copy(message.p, message.n), message.n), &m), 0);
+	assert_int_equal(sip_msg_parse(view_of(guard_copy(message.p, message.n), message.n), &m),
+			 0);
 	refer_read(out, &m, max);
 }
 
@@ -40,15 +42,18 @@ static void test_CF_9_3_2__the_method_inside_or_outside_the_brackets_or_absent(v
 	} form[] = {
 		{"<sip:carol@example.com>", "sip:carol@example.com", false},
 		{"sip:carol@example.com", "sip:carol@example.com", false},
-		{"\"Carol, C.\" <sip:carol@example.com;method=INVITE>", "sip:carol@example.com", false},
+		{"\"Carol, C.\" <sip:carol@example.com;method=INVITE>", "sip:carol@example.com",
+		 false},
 		{"<sip:carol@example.com>;method=INVITE", "sip:carol@example.com", false},
-		{"<sip:carol@example.com;transport=tcp>;text", "sip:carol@example.com;transport=tcp", false},
+		{"<sip:carol@example.com;transport=tcp>;text",
+		 "sip:carol@example.com;transport=tcp", false},
 		{"<sip:carol@example.com;method=BYE>", "sip:carol@example.com", true},
 		{"<sip:carol@example.com;METHOD=bye>;text", "sip:carol@example.com", true},
 		{"<sip:carol@example.com>;method=BYE", "sip:carol@example.com", true},
 		{"sip:carol@example.com;method=BYE", "sip:carol@example.com", true},
 		{"<sips:carol@example.com;method=BYE>;method=BYE", "sips:carol@example.com", true},
-		{"<sip:carol@example.com;method=INVITE?Route=%3Csip:evil%3E&Subject=x>", "sip:carol@example.com", false},
+		{"<sip:carol@example.com;method=INVITE?Route=%3Csip:evil%3E&Subject=x>",
+		 "sip:carol@example.com", false},
 	};
 
 	(void)state;
@@ -74,7 +79,8 @@ static void test_CF_9_3_2__replaces_of_a_single_target_is_kept(void **state)
 	struct refer r;
 
 	(void)state;
-	read_refer(&r, "Refer-To: <sip:c@example.com?Replaces=a%3Bto-tag%3Db%3Bfrom-tag%3Dc>\n", VIEW(""), 4);
+	read_refer(&r, "Refer-To: <sip:c@example.com?Replaces=a%3Bto-tag%3Db%3Bfrom-tag%3Dc>\n",
+		   VIEW(""), 4);
 	assert_int_equal(r.status, 0);
 	assert_true(view_eq(r.targets.entry[0].replaces, VIEW("a;to-tag=b;from-tag=c")));
 	refer_fini(&r);
@@ -101,8 +107,12 @@ static void test_CF_9_3_2__refused_forms(void **state)
 		{"Require: teleport\nRefer-To: <sip:a@b>\n", 420},
 		{"Refer-To: <cid:l@x>\n", 415},
 		{"Refer-To: <cid:l@x>\nContent-Type: text/plain\n", 415},
-		{"Refer-To: <cid:l@x>\nContent-Type: application/resource-lists+xml\nContent-ID: <other@x>\n", 400},
-		{"Refer-To: <cid:l@x>\nContent-Type: application/resource-lists+xml\nContent-Encoding: gzip\n", 415},
+		{"Refer-To: <cid:l@x>\nContent-Type: application/resource-lists+xml\nContent-ID: "
+		 "<other@x>\n",
+		 400},
+		{"Refer-To: <cid:l@x>\nContent-Type: "
+		 "application/resource-lists+xml\nContent-Encoding: gzip\n",
+		 415},
 		{"Refer-To: <cid:l@x>\nContent-Type: multipart/mixed;boundary=b\n", 400},
 		{"Refer-To: <cid:l@x>\nContent-Type: application/resource-lists+xml\n", 400},
 	};
@@ -149,9 +159,11 @@ static void test_R_4__both_spellings_of_the_subscription(void **state)
 /* What the client writes, the focus reads: one and many, adding and removing. */
 static void round_trip(size_t n, bool remove)
 {
-	static const char *const who[] = {"sip:a@example.com", "sip:b@example.com", "sips:c&d@example.com"};
+	static const char *const who[] = {"sip:a@example.com", "sip:b@example.com",
+					  "sips:c&d@example.com"};
 	struct view user[3];
-	struct refer_request request = {.user = user, .n = n, .remove = remove, .content_id = VIEW("l1@example.com")};
+	struct refer_request request = {
+		.user = user, .n = n, .remove = remove, .content_id = VIEW("l1@example.com")};
 	struct buf lines, type, body;
 	struct refer r;
 
@@ -199,26 +211,32 @@ static void test_IC_7_1_3_2d__written_and_read_for_several(void **state)
 
 static void test_R_5__a_list_part_among_others_and_its_bounds(void **state)
 {
-	const char *const body = "--b\r\nContent-Type: text/plain\r\nContent-ID: <t@x>\r\n\r\nhello\r\n--b\r\n"
-				 "Content-Type: application/resource-lists+xml\r\nContent-ID: <l@x>\r\n\r\n"
-				 "<resource-lists xmlns=\"urn:ietf:params:xml:ns:resource-lists\"><list>"
-				 "<entry uri=\"sip:a@x\"/><entry uri=\"sip:A@X\"/><entry uri=\"sip:a@x\"/>"
-				 "<entry uri=\"sip:b@x;method=BYE\"/></list></resource-lists>\r\n--b--\r\n";
+	const char *const body =
+		"--b\r\nContent-Type: text/plain\r\nContent-ID: <t@x>\r\n\r\nhello\r\n--b\r\n"
+		"Content-Type: application/resource-lists+xml\r\nContent-ID: <l@x>\r\n\r\n"
+		"<resource-lists xmlns=\"urn:ietf:params:xml:ns:resource-lists\"><list>"
+		"<entry uri=\"sip:a@x\"/><entry uri=\"sip:A@X\"/><entry uri=\"sip:a@x\"/>"
+		"<entry uri=\"sip:b@x;method=BYE\"/></list></resource-lists>\r\n--b--\r\n";
 	struct refer r;
 
 	(void)state;
-	read_refer(&r, "Refer-To: <cid:l@x>\nContent-Type: multipart/mixed;boundary=b\nRequire: multiple-refer\n",
+	read_refer(&r,
+		   "Refer-To: <cid:l@x>\nContent-Type: multipart/mixed;boundary=b\nRequire: "
+		   "multiple-refer\n",
 		   view_str(body), 4);
 	assert_int_equal(r.status, 0);
-	assert_int_equal(r.targets.n, 3); /* RFC 5363 §4: the duplicate is gone; users are case sensitive */
+	assert_int_equal(r.targets.n,
+			 3); /* RFC 5363 §4: the duplicate is gone; users are case sensitive */
 	assert_false(r.targets.entry[0].remove);
 	assert_true(r.targets.entry[2].remove);
 	assert_true(r.subscribe);
 	refer_fini(&r);
-	read_refer(&r, "Refer-To: <cid:t@x>\nContent-Type: multipart/mixed;boundary=b\n", view_str(body), 4);
+	read_refer(&r, "Refer-To: <cid:t@x>\nContent-Type: multipart/mixed;boundary=b\n",
+		   view_str(body), 4);
 	assert_int_equal(r.status, 400);
 	refer_fini(&r);
-	read_refer(&r, "Refer-To: <cid:l@x>\nContent-Type: multipart/mixed;boundary=b\n", view_str(body), 2);
+	read_refer(&r, "Refer-To: <cid:l@x>\nContent-Type: multipart/mixed;boundary=b\n",
+		   view_str(body), 2);
 	assert_int_equal(r.status, 413);
 	refer_fini(&r);
 }
@@ -247,7 +265,8 @@ static int forget(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_CF_9_3_2__the_method_inside_or_outside_the_brackets_or_absent),
+		cmocka_unit_test(
+			test_CF_9_3_2__the_method_inside_or_outside_the_brackets_or_absent),
 		cmocka_unit_test(test_CF_9_3_2__replaces_of_a_single_target_is_kept),
 		cmocka_unit_test(test_CF_9_3_2__refused_forms),
 		cmocka_unit_test(test_R_4__both_spellings_of_the_subscription),

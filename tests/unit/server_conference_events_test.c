@@ -16,7 +16,8 @@ static struct conference_info next_state(struct room *r)
 	if (!a)
 		return doc;
 	m = room_parsed(a->text);
-	assert_string_equal(room_field(r, a->text, "Content-Type"), "application/conference-info+xml");
+	assert_string_equal(room_field(r, a->text, "Content-Type"),
+			    "application/conference-info+xml");
 	assert_int_equal(conference_info_parse(m.body, &doc), 0);
 	return doc;
 }
@@ -32,7 +33,8 @@ static enum conference_status status_in(const struct conference_info *doc, const
 static void test_CF_X_4__full_state_first_also_before_the_ack_and_at_the_factory(void **state)
 {
 	struct room *r = room_start(room_new());
-	const char *ok = room_create(r, "Subject: lunch\n", "<entry uri=\"sip:bo@example.com\"/>"), *answer;
+	const char *ok = room_create(r, "Subject: lunch\n", "<entry uri=\"sip:bo@example.com\"/>"),
+		   *answer;
 	struct conference_info doc;
 
 	(void)state;
@@ -55,7 +57,8 @@ static void test_CF_X_4__full_state_first_also_before_the_ack_and_at_the_factory
 static void test_CF_X_4__then_partial_state_with_the_next_versions(void **state)
 {
 	struct room *r = room_start(room_new());
-	const char *ok = room_create(r, "", "<entry uri=\"sip:bo@example.com\"/><entry uri=\"sip:c@example.com\"/>");
+	const char *ok = room_create(
+		r, "", "<entry uri=\"sip:bo@example.com\"/><entry uri=\"sip:c@example.com\"/>");
 	struct asked *bo = room_next(r, "INVITE", "bo@");
 	struct conference_info doc, held = {0};
 
@@ -104,7 +107,8 @@ static void test_CF_X_4__a_refresh_brings_full_state(void **state)
 	conference_info_free(&doc);
 	answer = room_inside(r, answer, "SUBSCRIBE", 9, "Event: conference\nExpires: 0\n", "");
 	assert_int_equal(room_parsed(answer).status, 200);
-	assert_non_null(strstr(room_notify(r, "conference")->text, "Subscription-State: terminated"));
+	assert_non_null(
+		strstr(room_notify(r, "conference")->text, "Subscription-State: terminated"));
 	room_free(r);
 }
 
@@ -119,7 +123,8 @@ static void test_CF_X_4__who_left_is_disconnected_and_later_deleted(void **state
 	room_ask(r, "SUBSCRIBE", uri, "ann", SUBSCRIBE, "");
 	doc = next_state(r);
 	conference_info_free(&doc);
-	room_inside(r, ok, "REFER", 8, "Refer-To: <sip:bo@example.com;method=BYE>\nRefer-Sub: false\n", "");
+	room_inside(r, ok, "REFER", 8,
+		    "Refer-To: <sip:bo@example.com;method=BYE>\nRefer-Sub: false\n", "");
 	doc = next_state(r);
 	assert_int_equal(doc.state, CONFERENCE_PARTIAL);
 	u = conference_info_find(&doc, VIEW("sip:bo@example.com"));
@@ -158,7 +163,8 @@ static void test_CF_X_4__who_leaves_without_a_name_loses_his_entry(void **state)
 	room_inside(r, ok, "BYE", 8, "Privacy: id\n", "");
 	doc = next_state(r);
 	assert_int_equal(doc.n_users, 2);
-	assert_int_equal(conference_info_find(&doc, VIEW("sip:ann@example.com"))->state, CONFERENCE_DELETED);
+	assert_int_equal(conference_info_find(&doc, VIEW("sip:ann@example.com"))->state,
+			 CONFERENCE_DELETED);
 	u = &doc.users[doc.users[0].anonymous ? 0 : 1];
 	assert_true(u->anonymous);
 	assert_int_equal(u->endpoints[0].status, CONFERENCE_DISCONNECTED);
@@ -175,7 +181,8 @@ static void test_CF_X_4__anonymous_participants_are_shown_as_such(void **state)
 	struct asked *invite = room_next(r, "INVITE", "bo@");
 
 	(void)state;
-	assert_string_equal(room_field(r, invite->text, "Referred-By"), "<sip:anonymous@anonymous.invalid>");
+	assert_string_equal(room_field(r, invite->text, "Referred-By"),
+			    "<sip:anonymous@anonymous.invalid>");
 	room_acknowledge(r, ok);
 	room_reply(r, invite, 200);
 	room_ask(r, "SUBSCRIBE", room_uri(r, ok), "bo", SUBSCRIBE, "");
@@ -198,12 +205,15 @@ static void test_CF_X_4__who_is_out_watches_no_longer(void **state)
 	room_ask(r, "SUBSCRIBE", uri, "bo", SUBSCRIBE, "");
 	doc = next_state(r);
 	conference_info_free(&doc);
-	room_inside(r, ok, "REFER", 8, "Refer-To: <sip:bo@example.com;method=BYE>\nRefer-Sub: false\n", "");
+	room_inside(r, ok, "REFER", 8,
+		    "Refer-To: <sip:bo@example.com;method=BYE>\nRefer-Sub: false\n", "");
 	assert_string_equal(room_field(r, room_notify(r, "conference")->text, "Subscription-State"),
 			    "terminated;reason=rejected");
 	assert_null(room_notify(r, "conference"));
-	assert_int_equal(room_parsed(room_ask(r, "SUBSCRIBE", uri, "bo", SUBSCRIBE, "")).status, 403);
-	assert_int_equal(room_parsed(room_ask(r, "SUBSCRIBE", FACTORY, "bo", SUBSCRIBE, "")).status, 404);
+	assert_int_equal(room_parsed(room_ask(r, "SUBSCRIBE", uri, "bo", SUBSCRIBE, "")).status,
+			 403);
+	assert_int_equal(room_parsed(room_ask(r, "SUBSCRIBE", FACTORY, "bo", SUBSCRIBE, "")).status,
+			 404);
 	room_free(r);
 }
 
@@ -221,7 +231,8 @@ static void test_CF_X_4__the_end_of_the_conference_ends_subscriptions(void **sta
 	do
 		text = room_notify(r, "conference")->text;
 	while (strstr(text, "Subscription-State: active"));
-	assert_string_equal(room_field(r, text, "Subscription-State"), "terminated;reason=noresource");
+	assert_string_equal(room_field(r, text, "Subscription-State"),
+			    "terminated;reason=noresource");
 	room_run(r, 40000);
 	assert_int_equal(controlling_conference_count(r->ctl), 0);
 	room_free(r);
@@ -233,14 +244,17 @@ static void test_CF_X_4__another_package_is_489(void **state)
 	const char *uri = room_uri(r, room_of_two(r));
 
 	(void)state;
-	assert_int_equal(room_parsed(room_ask(r, "SUBSCRIBE", uri, "bo", "Event: presence\n", "")).status, 489);
+	assert_int_equal(
+		room_parsed(room_ask(r, "SUBSCRIBE", uri, "bo", "Event: presence\n", "")).status,
+		489);
 	room_free(r);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_CF_X_4__full_state_first_also_before_the_ack_and_at_the_factory),
+		cmocka_unit_test(
+			test_CF_X_4__full_state_first_also_before_the_ack_and_at_the_factory),
 		cmocka_unit_test(test_CF_X_4__then_partial_state_with_the_next_versions),
 		cmocka_unit_test(test_CF_X_4__a_refresh_brings_full_state),
 		cmocka_unit_test(test_CF_X_4__who_left_is_disconnected_and_later_deleted),

@@ -2,9 +2,10 @@
 #include "controlling_world.h"
 
 #define FACTORY "sip:conference-factory@example.com"
-#define LIST_LINES                                                                                           \
-	"Require: multiple-refer, norefersub\nRefer-Sub: false\nRefer-To: <cid:list@example.com>\n"          \
-	"Content-Type: application/resource-lists+xml\nContent-Disposition: recipient-list\n"                 \
+#define LIST_LINES                                                                                 \
+	"Require: multiple-refer, norefersub\nRefer-Sub: false\nRefer-To: "                        \
+	"<cid:list@example.com>\n"                                                                 \
+	"Content-Type: application/resource-lists+xml\nContent-Disposition: recipient-list\n"      \
 	"Content-ID: <list@example.com>\n"
 
 static void test_CF_9_3_2__one_by_refer_inside_the_dialog_is_invited_and_followed(void **state)
@@ -48,19 +49,22 @@ static void test_CF_9_3_4__a_refusal_is_the_final_notify(void **state)
 }
 
 /* sipsimple: to the To URI of its INVITE, outside the dialog, the method behind the brackets. */
-static void test_CF_9_3_2__outside_the_dialog_to_the_factory_with_the_method_outside_the_brackets(void **state)
+static void
+test_CF_9_3_2__outside_the_dialog_to_the_factory_with_the_method_outside_the_brackets(void **state)
 {
 	struct room *r = room_start(room_new());
 	const char *ok = room_of_two(r), *answer;
 
 	(void)state;
-	answer = room_ask(r, "REFER", FACTORY, "ann", "Refer-To: <sip:carol@example.com>;method=INVITE\n", "");
+	answer = room_ask(r, "REFER", FACTORY, "ann",
+			  "Refer-To: <sip:carol@example.com>;method=INVITE\n", "");
 	assert_int_equal(room_parsed(answer).status, 200);
 	assert_string_equal(room_uri(r, answer), room_uri(r, ok));
 	room_reply(r, room_next(r, "INVITE", "carol@"), 200);
 	assert_string_equal(room_progress(r), "100 active");
 	assert_string_equal(room_progress(r), "200 terminated");
-	answer = room_ask(r, "REFER", FACTORY, "ann", "Refer-To: <sip:carol@example.com>;method=BYE\n", "");
+	answer = room_ask(r, "REFER", FACTORY, "ann",
+			  "Refer-To: <sip:carol@example.com>;method=BYE\n", "");
 	assert_int_equal(room_parsed(answer).status, 200);
 	assert_non_null(room_next(r, "BYE", "p@"));
 	assert_string_equal(room_progress(r), "100 active");
@@ -78,7 +82,8 @@ static void test_CF_9_3_2__outside_the_dialog_to_the_conference(void **state)
 	answer = room_ask(r, "REFER", uri, "bo", "Refer-To: <sip:le@example.com>;text\n", "");
 	assert_int_equal(room_parsed(answer).status, 200);
 	room_reply(r, room_next(r, "INVITE", "le@"), 200);
-	answer = room_ask(r, "REFER", uri, "ann", "Refer-To: <sip:le@example.com;method=BYE>;text\n", "");
+	answer = room_ask(r, "REFER", uri, "ann",
+			  "Refer-To: <sip:le@example.com;method=BYE>;text\n", "");
 	assert_int_equal(room_parsed(answer).status, 200);
 	assert_non_null(room_next(r, "BYE", "p@"));
 	room_free(r);
@@ -100,7 +105,8 @@ static void test_CF_9_3_2__only_participants_may_refer(void **state)
 
 static void test_R_4__no_subscription_where_none_is_wanted(void **state)
 {
-	static const char *const say[] = {"Refer-Sub: false\n", "Refer-Sub: FALSE;x=1\n", "Norefer-Sub: true\n"};
+	static const char *const say[] = {"Refer-Sub: false\n", "Refer-Sub: FALSE;x=1\n",
+					  "Norefer-Sub: true\n"};
 	static const char *const want[] = {"Refer-Sub: true\n", "Norefer-Sub: false\n", ""};
 
 	(void)state;
@@ -109,13 +115,15 @@ static void test_R_4__no_subscription_where_none_is_wanted(void **state)
 		const char *ok = room_of_two(r), *answer;
 
 		answer = room_inside(r, ok, "REFER", 8,
-				     room_textf(r, "Refer-To: <sip:carol@example.com>\n%s", say[i]), "");
+				     room_textf(r, "Refer-To: <sip:carol@example.com>\n%s", say[i]),
+				     "");
 		assert_int_equal(room_parsed(answer).status, 200);
 		assert_string_equal(room_field(r, answer, "Refer-Sub"), "false");
 		room_reply(r, room_next(r, "INVITE", "carol@"), 200);
 		assert_string_equal(room_progress(r), "none");
 		answer = room_inside(r, ok, "REFER", 9,
-				     room_textf(r, "Refer-To: <sip:dora@example.com>\n%s", want[i]), "");
+				     room_textf(r, "Refer-To: <sip:dora@example.com>\n%s", want[i]),
+				     "");
 		assert_int_equal(room_parsed(answer).status, 200);
 		assert_string_equal(room_field(r, answer, "Refer-Sub"), "");
 		assert_string_equal(room_progress(r), "100 active");
@@ -129,15 +137,18 @@ static void test_R_5__several_by_a_list(void **state)
 	const char *ok = room_of_two(r), *answer;
 
 	(void)state;
-	answer = room_inside(r, ok, "REFER", 8, LIST_LINES,
-			     ROOM_LIST_HEAD "<entry uri=\"sip:carol@example.com\"/>"
-					    "<entry uri=\"sip:dora@example.com?Replaces=a%3Bto-tag%3Db%3Bfrom-tag%3Dc"
-					    "&amp;Route=%3Csip:evil%3E\"/>"
-					    "<entry uri=\"sip:bo@example.com;method=BYE\"/>" ROOM_LIST_TAIL);
+	answer = room_inside(
+		r, ok, "REFER", 8, LIST_LINES,
+		ROOM_LIST_HEAD
+		"<entry uri=\"sip:carol@example.com\"/>"
+		"<entry uri=\"sip:dora@example.com?Replaces=a%3Bto-tag%3Db%3Bfrom-tag%3Dc"
+		"&amp;Route=%3Csip:evil%3E\"/>"
+		"<entry uri=\"sip:bo@example.com;method=BYE\"/>" ROOM_LIST_TAIL);
 	assert_int_equal(room_parsed(answer).status, 200);
 	assert_string_equal(room_field(r, answer, "Refer-Sub"), "false");
 	answer = room_next(r, "INVITE", "dora@")->text;
-	/* Who gives up a running session is asked first, and with Replaces; nothing else of the entry is copied. */
+	/* Who gives up a running session is asked first, and with Replaces; nothing else of the
+	 * entry is copied. */
 	assert_string_equal(room_field(r, answer, "Replaces"), "a;to-tag=b;from-tag=c");
 	assert_null(strstr(answer, "evil"));
 	assert_null(room_next(r, "INVITE", "carol@"));
@@ -157,9 +168,10 @@ static void test_R_5__a_list_whose_sender_wants_to_know_gets_one_end(void **stat
 	answer = room_inside(r, ok, "REFER", 8,
 			     "Require: multiple-refer\nRefer-To: <cid:list@example.com>\n"
 			     "Content-Type: multipart/mixed;boundary=x\n",
-			     "--x\nContent-Type: application/resource-lists+xml\nContent-ID: <list@example.com>\n\n"
-			     ROOM_LIST_HEAD "<entry uri=\"sip:carol@example.com\"/>"
-					    "<entry uri=\"sip:dora@example.com\"/>" ROOM_LIST_TAIL "\n--x--\n");
+			     "--x\nContent-Type: application/resource-lists+xml\nContent-ID: "
+			     "<list@example.com>\n\n" ROOM_LIST_HEAD
+			     "<entry uri=\"sip:carol@example.com\"/>"
+			     "<entry uri=\"sip:dora@example.com\"/>" ROOM_LIST_TAIL "\n--x--\n");
 	assert_int_equal(room_parsed(answer).status, 200);
 	room_reply(r, room_next(r, "INVITE", "carol@"), 200);
 	assert_string_equal(room_progress(r), "100 active");
@@ -187,6 +199,7 @@ static void test_CF_9_3_2__what_cannot_be_done_is_refused(void **state)
 		{"Refer-To: <cid:list@example.com>\n", 400},
 		{"Refer-To: <sip:a@example.com>\nRequire: teleport\n", 420},
 		{"Refer-To: <sip:nobody@example.com;method=BYE>\n", 404},
+		{"Refer-To: <sip:conference-factory@example.com>\n", 403},
 	};
 
 	(void)state;
@@ -194,8 +207,9 @@ static void test_CF_9_3_2__what_cannot_be_done_is_refused(void **state)
 		struct room *r = room_start(room_new());
 		const char *ok = room_of_two(r);
 
-		assert_int_equal(room_parsed(room_inside(r, ok, "REFER", 8, bad[i].lines, "")).status,
-				 bad[i].status);
+		assert_int_equal(
+			room_parsed(room_inside(r, ok, "REFER", 8, bad[i].lines, "")).status,
+			bad[i].status);
 		assert_null(room_next(r, "INVITE", "@"));
 		assert_null(room_notify(r, "refer"));
 		room_free(r);
@@ -251,8 +265,10 @@ static void test_CF_9_3_2__a_full_conference_takes_nobody(void **state)
 	(void)state;
 	r->cfg.max_members = 2;
 	ok = room_of_two(room_start(r));
-	assert_int_equal(room_parsed(room_inside(r, ok, "REFER", 8, "Refer-To: <sip:c@example.com>\n", "")).status,
-			 403);
+	assert_int_equal(
+		room_parsed(room_inside(r, ok, "REFER", 8, "Refer-To: <sip:c@example.com>\n", ""))
+			.status,
+		403);
 	room_free(r);
 }
 
@@ -262,8 +278,8 @@ static void test_CF_X_3__the_creator_removes_others_do_not(void **state)
 	const char *ok = room_of_two(r), *uri = room_uri(r, ok);
 
 	(void)state;
-	assert_int_equal(room_parsed(room_ask(r, "REFER", uri, "bo", "Refer-To: <sip:ann@example.com;method=BYE>\n",
-					      ""))
+	assert_int_equal(room_parsed(room_ask(r, "REFER", uri, "bo",
+					      "Refer-To: <sip:ann@example.com;method=BYE>\n", ""))
 				 .status,
 			 403);
 	room_inside(r, ok, "REFER", 8, "Refer-To: <sip:bo@example.com;method=BYE>\n", "");
@@ -288,7 +304,8 @@ static void test_CF_X_3__who_is_being_invited_is_cancelled(void **state)
 	room_run(r, 0);
 	assert_string_equal(room_progress(r), "100 active");
 	assert_string_equal(room_progress(r), "180 active");
-	/* The one who wanted him in learns that he does not come, the one who wanted him out that it is done. */
+	/* The one who wanted him in learns that he does not come, the one who wanted him out that
+	 * it is done. */
 	assert_string_equal(room_progress(r), "100 active");
 	assert_string_equal(room_progress(r), "487 terminated");
 	assert_string_equal(room_progress(r), "200 terminated");
@@ -303,12 +320,12 @@ static void test_CF_X_3__himself_always(void **state)
 	(void)state;
 	r->cfg.remove = CONFERENCE_REMOVE_NOBODY;
 	uri = room_uri(r, room_of_two(room_start(r)));
-	assert_int_equal(room_parsed(room_ask(r, "REFER", uri, "ann", "Refer-To: <sip:bo@example.com;method=BYE>\n",
-					      ""))
+	assert_int_equal(room_parsed(room_ask(r, "REFER", uri, "ann",
+					      "Refer-To: <sip:bo@example.com;method=BYE>\n", ""))
 				 .status,
 			 403);
-	assert_int_equal(room_parsed(room_ask(r, "REFER", uri, "bo", "Refer-To: <sip:bo@example.com;method=BYE>\n",
-					      ""))
+	assert_int_equal(room_parsed(room_ask(r, "REFER", uri, "bo",
+					      "Refer-To: <sip:bo@example.com;method=BYE>\n", ""))
 				 .status,
 			 200);
 	assert_non_null(room_next(r, "BYE", "p@"));
@@ -387,7 +404,8 @@ static void test_CF_9_3_4__a_subscription_runs_out(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_CF_9_3_2__one_by_refer_inside_the_dialog_is_invited_and_followed),
+		cmocka_unit_test(
+			test_CF_9_3_2__one_by_refer_inside_the_dialog_is_invited_and_followed),
 		cmocka_unit_test(test_CF_9_3_4__a_refusal_is_the_final_notify),
 		cmocka_unit_test(
 			test_CF_9_3_2__outside_the_dialog_to_the_factory_with_the_method_outside_the_brackets),
@@ -403,7 +421,8 @@ int main(void)
 		cmocka_unit_test(test_CF_X_3__the_creator_removes_others_do_not),
 		cmocka_unit_test(test_CF_X_3__who_is_being_invited_is_cancelled),
 		cmocka_unit_test(test_CF_X_3__himself_always),
-		cmocka_unit_test(test_CF_9_3_4__the_end_of_a_dialog_is_the_end_of_its_subscriptions),
+		cmocka_unit_test(
+			test_CF_9_3_4__the_end_of_a_dialog_is_the_end_of_its_subscriptions),
 		cmocka_unit_test(test_CF_9_3_4__a_refused_notify_ends_the_subscription),
 		cmocka_unit_test(test_CF_9_3_4__unsubscribing_inside_the_dialog),
 		cmocka_unit_test(test_CF_9_3_4__a_subscription_runs_out),

@@ -1,4 +1,5 @@
-/* Whom a participant names, in the INVITE that makes the conference or by REFER later (CF-9.3-2, CF-9.3-5). */
+/* Whom a participant names, in the INVITE that makes the conference or by REFER later (CF-9.3-2,
+ * CF-9.3-5). */
 #include "server/controlling/focus.h"
 
 #include <stdlib.h>
@@ -11,8 +12,8 @@ static bool copy(struct view v, char **out)
 	return *out != NULL;
 }
 
-struct member *member_add(struct conference *conf, const struct invitee *e, const struct member *inviter,
-			  bool inviter_anonymous)
+struct member *member_add(struct conference *conf, const struct invitee *e,
+			  const struct member *inviter, bool inviter_anonymous)
 {
 	struct member *before = member_record(conf, e->aor);
 	struct member *m = member_new(conf, e->uri, e->display);

@@ -64,7 +64,8 @@ void controlling_free(struct controlling *c)
 }
 
 void controlling_set_domain_check(struct controlling *c,
-				  bool (*served)(void *ctx, struct view host, uint16_t port), void *ctx)
+				  bool (*served)(void *ctx, struct view host, uint16_t port),
+				  void *ctx)
 {
 	c->served = served;
 	c->served_ctx = ctx;
@@ -74,10 +75,18 @@ bool controlling_is_local(const struct controlling *c, const struct sip_uri *uri
 {
 	if (uri->scheme != SIP_SCHEME_SIP && uri->scheme != SIP_SCHEME_SIPS)
 		return false;
-	if (!view_eq(uri->user, view_str(c->factory_user)) && !view_starts(uri->user, VIEW("conf-")))
+	if (!view_eq(uri->user, view_str(c->factory_user)) &&
+	    !view_starts(uri->user, VIEW("conf-")))
 		return false;
 	return sip_stack_is_own(c->stack, uri->host, uri->port) ||
 	       (c->served && c->served(c->served_ctx, uri->host, uri->port));
+}
+
+bool controlling_names_conference(const struct controlling *c, struct view uri)
+{
+	struct sip_uri u;
+
+	return sip_uri_parse(uri, &u) == 0 && controlling_is_local(c, &u);
 }
 
 static bool is_member(const struct conference *conf, const struct core_identity *who)
@@ -91,11 +100,12 @@ static bool is_member(const struct conference *conf, const struct core_identity 
 
 static void answer_options(struct sip_server_tx *tx, uint64_t now_ms)
 {
-	(void)sip_server_tx_reply(tx, 200, NULL,
-				  VIEW("Allow: " IM_ALLOW_FOCUS "\r\nAllow-Events: conference, refer\r\n"
-				       "Accept: application/sdp, application/resource-lists+xml, multipart/mixed\r\n"
-				       "Supported: replaces, norefersub, recipient-list-invite, multiple-refer\r\n"),
-				  now_ms);
+	(void)sip_server_tx_reply(
+		tx, 200, NULL,
+		VIEW("Allow: " IM_ALLOW_FOCUS "\r\nAllow-Events: conference, refer\r\n"
+		     "Accept: application/sdp, application/resource-lists+xml, multipart/mixed\r\n"
+		     "Supported: replaces, norefersub, recipient-list-invite, multiple-refer\r\n"),
+		now_ms);
 }
 
 static void refuse_method(struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
@@ -105,8 +115,9 @@ static void refuse_method(struct sip_server_tx *tx, const struct sip_msg *m, uin
 }
 
 /* A request outside any dialog to a conference URI. */
-static void conference_request(struct conference *conf, struct sip_server_tx *tx, const struct sip_msg *m,
-			       const struct core_identity *who, uint64_t now_ms)
+static void conference_request(struct conference *conf, struct sip_server_tx *tx,
+			       const struct sip_msg *m, const struct core_identity *who,
+			       uint64_t now_ms)
 {
 	switch (m->method) {
 	case SIP_OPTIONS:
@@ -130,8 +141,8 @@ static void conference_request(struct conference *conf, struct sip_server_tx *tx
 	}
 }
 
-/* Phones send SUBSCRIBE and REFER to the URI that they called, the factory: their conference is meant. Of several, the latest
- * that they made, else the latest that they are in. */
+/* Phones send SUBSCRIBE and REFER to the URI that they called, the factory: their conference is
+ * meant. Of several, the latest that they made, else the latest that they are in. */
 static struct conference *conference_of(struct controlling *c, const struct core_identity *who)
 {
 	char *aor = who->asserted ? aor_of(who->uri) : NULL;
@@ -153,8 +164,9 @@ static struct conference *conference_of(struct controlling *c, const struct core
 	return found;
 }
 
-static void factory_request(struct controlling *c, struct sip_server_tx *tx, const struct sip_msg *m,
-			    const struct core_identity *who, uint64_t now_ms)
+static void factory_request(struct controlling *c, struct sip_server_tx *tx,
+			    const struct sip_msg *m, const struct core_identity *who,
+			    uint64_t now_ms)
 {
 	struct conference *conf;
 
@@ -195,7 +207,8 @@ void controlling_request(struct controlling *c, struct sip_server_tx *tx, const 
 	}
 	/* RFC 3891 §3: Replaces has no meaning outside INVITE, and nothing here can be replaced. */
 	if (sip_msg_has(m, SIP_H_REPLACES)) {
-		(void)sip_server_tx_reply(tx, m->method == SIP_INVITE ? 481 : 400, NULL, VIEW(""), now_ms);
+		(void)sip_server_tx_reply(tx, m->method == SIP_INVITE ? 481 : 400, NULL, VIEW(""),
+					  now_ms);
 		return;
 	}
 	if (view_eq(uri.user, view_str(c->factory_user))) {
@@ -216,7 +229,8 @@ void controlling_ack(struct controlling *c, const struct sip_msg *m, uint64_t no
 	(void)sip_ua_ack(c->ua, m, now_ms);
 }
 
-void controlling_seat_lost(struct controlling *c, uint64_t conference, uint64_t seat, uint64_t now_ms)
+void controlling_seat_lost(struct controlling *c, uint64_t conference, uint64_t seat,
+			   uint64_t now_ms)
 {
 	struct conference *conf = conference_by_id(c, conference);
 	struct member *m = conf ? member_by_seat(conf, seat) : NULL;
@@ -225,7 +239,8 @@ void controlling_seat_lost(struct controlling *c, uint64_t conference, uint64_t 
 		return;
 	conference_hold(conf);
 	if (m->session)
-		sip_session_end(m->session, VIEW("Reason: SIP;cause=480;text=\"MSRP connection lost\"\r\n"),
+		sip_session_end(m->session,
+				VIEW("Reason: SIP;cause=480;text=\"MSRP connection lost\"\r\n"),
 				now_ms);
 	member_leave(m, CONFERENCE_FAILED, false, now_ms);
 	conference_release(conf);

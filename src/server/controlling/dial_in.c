@@ -1,4 +1,5 @@
-/* An INVITE to a live conference URI: joining, and coming back (CF-X-5; RFC 4579 §5.3, RCS rejoin). */
+/* An INVITE to a live conference URI: joining, and coming back (CF-X-5; RFC 4579 §5.3, RCS rejoin).
+ */
 #include "server/controlling/focus.h"
 
 #include "base/error.h"
@@ -12,7 +13,8 @@ static void refuse(struct sip_server_tx *tx, int status, const char *reason, uin
 	(void)sip_server_tx_reply(tx, status, reason, VIEW(""), now_ms);
 }
 
-static struct member *make(struct conference *conf, const struct core_identity *who, struct view sdp)
+static struct member *make(struct conference *conf, const struct core_identity *who,
+			   struct view sdp)
 {
 	char *aor = aor_of(who->uri);
 	struct member *before = aor ? member_record(conf, view_str(aor)) : NULL;
@@ -25,8 +27,8 @@ static struct member *make(struct conference *conf, const struct core_identity *
 	m->request = ++conf->ctl->next_id;
 	m->anonymous = who->privacy_id || (before && before->anonymous);
 	if (m->anonymous)
-		m->anonymous_id = before && before->anonymous ? before->anonymous_id
-							      : ++conf->next_anonymous;
+		m->anonymous_id =
+			before && before->anonymous ? before->anonymous_id : ++conf->next_anonymous;
 	m->offer = view_dup(sdp);
 	m->offer_n = sdp.n;
 	return m;
@@ -59,7 +61,8 @@ static void join(struct conference *conf, struct sip_server_tx *tx, const struct
 	rc = joiner->offer ? member_incoming(joiner, tx, m, now_ms) : E_NOMEM;
 	if (rc) {
 		forget(joiner);
-		refuse(tx, rc == E_NOMEM ? 500 : 400, rc == E_NOMEM ? NULL : "Missing Contact", now_ms);
+		refuse(tx, rc == E_NOMEM ? 500 : 400, rc == E_NOMEM ? NULL : "Missing Contact",
+		       now_ms);
 	} else {
 		rc = conf->seated ? conference_ask_seats(conf, joiner->request, now_ms) : E_STATE;
 		if (rc)
@@ -127,6 +130,7 @@ void member_take_over(struct member *m, uint64_t now_ms)
 		member_settle(old, 200, now_ms);
 		if (old->session)
 			sip_session_end(old->session,
-					VIEW("Reason: SIP;cause=200;text=\"Joined again\"\r\n"), now_ms);
+					VIEW("Reason: SIP;cause=200;text=\"Joined again\"\r\n"),
+					now_ms);
 	}
 }

@@ -1,4 +1,5 @@
-/* 9.3 "Creating an IM Conference": an INVITE to the Conference-factory-URI (CF-9.3-1, -2, -5, CF-X-1). */
+/* 9.3 "Creating an IM Conference": an INVITE to the Conference-factory-URI (CF-9.3-1, -2, -5,
+ * CF-X-1). */
 #include "server/controlling/focus.h"
 
 #include "base/error.h"
@@ -21,8 +22,8 @@ static int keep(struct view v, char **out)
 	return *out ? 0 : E_NOMEM;
 }
 
-/* RFC 5366 §5.2: who is invited sees who else is, where the list says so (RFC 5364: without copyControl an entry is
- * bcc). */
+/* RFC 5366 §5.2: who is invited sees who else is, where the list says so (RFC 5364: without
+ * copyControl an entry is bcc). */
 static int write_history(struct conference *conf, const struct create_conference *req)
 {
 	struct resource_entry *entry = calloc(req->invitees.n + 1, sizeof(*entry));
@@ -55,7 +56,8 @@ static int write_history(struct conference *conf, const struct create_conference
 	return rc;
 }
 
-static int describe(struct conference *conf, const struct sip_msg *m, const struct create_conference *req)
+static int describe(struct conference *conf, const struct sip_msg *m,
+		    const struct create_conference *req)
 {
 	int rc = keep(sip_msg_value(m, SIP_H_SUBJECT), &conf->subject);
 
@@ -74,14 +76,15 @@ static int add_invitees(struct conference *conf, const struct member *creator,
 }
 
 static void create(struct controlling *c, struct sip_server_tx *tx, const struct sip_msg *m,
-		   const struct core_identity *who, const struct create_conference *req, uint64_t now_ms)
+		   const struct core_identity *who, const struct create_conference *req,
+		   uint64_t now_ms)
 {
 	struct conference *conf = conference_new(c);
 	struct member *creator;
 
 	if (!conf) {
-		(void)sip_server_tx_reply(tx, 503, "No Conference Resources", VIEW("Retry-After: 10\r\n"),
-					  now_ms);
+		(void)sip_server_tx_reply(tx, 503, "No Conference Resources",
+					  VIEW("Retry-After: 10\r\n"), now_ms);
 		return;
 	}
 	conference_hold(conf);
@@ -108,6 +111,14 @@ static void create(struct controlling *c, struct sip_server_tx *tx, const struct
 			 conf->uri, creator->uri, req->invitees.n);
 	}
 	conference_release(conf);
+}
+
+static bool names_conference(const struct controlling *c, const struct create_conference *req)
+{
+	for (size_t i = 0; i < req->invitees.n; i++)
+		if (controlling_names_conference(c, req->invitees.entry[i].uri))
+			return true;
+	return false;
 }
 
 void factory_invite(struct controlling *c, struct sip_server_tx *tx, const struct sip_msg *m,
@@ -138,6 +149,8 @@ void factory_invite(struct controlling *c, struct sip_server_tx *tx, const struc
 	create_conference_read(&req, m, view_str(self), c->cfg.max_members - 1);
 	if (req.status) {
 		(void)sip_server_tx_reply(tx, req.status, req.reason, buf_view(&req.lines), now_ms);
+	} else if (names_conference(c, &req)) {
+		refuse(tx, 403, "A Conference Cannot Be Invited", now_ms);
 	} else {
 		switch (negotiate_read(req.sdp, &desc, &media)) {
 		case 0:

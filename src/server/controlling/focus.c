@@ -39,8 +39,8 @@ static void seats_late(void *ctx, uint64_t now_ms)
 {
 	struct conference *conf = ctx;
 
-	log_line(sip_stack_log(conf->ctl->stack), LOG_WARN, "focus", "%s: the switch gave no seats in time",
-		 conf->uri);
+	log_line(sip_stack_log(conf->ctl->stack), LOG_WARN, "focus",
+		 "%s: the switch gave no seats in time", conf->uri);
 	if (!conf->seated) {
 		controlling_seats_failed(conf->ctl, conf->id, conf->id, E_TIMEOUT, now_ms);
 		return;
@@ -52,7 +52,8 @@ static void seats_late(void *ctx, uint64_t now_ms)
 		struct member *m = CONTAINER(l, struct member, link);
 
 		if (m->state == MEMBER_SEATING)
-			controlling_seats_failed(conf->ctl, m->request, conf->id, E_TIMEOUT, now_ms);
+			controlling_seats_failed(conf->ctl, m->request, conf->id, E_TIMEOUT,
+						 now_ms);
 	}
 	conference_release(conf);
 }
@@ -272,13 +273,18 @@ void member_leave(struct member *m, enum conference_disconnection why, bool drai
 
 	if (m->state == MEMBER_GONE)
 		return;
-	log_line(sip_stack_log(conf->ctl->stack), LOG_INFO, "focus", "%s: %s is out", conf->uri, m->uri);
+	log_line(sip_stack_log(conf->ctl->stack), LOG_INFO, "focus", "%s: %s is out", conf->uri,
+		 m->uri);
 	m->state = MEMBER_GONE;
 	m->why = why;
 	m->gone_at_ms = now_ms;
 	if (conf->seated)
 		conf->ctl->broker.close(conf->ctl->broker.ctx, conf->id, m->seat, drain);
-	member_settle(m, why == CONFERENCE_BUSY ? 486 : why == CONFERENCE_BOOTED ? 487 : 480, now_ms);
+	member_settle(m,
+		      why == CONFERENCE_BUSY	 ? 486
+		      : why == CONFERENCE_BOOTED ? 487
+						 : 480,
+		      now_ms);
 	if (!member_by_aor(conf, view_str(m->aor)))
 		watchers_reject(conf, view_str(m->aor), now_ms);
 	conference_changed(conf, now_ms);

@@ -1,5 +1,5 @@
-/* 9.3.1: inviting members, and what becomes of their sessions (CF-9.3-5, CF-9.3.1-*, points 2 and 6 of "The
- * move"). */
+/* 9.3.1: inviting members, and what becomes of their sessions (CF-9.3-5, CF-9.3.1-*, points 2 and 6
+ * of "The move"). */
 #include "server/controlling/focus.h"
 
 #include "base/error.h"
@@ -9,8 +9,10 @@
 
 #include <stdlib.h>
 
-/* The session description, and next to it the list of who is invited, where there is one to show (RFC 5366 §5.2). */
-static void write_body(const struct conference *conf, struct view sdp, struct buf *type, struct buf *body)
+/* The session description, and next to it the list of who is invited, where there is one to show
+ * (RFC 5366 §5.2). */
+static void write_body(const struct conference *conf, struct view sdp, struct buf *type,
+		       struct buf *body)
 {
 	char token[25];
 	struct view boundary;
@@ -68,7 +70,8 @@ int member_invite(struct member *m, uint64_t now_ms)
 			!buf_ok(&type) || !buf_ok(&body)))
 		rc = E_NOMEM;
 	if (rc == 0)
-		rc = sip_session_invite(conf->ctl->ua, &invite, &member_handler, m, now_ms, &m->session);
+		rc = sip_session_invite(conf->ctl->ua, &invite, &member_handler, m, now_ms,
+					&m->session);
 	if (rc == 0)
 		m->state = MEMBER_INVITED;
 	buf_fini(&contact);
@@ -108,7 +111,8 @@ void conference_invite_next(struct conference *conf, uint64_t now_ms)
 		if (m->state != MEMBER_WAITING || m->creator || (first && !m->replaces))
 			continue;
 		if (m->replaces && !timer_armed(&conf->replaces_late) && !conf->others_released)
-			timer_arm(q, &conf->replaces_late, now_ms + conf->ctl->cfg.invite_timeout_ms);
+			timer_arm(q, &conf->replaces_late,
+				  now_ms + conf->ctl->cfg.invite_timeout_ms);
 		if (member_invite(m, now_ms))
 			member_leave(m, CONFERENCE_FAILED, false, now_ms);
 		else
@@ -140,7 +144,8 @@ static void on_answered(void *ctx, struct sip_session *s, const struct sip_msg *
 	struct conference *conf = member->conference;
 
 	conference_hold(conf);
-	if (conf->ending || !sip_content_is(sip_msg_value(m, SIP_H_CONTENT_TYPE), VIEW("application/sdp")) ||
+	if (conf->ending ||
+	    !sip_content_is(sip_msg_value(m, SIP_H_CONTENT_TYPE), VIEW("application/sdp")) ||
 	    member_read_sdp(member, m->body, true)) {
 		log_line(sip_stack_log(conf->ctl->stack), LOG_INFO, "focus",
 			 "%s: the answer of %s cannot be used", conf->uri, member->uri);
@@ -151,8 +156,8 @@ static void on_answered(void *ctx, struct sip_session *s, const struct sip_msg *
 		member->state = MEMBER_JOINED;
 		member->was_in = true;
 		member_settle(member, 200, now_ms);
-		log_line(sip_stack_log(conf->ctl->stack), LOG_INFO, "focus", "%s: %s joined", conf->uri,
-			 member->uri);
+		log_line(sip_stack_log(conf->ctl->stack), LOG_INFO, "focus", "%s: %s joined",
+			 conf->uri, member->uri);
 		conference_changed(conf, now_ms);
 		conference_invite_next(conf, now_ms);
 	}
@@ -204,14 +209,19 @@ static void on_ended(void *ctx, struct sip_session *s, enum sip_session_end why,
 			member->anonymous = true;
 			member->anonymous_id = ++conf->next_anonymous;
 		}
-		member_settle(member, member->removed ? 200 : status >= 300 ? status : why == SIP_END_TIMEOUT ? 408 : 480,
+		member_settle(member,
+			      member->removed	       ? 200
+			      : status >= 300	       ? status
+			      : why == SIP_END_TIMEOUT ? 408
+						       : 480,
 			      now_ms);
 		member_leave(member, why_gone(why, status), false, now_ms);
 	}
 	conference_release(conf);
 }
 
-static void on_confirmed(void *ctx, struct sip_session *s, const struct sip_msg *ack, uint64_t now_ms)
+static void on_confirmed(void *ctx, struct sip_session *s, const struct sip_msg *ack,
+			 uint64_t now_ms)
 {
 	(void)ctx;
 	(void)s;
@@ -220,8 +230,8 @@ static void on_confirmed(void *ctx, struct sip_session *s, const struct sip_msg 
 }
 
 /* A session refresh: the seat stays what it is. */
-static void on_reinvite(void *ctx, struct sip_session *s, struct sip_server_tx *tx, const struct sip_msg *m,
-			uint64_t now_ms)
+static void on_reinvite(void *ctx, struct sip_session *s, struct sip_server_tx *tx,
+			const struct sip_msg *m, uint64_t now_ms)
 {
 	struct member *member = ctx;
 	struct im_profile p;
@@ -235,8 +245,8 @@ static void on_reinvite(void *ctx, struct sip_session *s, struct sip_server_tx *
 	if (sip_msg_lists(m, SIP_H_REQUIRE, VIEW("recipient-list-invite")) &&
 	    view_starts_nocase(sip_msg_value(m, SIP_H_CONTENT_TYPE), VIEW("multipart/"))) {
 		/* RFC 5366 §5.1: a list has no place in a re-INVITE (R-5). */
-		(void)sip_server_tx_reply(tx, 420, NULL, VIEW("Unsupported: recipient-list-invite\r\n"),
-					  now_ms);
+		(void)sip_server_tx_reply(tx, 420, NULL,
+					  VIEW("Unsupported: recipient-list-invite\r\n"), now_ms);
 	} else {
 		rc = member_write_sdp(member, &sdp, m->body);
 		if (rc == 0 && m->body.n)
@@ -245,14 +255,15 @@ static void on_reinvite(void *ctx, struct sip_session *s, struct sip_server_tx *
 			(void)sip_server_tx_reply(tx, 488, NULL, VIEW(""), now_ms);
 		else
 			(void)sip_session_answer_reinvite(s, tx, buf_view(&contact), VIEW(""),
-							  VIEW("application/sdp"), buf_view(&sdp), now_ms);
+							  VIEW("application/sdp"), buf_view(&sdp),
+							  now_ms);
 	}
 	buf_fini(&contact);
 	buf_fini(&sdp);
 }
 
-static void on_request(void *ctx, struct sip_session *s, struct sip_server_tx *tx, const struct sip_msg *m,
-		       uint64_t now_ms)
+static void on_request(void *ctx, struct sip_session *s, struct sip_server_tx *tx,
+		       const struct sip_msg *m, uint64_t now_ms)
 {
 	struct member *member = ctx;
 

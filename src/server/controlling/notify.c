@@ -1,5 +1,6 @@
-/* Who watches a conference: SUBSCRIBE and NOTIFY of the conference event package (CF-X-4; RFC 4575, RFC 6665). The first
- * NOTIFY and the answer to each SUBSCRIBE are full state; what changes in between is partial state (§4.4). */
+/* Who watches a conference: SUBSCRIBE and NOTIFY of the conference event package (CF-X-4; RFC 4575,
+ * RFC 6665). The first NOTIFY and the answer to each SUBSCRIBE are full state; what changes in
+ * between is partial state (§4.4). */
 #include "server/controlling/focus.h"
 
 #include "base/error.h"
@@ -13,7 +14,8 @@ enum {
 	EXPIRES_MAX = 7200,
 	WATCHERS_MAX = 1024,
 	DOCUMENT_MAX = 262144,
-	GONE_SHOWN_MS = 30000, /* who left stays in the roster, as disconnected, for that long at least */
+	GONE_SHOWN_MS =
+		30000, /* who left stays in the roster, as disconnected, for that long at least */
 };
 
 struct watcher {
@@ -22,16 +24,16 @@ struct watcher {
 	struct sip_dialog dialog;
 	struct timer expiry;
 	struct sip_uac *notify; /* one at a time */
-	bool stale;             /* something changed while it was under way */
-	bool ending;            /* the next NOTIFY is the last one */
-	bool last;              /* that is under way */
-	const char *reason;     /* of the termination */
+	bool stale;		/* something changed while it was under way */
+	bool ending;		/* the next NOTIFY is the last one */
+	bool last;		/* that is under way */
+	const char *reason;	/* of the termination */
 	uint32_t version;
-	uint32_t seen;          /* conference version that the last NOTIFY told */
-	bool full;              /* the next NOTIFY is full state */
+	uint32_t seen; /* conference version that the last NOTIFY told */
+	bool full;     /* the next NOTIFY is full state */
 	uint64_t expires_at_ms;
-	char *aor;              /* of the participant who watches */
-	char event[64];         /* Event as it was asked for */
+	char *aor;	/* of the participant who watches */
+	char event[64]; /* Event as it was asked for */
 };
 
 static void watcher_free(struct watcher *w)
@@ -65,7 +67,8 @@ static enum conference_status status_of(enum member_state s)
 	}
 }
 
-static void describe(const struct member *m, struct conference_user *u, struct conference_endpoint *e)
+static void describe(const struct member *m, struct conference_user *u,
+		     struct conference_endpoint *e)
 {
 	*u = (struct conference_user){
 		.entity = view_str(m->aor),
@@ -79,10 +82,12 @@ static void describe(const struct member *m, struct conference_user *u, struct c
 	*e = (struct conference_endpoint){
 		.entity = view_str(m->uri),
 		.status = status_of(m->state),
-		.joining = m->creator ? CONFERENCE_JOINING_NONE
-				      : m->dialed_in ? CONFERENCE_DIALED_IN : CONFERENCE_DIALED_OUT,
+		.joining = m->creator	  ? CONFERENCE_JOINING_NONE
+			   : m->dialed_in ? CONFERENCE_DIALED_IN
+					  : CONFERENCE_DIALED_OUT,
 		.disconnection = m->state == MEMBER_GONE ? m->why : CONFERENCE_DISCONNECTION_NONE,
-		.referred_by = m->inviter && !m->inviter_anonymous ? view_str(m->inviter) : VIEW(""),
+		.referred_by =
+			m->inviter && !m->inviter_anonymous ? view_str(m->inviter) : VIEW(""),
 	};
 	if (m->creator)
 		e->joining = CONFERENCE_DIALED_IN;
@@ -103,7 +108,8 @@ struct roster {
 /* His name is no longer said: whoever knew it is told that it is gone. */
 static void add_veiled(const struct member *m, struct roster *r)
 {
-	r->user[r->n++] = (struct conference_user){.entity = view_str(m->aor), .state = CONFERENCE_DELETED};
+	r->user[r->n++] =
+		(struct conference_user){.entity = view_str(m->aor), .state = CONFERENCE_DELETED};
 }
 
 static void add(const struct member *m, uint32_t seen, bool full, struct roster *r)
@@ -236,12 +242,13 @@ static void send_notify(struct watcher *w, uint64_t now_ms)
 	if (rc == 0 && buf_ok(&b))
 		rc = sip_dialog_next_hop(&w->dialog, &flow);
 	if (rc == 0)
-		rc = sip_uac_send(conf->ctl->ua, buf_view(&b), &flow, NULL, &notify_handler, w, now_ms,
-				  &w->notify);
+		rc = sip_uac_send(conf->ctl->ua, buf_view(&b), &flow, NULL, &notify_handler, w,
+				  now_ms, &w->notify);
 	buf_fini(&b);
 	buf_fini(&body);
 	if (rc) {
-		log_line(sip_stack_log(conf->ctl->stack), LOG_WARN, "focus", "a NOTIFY could not be sent");
+		log_line(sip_stack_log(conf->ctl->stack), LOG_WARN, "focus",
+			 "a NOTIFY could not be sent");
 		if (w->ending)
 			watcher_free(w);
 		return;
@@ -261,7 +268,8 @@ static void on_expiry(void *ctx, uint64_t now_ms)
 	send_notify(w, now_ms);
 }
 
-static void refresh(struct watcher *w, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
+static void refresh(struct watcher *w, struct sip_server_tx *tx, const struct sip_msg *m,
+		    uint64_t now_ms)
 {
 	uint32_t seconds = EXPIRES_DEFAULT;
 	char lines[CONFERENCE_URI_MAX + 64];
@@ -282,7 +290,8 @@ static void refresh(struct watcher *w, struct sip_server_tx *tx, const struct si
 	send_notify(w, now_ms);
 }
 
-static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
+static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m,
+		       uint64_t now_ms)
 {
 	struct watcher *w = ctx;
 
@@ -307,7 +316,8 @@ void watcher_subscribe(struct conference *conf, struct sip_server_tx *tx, const 
 	n++;
 	if (sip_token_params_parse(sip_msg_value(m, SIP_H_EVENT), &event) ||
 	    !view_eq(event.token, VIEW("conference"))) {
-		(void)sip_server_tx_reply(tx, 489, NULL, VIEW("Allow-Events: conference\r\n"), now_ms);
+		(void)sip_server_tx_reply(tx, 489, NULL, VIEW("Allow-Events: conference\r\n"),
+					  now_ms);
 		return;
 	}
 	w = n < WATCHERS_MAX ? calloc(1, sizeof(*w)) : NULL;
@@ -320,7 +330,8 @@ void watcher_subscribe(struct conference *conf, struct sip_server_tx *tx, const 
 	if (!view_copy(sip_msg_value(m, SIP_H_EVENT), w->event, sizeof(w->event)))
 		(void)view_copy(VIEW("conference"), w->event, sizeof(w->event));
 	timer_init(&w->expiry, on_expiry, w);
-	if (!w->aor || sip_dialog_init_uas(&w->dialog, conf->ctl->ua, m, sip_server_tx_to_tag(tx), &watcher_owner, w)) {
+	if (!w->aor || sip_dialog_init_uas(&w->dialog, conf->ctl->ua, m, sip_server_tx_to_tag(tx),
+					   &watcher_owner, w)) {
 		free(w->aor);
 		free(w);
 		(void)sip_server_tx_reply(tx, 400, "Missing Contact", VIEW(""), now_ms);
@@ -333,14 +344,15 @@ void watcher_subscribe(struct conference *conf, struct sip_server_tx *tx, const 
 /* What is seen of a member, in a number. */
 static uint32_t look_of(const struct member *m)
 {
-	return 1u + (uint32_t)status_of(m->state) + ((uint32_t)m->why << 8) + ((uint32_t)m->anonymous << 16) +
-	       ((uint32_t)is_hidden(m) << 17);
+	return 1u + (uint32_t)status_of(m->state) + ((uint32_t)m->why << 8) +
+	       ((uint32_t)m->anonymous << 16) + ((uint32_t)is_hidden(m) << 17);
 }
 
 /* Everybody knows that he is gone, and has for a while. */
 static bool may_go(const struct conference *conf, const struct member *m, uint64_t now_ms)
 {
-	if (m->state != MEMBER_GONE || m->deleted || is_hidden(m) || now_ms < m->gone_at_ms + GONE_SHOWN_MS)
+	if (m->state != MEMBER_GONE || m->deleted || is_hidden(m) ||
+	    now_ms < m->gone_at_ms + GONE_SHOWN_MS)
 		return false;
 	LIST_EACH(l, next, &conf->watchers)
 	if (CONTAINER(l, struct watcher, link)->seen < m->changed)

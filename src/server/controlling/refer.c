@@ -1,5 +1,6 @@
-/* REFER to a conference (CF-9.3-2 … -5, CF-X-3): whom it names is invited, or removed. Inside a participant's dialog as the
- * source asks, or outside one, to the conference URI or to the factory's, as RFC 7647 §4 asks and phones do (R-5). */
+/* REFER to a conference (CF-9.3-2 … -5, CF-X-3): whom it names is invited, or removed. Inside a
+ * participant's dialog as the source asks, or outside one, to the conference URI or to the
+ * factory's, as RFC 7647 §4 asks and phones do (R-5). */
 #include "procedure/refer.h"
 
 #include "base/error.h"
@@ -48,6 +49,10 @@ static int check(const struct conference *conf, const struct member *asker, cons
 			*reason = "Removing Is Not Allowed";
 			return 403;
 		}
+		if (!e->remove && controlling_names_conference(conf->ctl, e->uri)) {
+			*reason = "A Conference Cannot Be Invited";
+			return 403;
+		}
 		added += !e->remove && !m;
 	}
 	if (conference_count(conf, false) + added > conf->ctl->cfg.max_members) {
@@ -57,7 +62,8 @@ static int check(const struct conference *conf, const struct member *asker, cons
 	return 0;
 }
 
-static void accept(const struct conference *conf, struct sip_server_tx *tx, bool subscribed, uint64_t now_ms)
+static void accept(const struct conference *conf, struct sip_server_tx *tx, bool subscribed,
+		   uint64_t now_ms)
 {
 	struct im_profile p;
 	struct buf lines;
@@ -74,8 +80,8 @@ static void accept(const struct conference *conf, struct sip_server_tx *tx, bool
 	buf_fini(&lines);
 }
 
-static void invite(struct conference *conf, const struct member *asker, const struct refer *r, bool anonymous,
-		   struct referral *sub, uint64_t now_ms)
+static void invite(struct conference *conf, const struct member *asker, const struct refer *r,
+		   bool anonymous, struct referral *sub, uint64_t now_ms)
 {
 	uint64_t request = ++conf->ctl->next_id;
 	size_t n = 0;
@@ -112,8 +118,8 @@ static void remove_all(struct conference *conf, const struct refer *r, const str
 
 		if (!m)
 			continue;
-		log_line(sip_stack_log(conf->ctl->stack), LOG_INFO, "focus", "%s: %s is removed", conf->uri,
-			 m->uri);
+		log_line(sip_stack_log(conf->ctl->stack), LOG_INFO, "focus", "%s: %s is removed",
+			 conf->uri, m->uri);
 		member_remove(m, m == inside ? NULL : sub, now_ms);
 	}
 }
@@ -135,7 +141,8 @@ static void carry_out(struct conference *conf, struct member *asker, struct sip_
 	}
 	accept(conf, tx, r->subscribe, now_ms);
 	invite(conf, asker, r, anonymous, sub, now_ms);
-	/* In his own dialog there is no NOTIFY after his BYE: what he does to himself is not waited for. */
+	/* In his own dialog there is no NOTIFY after his BYE: what he does to himself is not waited
+	 * for. */
 	for (size_t i = 0; i < r->targets.n; i++)
 		if (r->targets.entry[i].remove &&
 		    !(inside && member_by_aor(conf, r->targets.entry[i].aor) == asker))

@@ -1,5 +1,6 @@
-/* The implicit subscription that a REFER makes, and its NOTIFYs with message/sipfrag (CF-9.3-4; RFC 3515 §2.4.4, RFC 6665,
- * RFC 7647): inside the participant's dialog, or in a dialog of its own for a REFER that came outside one. */
+/* The implicit subscription that a REFER makes, and its NOTIFYs with message/sipfrag (CF-9.3-4; RFC
+ * 3515 §2.4.4, RFC 6665, RFC 7647): inside the participant's dialog, or in a dialog of its own for
+ * a REFER that came outside one. */
 #include "server/controlling/focus.h"
 
 #include "base/error.h"
@@ -11,24 +12,24 @@
 #include <stdlib.h>
 
 enum {
-	QUEUE_MAX = 8,       /* statuses that wait for the NOTIFY before them */
-	EXPIRES_S = 300,     /* no INVITE is under way as long as that */
+	QUEUE_MAX = 8,	 /* statuses that wait for the NOTIFY before them */
+	EXPIRES_S = 300, /* no INVITE is under way as long as that */
 	SIPFRAG_MAX = 256,
 };
 
 struct referral {
 	struct list link;
 	struct conference *conference;
-	struct member *inside;    /* whose dialog carries it; NULL: its own does */
+	struct member *inside; /* whose dialog carries it; NULL: its own does */
 	struct sip_dialog dialog;
-	uint32_t id;              /* CSeq number of the REFER (RFC 3515 §2.4.6) */
-	unsigned pending;         /* targets whose fate is open */
-	int worst;                /* of those that are settled; 200 when all went well */
+	uint32_t id;	  /* CSeq number of the REFER (RFC 3515 §2.4.6) */
+	unsigned pending; /* targets whose fate is open */
+	int worst;	  /* of those that are settled; 200 when all went well */
 	int queue[QUEUE_MAX];
 	unsigned n_queue;
-	bool settled;             /* the last in the queue is the final one */
-	bool over;                /* the final NOTIFY is on its way */
-	struct sip_uac *notify;   /* one at a time */
+	bool settled;		/* the last in the queue is the final one */
+	bool over;		/* the final NOTIFY is on its way */
+	struct sip_uac *notify; /* one at a time */
 	struct timer expiry;
 	uint64_t expires_at_ms;
 };
@@ -89,7 +90,8 @@ static void not_notified(void *ctx, struct sip_uac *uac, int error, uint64_t now
 	referral_end(r);
 }
 
-static const struct sip_uac_handler notify_handler = {.on_response = notified, .on_failed = not_notified};
+static const struct sip_uac_handler notify_handler = {.on_response = notified,
+						      .on_failed = not_notified};
 
 static void write_fields(struct referral *r, struct buf *b, bool last, uint64_t now_ms)
 {
@@ -118,8 +120,9 @@ static int send(struct referral *r, int status, bool last, uint64_t now_ms)
 	sipfrag_write(&body, status, view_str(sip_reason(status)));
 	if (r->inside) {
 		write_fields(r, &b, last, now_ms);
-		rc = buf_ok(&b) ? sip_session_request(r->inside->session, VIEW("NOTIFY"), buf_view(&b), type,
-						      buf_view(&body), &notify_handler, r, now_ms, &r->notify)
+		rc = buf_ok(&b) ? sip_session_request(r->inside->session, VIEW("NOTIFY"),
+						      buf_view(&b), type, buf_view(&body),
+						      &notify_handler, r, now_ms, &r->notify)
 				: E_NOMEM;
 	} else {
 		(void)sip_dialog_write_request(&r->dialog, &b, VIEW("NOTIFY"), 0);
@@ -127,8 +130,8 @@ static int send(struct referral *r, int status, bool last, uint64_t now_ms)
 		sip_write_body(&b, type, buf_view(&body));
 		rc = buf_ok(&b) ? sip_dialog_next_hop(&r->dialog, &flow) : E_NOMEM;
 		if (rc == 0)
-			rc = sip_uac_send(ua, buf_view(&b), &flow, &r->dialog.local_seq, &notify_handler, r,
-					  now_ms, &r->notify);
+			rc = sip_uac_send(ua, buf_view(&b), &flow, &r->dialog.local_seq,
+					  &notify_handler, r, now_ms, &r->notify);
 	}
 	buf_fini(&b);
 	buf_fini(&body);
@@ -172,7 +175,8 @@ static void expired(void *ctx, uint64_t now_ms)
 }
 
 /* RFC 3515 §2.4.4: a SUBSCRIBE may ask for more time, or with Expires 0 for the end. */
-static void refresh(struct referral *r, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
+static void refresh(struct referral *r, struct sip_server_tx *tx, const struct sip_msg *m,
+		    uint64_t now_ms)
 {
 	struct timers *q = sip_stack_timers(r->conference->ctl->stack);
 	char lines[CONFERENCE_URI_MAX + 64];
@@ -181,8 +185,8 @@ static void refresh(struct referral *r, struct sip_server_tx *tx, const struct s
 	(void)view_to_u32(sip_msg_value(m, SIP_H_EXPIRES), &seconds);
 	if (seconds > EXPIRES_S)
 		seconds = EXPIRES_S;
-	(void)snprintf(lines, sizeof(lines), "Expires: %u\r\nContact: <%s>;isfocus\r\n", (unsigned)seconds,
-		       r->conference->uri);
+	(void)snprintf(lines, sizeof(lines), "Expires: %u\r\nContact: <%s>;isfocus\r\n",
+		       (unsigned)seconds, r->conference->uri);
 	(void)sip_server_tx_reply(tx, 200, NULL, view_str(lines), now_ms);
 	if (r->settled)
 		return;
@@ -193,7 +197,8 @@ static void refresh(struct referral *r, struct sip_server_tx *tx, const struct s
 	push(r, 100, now_ms);
 }
 
-static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
+static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m,
+		       uint64_t now_ms)
 {
 	struct referral *r = ctx;
 	uint32_t id;
@@ -253,7 +258,8 @@ int referral_new(struct conference *conf, struct member *inside, struct sip_serv
 	r->worst = 200;
 	timer_init(&r->expiry, expired, r);
 	rc = inside ? 0
-		    : sip_dialog_init_uas(&r->dialog, conf->ctl->ua, m, sip_server_tx_to_tag(tx), &referral_owner, r);
+		    : sip_dialog_init_uas(&r->dialog, conf->ctl->ua, m, sip_server_tx_to_tag(tx),
+					  &referral_owner, r);
 	if (rc) {
 		free(r);
 		return rc;

@@ -1,4 +1,5 @@
-/* Taking a participant out (CF-X-3; RFC 4579 §5.11): BYE to him, or CANCEL while he is being invited. */
+/* Taking a participant out (CF-X-3; RFC 4579 §5.11): BYE to him, or CANCEL while he is being
+ * invited. */
 #include "server/controlling/focus.h"
 
 void member_remove(struct member *m, struct referral *r, uint64_t now_ms)
@@ -11,8 +12,10 @@ void member_remove(struct member *m, struct referral *r, uint64_t now_ms)
 	member_settle(m, 487, now_ms);
 	m->removed = true;
 	if (waits)
-		sip_session_end(m->session, VIEW("Reason: SIP;cause=200;text=\"Removed from the conference\"\r\n"),
-				now_ms);
+		sip_session_end(
+			m->session,
+			VIEW("Reason: SIP;cause=200;text=\"Removed from the conference\"\r\n"),
+			now_ms);
 	member_leave(m, CONFERENCE_BOOTED, true, now_ms);
 	/* His BYE's answer is the end of it; on_ended comes even when there is none. */
 	if (waits && sip_session_state(m->session) != SIP_SESSION_ENDED && !conf->ending)

@@ -1,5 +1,5 @@
-/* Seats asked of the MSRP switch, and what follows when they come or do not (CF-X-1): the answer to one who came by himself,
- * the invitation of one who is to be invited. */
+/* Seats asked of the MSRP switch, and what follows when they come or do not (CF-X-1): the answer to
+ * one who came by himself, the invitation of one who is to be invited. */
 #include "server/controlling/focus.h"
 
 #include "base/error.h"
@@ -48,14 +48,14 @@ int member_incoming(struct member *m, struct sip_server_tx *tx, const struct sip
 	buf_init(&extra, SIP_HEAD_BYTES_MAX);
 	im_write_response(&extra, &p);
 	sip_write_field(&extra, "Allow-Events", VIEW("conference"));
-	rc = sip_session_incoming(conf->ctl->ua, tx, invite, buf_view(&extra), &member_handler, m, now_ms,
-				  &m->session);
+	rc = sip_session_incoming(conf->ctl->ua, tx, invite, buf_view(&extra), &member_handler, m,
+				  now_ms, &m->session);
 	buf_fini(&extra);
 	return rc;
 }
 
-/* Who came by himself gets his answer once he has a seat; the creator, once there is one for everybody he named ("OK SDP" in
- * the deck). */
+/* Who came by himself gets his answer once he has a seat; the creator, once there is one for
+ * everybody he named ("OK SDP" in the deck). */
 static int answer(struct member *m, uint64_t now_ms)
 {
 	struct conference *conf = m->conference;
@@ -72,8 +72,8 @@ static int answer(struct member *m, uint64_t now_ms)
 	if (rc == 0)
 		rc = member_read_sdp(m, view_of(m->offer, m->offer_n), false);
 	if (rc == 0)
-		rc = sip_session_answer(m->session, buf_view(&contact), VIEW(""), VIEW("application/sdp"),
-					buf_view(&sdp), now_ms);
+		rc = sip_session_answer(m->session, buf_view(&contact), VIEW(""),
+					VIEW("application/sdp"), buf_view(&sdp), now_ms);
 	buf_fini(&contact);
 	buf_fini(&sdp);
 	return rc;
@@ -106,7 +106,8 @@ static bool seats_open(const struct conference *conf)
 }
 
 void controlling_seats_ready(struct controlling *c, uint64_t request, uint64_t conference,
-			     const uint64_t *seat, const struct view *path, size_t n, uint64_t now_ms)
+			     const uint64_t *seat, const struct view *path, size_t n,
+			     uint64_t now_ms)
 {
 	struct conference *conf = conference_by_id(c, conference);
 	struct member *creator;
@@ -159,8 +160,8 @@ static void refuse_added(struct conference *conf, uint64_t request, uint64_t now
 	}
 }
 
-void controlling_seats_failed(struct controlling *c, uint64_t request, uint64_t conference, int error,
-			      uint64_t now_ms)
+void controlling_seats_failed(struct controlling *c, uint64_t request, uint64_t conference,
+			      int error, uint64_t now_ms)
 {
 	struct conference *conf = conference_by_id(c, conference);
 
