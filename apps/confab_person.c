@@ -210,9 +210,10 @@ static void on_roster(struct app *a, const struct chat *chat, const struct confa
 static void on_invited(struct app *a, struct chat *chat, const struct confab_event *ev)
 {
 	chat->invited = true;
-	say(a, "%s* %s%s%s%s%s: /accept or /decline", mark(a, chat->id), name_of(a, ev->peer),
+	say(a, "%s* %s%s%s%s%s%s%s: /accept or /decline", mark(a, chat->id), name_of(a, ev->peer),
 	    ev->display[0] ? " (\"" : "", ev->display, ev->display[0] ? "\")" : "",
-	    ev->conference ? " invites you to a conference" : " wants to chat");
+	    ev->conference ? " invites you to a conference" : " wants to chat",
+	    ev->text[0] ? " about " : "", ev->text);
 }
 
 static void on_open(struct app *a, struct chat *chat, const struct confab_event *ev)

@@ -28,9 +28,12 @@ static void test_CF_X_5__who_was_in_comes_back(void **state)
 	assert_non_null(strstr(room_field(r, answer, "Contact"), ";isfocus"));
 	assert_non_null(strstr(answer, "a=path:msrp://192.0.2.1:2855/"));
 	room_acknowledge(r, answer);
-	/* He may do again what participants may. */
+	/* He may do again what participants may, and what the creator may. */
 	assert_int_equal(status_of(room_inside(r, answer, "REFER", 8,
 					       "Refer-To: <sip:c@example.com>\n", "")),
+			 200);
+	assert_int_equal(status_of(room_inside(r, answer, "REFER", 9,
+					       "Refer-To: <sip:bo@example.com;method=BYE>\n", "")),
 			 200);
 	room_free(r);
 }
@@ -237,15 +240,17 @@ static void test_R_5__a_list_has_no_place_in_a_re_invite_the_mere_tag_is_let_pas
 	const char *ok = room_of_two(r), *answer;
 
 	(void)state;
-	answer = room_inside(r, ok, "INVITE", 8,
-			     "Require: recipient-list-invite\nContent-Type: multipart/mixed;boundary=b\n",
-			     "--b\nContent-Type: application/sdp\n\n" ROOM_SDP
-			     "\n--b\nContent-Type: application/resource-lists+xml\n\n" ROOM_LIST_HEAD
-			     "<entry uri=\"sip:carol@example.com\"/>" ROOM_LIST_TAIL "\n--b--\n");
+	answer = room_inside(
+		r, ok, "INVITE", 8,
+		"Require: recipient-list-invite\nContent-Type: multipart/mixed;boundary=b\n",
+		"--b\nContent-Type: application/sdp\n\n" ROOM_SDP
+		"\n--b\nContent-Type: application/resource-lists+xml\n\n" ROOM_LIST_HEAD
+		"<entry uri=\"sip:carol@example.com\"/>" ROOM_LIST_TAIL "\n--b--\n");
 	assert_int_equal(status_of(answer), 420);
 	assert_string_equal(room_field(r, answer, "Unsupported"), "recipient-list-invite");
 	answer = room_inside(r, ok, "INVITE", 9,
-			     "Require: recipient-list-invite\nContent-Type: application/sdp\n", ROOM_SDP);
+			     "Require: recipient-list-invite\nContent-Type: application/sdp\n",
+			     ROOM_SDP);
 	assert_int_equal(status_of(answer), 200);
 	room_free(r);
 }
@@ -261,7 +266,8 @@ static void test_R_5__the_option_tags_are_in_options(void **state)
 		const char *answer = room_ask(r, "OPTIONS", where[i], "bo", "", "");
 
 		assert_int_equal(status_of(answer), 200);
-		assert_non_null(strstr(room_field(r, answer, "Supported"), "recipient-list-invite"));
+		assert_non_null(
+			strstr(room_field(r, answer, "Supported"), "recipient-list-invite"));
 		assert_non_null(strstr(room_field(r, answer, "Supported"), "multiple-refer"));
 		assert_non_null(strstr(room_field(r, answer, "Supported"), "norefersub"));
 		assert_non_null(strstr(room_field(r, answer, "Allow"), "REFER"));
@@ -274,8 +280,9 @@ static void test_CF_9_3_1__a_conference_is_no_invitee(void **state)
 	struct room *r = room_start(room_new());
 
 	(void)state;
-	assert_int_equal(
-		status_of(room_create(r, "", "<entry uri=\"sip:conference-factory@example.com\"/>")), 403);
+	assert_int_equal(status_of(room_create(
+				 r, "", "<entry uri=\"sip:conference-factory@example.com\"/>")),
+			 403);
 	assert_int_equal(controlling_conference_count(r->ctl), 0);
 	room_free(r);
 }
@@ -316,7 +323,8 @@ int main(void)
 		cmocka_unit_test(test_CF_X_5__no_seat_is_503_and_nothing_is_lost),
 		cmocka_unit_test(test_CF_X_2__policies),
 		cmocka_unit_test(test_CF_X_2__who_is_being_invited_keeps_it_alive),
-		cmocka_unit_test(test_R_5__a_list_has_no_place_in_a_re_invite_the_mere_tag_is_let_pass),
+		cmocka_unit_test(
+			test_R_5__a_list_has_no_place_in_a_re_invite_the_mere_tag_is_let_pass),
 		cmocka_unit_test(test_R_5__the_option_tags_are_in_options),
 		cmocka_unit_test(test_CF_9_3_1__a_conference_is_no_invitee),
 		cmocka_unit_test(test_R_5__invitees_see_the_list_where_it_says_so),

@@ -119,11 +119,12 @@ void member_take_over(struct member *m, uint64_t now_ms)
 		if (old == m || !view_eq(view_str(old->aor), view_str(m->aor)))
 			continue;
 		old->superseded = true;
+		/* What he may do comes back with him. */
+		m->creator = m->creator || old->creator;
+		old->creator = false;
 		if (old->state == MEMBER_GONE)
 			continue;
 		/* Not member_leave: he is not out, and no policy is asked. */
-		m->creator = m->creator || old->creator;
-		old->creator = false;
 		old->state = MEMBER_GONE;
 		old->why = CONFERENCE_DEPARTED;
 		conf->ctl->broker.close(conf->ctl->broker.ctx, conf->id, old->seat, false);
