@@ -5,6 +5,7 @@ real programs."""
 
 import re
 
+from raw_phone import RawPhone
 from stage import Cases, Stage, expect, read_trace
 
 ANN, BO, CHARLES, DORA = ("sip:" + n + "@example.com" for n in ("ann", "bo", "charles", "dora"))
@@ -290,6 +291,59 @@ def events():
         expect(uri in docs[0], "entity is the conference")
 
 
+def progress(phone):
+    """The statuses that a REFER's NOTIFYs tell, up to the last."""
+    got = []
+    while True:
+        text = phone.wait("NOTIFY ", lambda t: (field(t, "Event") or "").startswith("refer"))
+        expect(field(text, "Content-Type").startswith("message/sipfrag"), "sipfrag")
+        got.append(int(text.rsplit("SIP/2.0 ", 1)[1][:3]))
+        if field(text, "Subscription-State").startswith("terminated"):
+            return got
+
+
+def factory_phone():
+    """sipsimple: no feature tag; SUBSCRIBE before the ACK and REFER outside the dialog, both to the URI it called; the
+    method behind the brackets."""
+    factory = "sip:conference-factory@example.com"
+    with Stage(settings=["im.feature_tag = assume", "auth.algorithms = MD5"]) as stage:
+        bo, charles = stage.client("bo"), stage.client("charles")
+        ann = RawPhone(stage, "ann")
+        expect(ann.ask("REGISTER", "sip:example.com", to=f"<{ANN}>").startswith("SIP/2.0 200"), "REGISTER")
+        sdp = ("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+               "m=message 9 TCP/MSRP *\r\na=accept-types:message/cpim text/* image/*\r\n"
+               "a=accept-wrapped-types:text/* image/*\r\na=path:msrp://127.0.0.1:9/raw;tcp\r\na=setup:active\r\n")
+        body = (f"--b\r\nContent-Type: application/sdp\r\n\r\n{sdp}\r\n--b\r\n"
+                "Content-Type: application/resource-lists+xml\r\nContent-Disposition: recipient-list\r\n\r\n"
+                '<p1:resource-lists xmlns:p1="urn:ietf:params:xml:ns:resource-lists"><p1:list>'
+                f'<p1:entry uri="{BO}"/></p1:list></p1:resource-lists>\r\n--b--\r\n')
+        ok = ann.ask("INVITE", factory, "Require: recipient-list-invite\r\n"
+                     "Content-Type: multipart/mixed;boundary=b\r\n", body)
+        expect(ok.startswith("SIP/2.0 200"), ok)
+        uri = re.search(r"<(.*?)>", field(ok, "Contact")).group(1)
+        answer = ann.ask("SUBSCRIBE", factory, "Event: conference\r\nExpires: 600\r\n")
+        expect(answer.startswith("SIP/2.0 200"), answer)
+        first = ann.wait("NOTIFY ", lambda t: field(t, "Event") == "conference")
+        expect(f'entity="{uri}"' in first and 'version="1"' in first, first)
+        ann.acknowledge(ok, uri)
+        bo.wait("open", conference=True)
+        answer = ann.ask("REFER", factory, f"Refer-To: <{CHARLES}>;method=INVITE\r\n")
+        expect(answer.startswith("SIP/2.0 200"), answer)
+        there = charles.wait("open", conference=True)["conversation"]
+        got = progress(ann)
+        expect(got[0] == 100 and got[-1] == 200, f"{got}")
+        ann.wait("NOTIFY ", lambda t: field(t, "Event") == "conference" and 'state="partial"' in t and CHARLES in t)
+        answer = ann.ask("REFER", factory, f"Refer-To: <{CHARLES}>;method=BYE\r\n")
+        expect(answer.startswith("SIP/2.0 200"), answer)
+        charles.wait("ended", conversation=there)
+        expect(progress(ann)[-1] == 200, "removed")
+        # The other form: to the conference's URI, the method inside the brackets.
+        answer = ann.ask("REFER", uri, f"Refer-To: <{BO};method=BYE>;text\r\nRefer-Sub: false\r\n")
+        expect(answer.startswith("SIP/2.0 200") and field(answer, "Refer-Sub") == "false", answer)
+        bo.wait("ended")
+        ann.close()
+
+
 cases = Cases()
 cases.run("the conferencing model: two by the factory, a third by REFER",
           ["FL-4", "IC-7.1.3-2a", "IC-7.1.3-2b", "IC-7.1.3-2c", "IC-7.1.3-2e", "CF-9.3-2", "CF-9.3-3", "CF-9.3-4", "CF-9.3-5", "R-4",
@@ -306,4 +360,6 @@ for p in ("anyone", "nobody"):
 for p in ("last", "below-two", "creator"):
     cases.run(f"end policy {p}", ["CF-X-2"], end_policy, p)
 cases.run("conference events: full, partial, deleted, anonymous", ["CF-X-4", "IC-7.1.5-3"], events)
+cases.run("a phone that asks the factory's URI for everything", ["CF-9.3-2", "CF-9.3-3", "CF-9.3-4", "CF-X-3", "CF-X-4"],
+          factory_phone)
 cases.done()
