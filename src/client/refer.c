@@ -17,6 +17,7 @@ struct referral {
 	struct sip_uac *uac; /* until it is answered */
 	uint32_t seq;	     /* its CSeq number, by which NOTIFYs name it */
 	bool remove, multiple;
+	bool telling, dead; /* an event may be answered by leaving: freed once it was told */
 	size_t n;
 	char *user[];
 };
@@ -25,27 +26,39 @@ static void referral_free(struct referral *r)
 {
 	if (r->uac)
 		sip_uac_detach(r->uac);
+	r->uac = NULL;
 	list_del(&r->link);
+	r->dead = true;
+	if (r->telling)
+		return;
 	for (size_t i = 0; i < r->n; i++)
 		free(r->user[i]);
 	free(r);
 }
 
-static void tell(const struct referral *r, int status, struct view reason)
+/* False: the person left meanwhile, and r is gone. */
+static bool tell(struct referral *r, int status, struct view reason)
 {
 	struct conversation *v = r->leg->conversation;
+	struct client *c = v->client;
 	char text[128];
 
 	(void)view_copy(reason, text, sizeof(text));
-	for (size_t i = 0; i < r->n; i++) {
+	r->telling = true;
+	for (size_t i = 0; i < r->n && !r->dead; i++) {
 		struct confab_event ev = event_of(v, CONFAB_PROGRESS);
 
 		ev.peer = r->user[i];
 		ev.status = status;
 		ev.text = text;
 		ev.removing = r->remove;
-		client_emit(v->client, &ev);
+		client_emit(c, &ev);
 	}
+	r->telling = false;
+	if (!r->dead)
+		return true;
+	referral_free(r);
+	return false;
 }
 
 static void on_response(void *ctx, struct sip_uac *uac, const struct sip_msg *m, uint64_t now_ms)
@@ -61,8 +74,8 @@ static void on_response(void *ctx, struct sip_uac *uac, const struct sip_msg *m,
 	/* A challenge made it go out anew, under another number. */
 	if (sip_msg_cseq(m, &cseq) == 0)
 		r->seq = cseq.number;
-	if (m->status >= 300)
-		tell(r, m->status, m->reason);
+	if (m->status >= 300 && !tell(r, m->status, m->reason))
+		return;
 	/* 202 is as good as 200, and says nothing of a subscription; Refer-Sub does. */
 	if (m->status >= 300 || r->multiple ||
 	    view_starts_nocase(sip_msg_value(m, SIP_H_REFER_SUB), VIEW("false")))
@@ -76,8 +89,8 @@ static void on_failed(void *ctx, struct sip_uac *uac, int error, uint64_t now_ms
 	(void)now_ms;
 	sip_uac_detach(uac);
 	r->uac = NULL;
-	tell(r, error == E_TIMEOUT ? 408 : 503, view_str(error_text(error)));
-	referral_free(r);
+	if (tell(r, error == E_TIMEOUT ? 408 : 503, view_str(error_text(error))))
+		referral_free(r);
 }
 
 static const struct sip_uac_handler handler = {.on_response = on_response, .on_failed = on_failed};
@@ -190,8 +203,8 @@ static void notified(struct leg *leg, struct sip_server_tx *tx, const struct sip
 	}
 	(void)sip_server_tx_reply(tx, 200, NULL, VIEW(""), now_ms);
 	if (sip_content_is(sip_msg_value(m, SIP_H_CONTENT_TYPE), VIEW("message/sipfrag")) &&
-	    sipfrag_parse(m->body, &frag) == 0)
-		tell(r, frag.status, frag.reason);
+	    sipfrag_parse(m->body, &frag) == 0 && !tell(r, frag.status, frag.reason))
+		return;
 	if (sip_token_params_parse(sip_msg_value(m, SIP_H_SUBSCRIPTION_STATE), &state) == 0 &&
 	    view_eq_nocase(state.token, VIEW("terminated")))
 		referral_free(r);

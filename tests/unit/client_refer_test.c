@@ -136,6 +136,33 @@ static void test_IC_7_1_3_2c__a_refused_refer_is_told(void **state)
 	desk_free(d);
 }
 
+static void test_IC_7_1_3__who_leaves_when_he_is_told_leaves(void **state)
+{
+	struct view users[] = {VIEW("sip:carol@example.com"), VIEW("sip:dora@example.com")};
+
+	(void)state;
+	for (int how = 0; how < 3; how++) {
+		struct desk *d = desk_new();
+		const char *invite;
+		uint32_t chat = desk_conference(d, &invite);
+
+		d->leave_on = CONFAB_PROGRESS;
+		assert_int_equal(client_add(d->client, chat, users, how == 0 ? 2 : 1, d->now), 0);
+		desk_run(d, 0);
+		if (how == 0)
+			refer(d, "", 403);
+		else if (how == 1)
+			assert_int_equal(notify(d, invite, 1, "refer;id=2", "terminated",
+						"SIP/2.0 200 OK\r\n"),
+					 200);
+		else
+			desk_run(d, 40000);
+		desk_run(d, 10000);
+		assert_non_null(desk_event(d, CONFAB_ENDED));
+		desk_free(d);
+	}
+}
+
 static void test_IC_7_1_3__what_cannot_be_asked(void **state)
 {
 	struct desk *d = desk_new();
@@ -322,6 +349,7 @@ int main(void)
 		cmocka_unit_test(test_IC_7_1_3_2c__two_at_a_time_are_told_apart),
 		cmocka_unit_test(test_IC_7_1_3_2d__several_go_as_a_list),
 		cmocka_unit_test(test_IC_7_1_3_2c__a_refused_refer_is_told),
+		cmocka_unit_test(test_IC_7_1_3__who_leaves_when_he_is_told_leaves),
 		cmocka_unit_test(test_IC_7_1_3__what_cannot_be_asked),
 		cmocka_unit_test(test_CF_X_4__partial_states_are_applied_and_a_gap_asks_for_all),
 		cmocka_unit_test(test_CF_X_5__rejoin_goes_to_the_conference_then_to_a_new_one),

@@ -52,6 +52,7 @@ struct desk {
 	unsigned serial;
 	struct desk_event event[DESK_EVENTS];
 	size_t n_events;
+	enum confab_event_type leave_on; /* the person leaves when it comes; 0: never */
 };
 
 static inline char *desk_textf(struct desk *d, const char *fmt, ...)
@@ -145,6 +146,8 @@ static inline void desk_on_event(void *ctx, const struct confab_event *ev)
 	(void)snprintf(e->peer, sizeof(e->peer), "%s", ev->peer);
 	(void)snprintf(e->uri, sizeof(e->uri), "%s", ev->uri);
 	(void)snprintf(e->text, sizeof(e->text), "%s", ev->text);
+	if (d->leave_on && d->leave_on == ev->type)
+		(void)client_leave(d->client, ev->conversation, false, d->now);
 }
 
 static inline struct desk *desk_new(void)

@@ -239,7 +239,7 @@ void conference_free(struct conference *conf)
 	timer_cancel(q, &conf->seats_late);
 	timer_cancel(q, &conf->replaces_late);
 	conf->depth++; /* nothing below may end it a second time */
-	watchers_drop(conf);
+	watchers_free(conf);
 	referrals_drop(conf);
 	hash_del(&c->by_user, &conf->by_user);
 	hash_del(&c->by_id, &conf->by_id);

@@ -125,7 +125,8 @@ int member_write_sdp(const struct member *m, struct buf *b, struct view offer);
 int member_read_sdp(struct member *m, struct view sdp, bool answered);
 
 /* --- controlling.c --- */
-/* The URI is that of a conference here or of the factory: inviting it would make conferences of conferences. */
+/* The URI is that of a conference here or of the factory: inviting it would make conferences of
+ * conferences. */
 bool controlling_names_conference(const struct controlling *c, struct view uri);
 
 /* --- seat_request.c --- */
@@ -194,8 +195,9 @@ void watcher_subscribe(struct conference *conf, struct sip_server_tx *tx, const 
 		       const struct core_identity *who, uint64_t now_ms);
 /* Who is out no longer watches (RFC 6665 §4.1.3, "rejected"). */
 void watchers_reject(struct conference *conf, struct view aor, uint64_t now_ms);
-void watchers_drop(struct conference *conf);
 void conference_changed(struct conference *conf, uint64_t now_ms);
 void watchers_end(struct conference *conf, uint64_t now_ms);
+/* Forgets them without a word; the caller holds the conference. */
+void watchers_free(struct conference *conf);
 
 #endif

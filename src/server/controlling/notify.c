@@ -27,6 +27,7 @@ struct watcher {
 	bool stale;		/* something changed while it was under way */
 	bool ending;		/* the next NOTIFY is the last one */
 	bool last;		/* that is under way */
+	bool lost;		/* a NOTIFY could not be sent */
 	const char *reason;	/* of the termination */
 	uint32_t version;
 	uint32_t seen; /* conference version that the last NOTIFY told */
@@ -40,6 +41,7 @@ static void watcher_free(struct watcher *w)
 {
 	struct conference *conf = w->conference;
 
+	conference_hold(conf);
 	timer_cancel(sip_stack_timers(conf->ctl->stack), &w->expiry);
 	if (w->notify)
 		sip_uac_detach(w->notify);
@@ -47,8 +49,13 @@ static void watcher_free(struct watcher *w)
 	sip_dialog_fini(&w->dialog);
 	free(w->aor);
 	free(w);
-	conference_hold(conf);
 	conference_release(conf);
+}
+
+void watchers_free(struct conference *conf)
+{
+	LIST_EACH(l, next, &conf->watchers)
+	watcher_free(CONTAINER(l, struct watcher, link));
 }
 
 static enum conference_status status_of(enum member_state s)
@@ -191,6 +198,8 @@ static void notified(void *ctx, struct sip_uac *uac, const struct sip_msg *m, ui
 		watcher_free(w);
 	else if (w->stale)
 		send_notify(w, now_ms);
+	else if (w->ending)
+		watcher_free(w);
 }
 
 static void not_notified(void *ctx, struct sip_uac *uac, int error, uint64_t now_ms)
@@ -246,26 +255,35 @@ static void send_notify(struct watcher *w, uint64_t now_ms)
 				  now_ms, &w->notify);
 	buf_fini(&b);
 	buf_fini(&body);
-	if (rc) {
-		log_line(sip_stack_log(conf->ctl->stack), LOG_WARN, "focus",
-			 "a NOTIFY could not be sent");
-		if (w->ending)
-			watcher_free(w);
+	if (!rc) {
+		w->last = w->ending;
+		w->version++;
+		w->seen = conf->version;
+		w->full = false;
 		return;
 	}
-	w->last = w->ending;
-	w->version++;
-	w->seen = conf->version;
-	w->full = false;
+	log_line(sip_stack_log(conf->ctl->stack), LOG_WARN, "focus", "a NOTIFY could not be sent");
+	/* Whoever called may go on with the list of watchers. */
+	w->lost = true;
+	timer_arm(sip_stack_timers(conf->ctl->stack), &w->expiry, now_ms);
+}
+
+static void end(struct watcher *w, const char *reason, uint64_t now_ms)
+{
+	timer_cancel(sip_stack_timers(w->conference->ctl->stack), &w->expiry);
+	w->ending = true;
+	w->reason = reason;
+	send_notify(w, now_ms);
 }
 
 static void on_expiry(void *ctx, uint64_t now_ms)
 {
 	struct watcher *w = ctx;
 
-	w->ending = true;
-	w->reason = "timeout";
-	send_notify(w, now_ms);
+	if (w->lost)
+		watcher_free(w);
+	else
+		end(w, "timeout", now_ms);
 }
 
 static void refresh(struct watcher *w, struct sip_server_tx *tx, const struct sip_msg *m,
@@ -282,8 +300,8 @@ static void refresh(struct watcher *w, struct sip_server_tx *tx, const struct si
 	(void)sip_server_tx_reply(tx, 200, NULL, view_str(lines), now_ms);
 	w->expires_at_ms = now_ms + (uint64_t)seconds * 1000;
 	if (!seconds) {
-		w->ending = true;
-		w->reason = "timeout";
+		end(w, "timeout", now_ms);
+		return;
 	}
 	timer_arm(sip_stack_timers(w->conference->ctl->stack), &w->expiry, w->expires_at_ms + 1000);
 	w->full = true; /* RFC 6665 §4.4.1: full state answers each SUBSCRIBE */
@@ -388,17 +406,10 @@ void conference_changed(struct conference *conf, uint64_t now_ms)
 	send_notify(CONTAINER(l, struct watcher, link), now_ms);
 }
 
-static void watcher_end(struct watcher *w, const char *reason, uint64_t now_ms)
-{
-	w->ending = true;
-	w->reason = reason;
-	send_notify(w, now_ms);
-}
-
 void watchers_end(struct conference *conf, uint64_t now_ms)
 {
 	LIST_EACH(l, next, &conf->watchers)
-	watcher_end(CONTAINER(l, struct watcher, link), "noresource", now_ms);
+	end(CONTAINER(l, struct watcher, link), "noresource", now_ms);
 }
 
 void watchers_reject(struct conference *conf, struct view aor, uint64_t now_ms)
@@ -408,12 +419,6 @@ void watchers_reject(struct conference *conf, struct view aor, uint64_t now_ms)
 		struct watcher *w = CONTAINER(l, struct watcher, link);
 
 		if (!w->ending && view_eq(view_str(w->aor), aor))
-			watcher_end(w, "rejected", now_ms);
+			end(w, "rejected", now_ms);
 	}
-}
-
-void watchers_drop(struct conference *conf)
-{
-	while (!list_empty(&conf->watchers))
-		watcher_free(CONTAINER(conf->watchers.next, struct watcher, link));
 }
