@@ -270,6 +270,7 @@ void conference_release(struct conference *conf)
 void member_leave(struct member *m, enum conference_disconnection why, bool drain, uint64_t now_ms)
 {
 	struct conference *conf = m->conference;
+	bool over;
 
 	if (m->state == MEMBER_GONE)
 		return;
@@ -285,10 +286,12 @@ void member_leave(struct member *m, enum conference_disconnection why, bool drai
 		      : why == CONFERENCE_BOOTED ? 487
 						 : 480,
 		      now_ms);
-	if (!member_by_aor(conf, view_str(m->aor)))
+	over = policy_is_over(conf, m->creator);
+	/* Where the conference ends, that is what its watchers are told. */
+	if (!over && !member_by_aor(conf, view_str(m->aor)))
 		watchers_reject(conf, view_str(m->aor), now_ms);
 	conference_changed(conf, now_ms);
-	if (policy_is_over(conf, m->creator))
+	if (over)
 		conference_end(conf, now_ms);
 	else
 		conference_invite_next(conf, now_ms);

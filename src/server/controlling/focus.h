@@ -57,7 +57,7 @@ struct member {
 	uint64_t request;	   /* under which his seat was asked for */
 	struct referral *referral; /* whose NOTIFYs tell of him; NULL: none */
 	/* notify.c: what watchers are told. Conference versions, 0: never. */
-	uint32_t look, changed, veiled, deleted;
+	uint32_t look, changed, deleted;
 	uint64_t gone_at_ms;
 	enum member_state state;
 	enum conference_disconnection why;

@@ -112,24 +112,14 @@ struct roster {
 	size_t n;
 };
 
-/* His name is no longer said: whoever knew it is told that it is gone. */
-static void add_veiled(const struct member *m, struct roster *r)
-{
-	r->user[r->n++] =
-		(struct conference_user){.entity = view_str(m->aor), .state = CONFERENCE_DELETED};
-}
-
 static void add(const struct member *m, uint32_t seen, bool full, struct roster *r)
 {
 	struct conference_user *u = &r->user[r->n];
 
 	if (full ? is_hidden(m) || m->deleted : m->changed <= seen && m->deleted <= seen)
 		return;
-	if (!full && m->veiled > seen)
-		add_veiled(m, r);
 	if (is_hidden(m))
 		return;
-	u = &r->user[r->n];
 	describe(m, u, &r->end[r->n]);
 	if (m->deleted) {
 		u->state = CONFERENCE_DELETED;
@@ -148,7 +138,7 @@ static int write_state(const struct watcher *w, uint32_t version, struct buf *b)
 	size_t n = 1;
 
 	LIST_EACH(l, next, &conf->members)
-	n += 2;
+	n++;
 	r.user = calloc(n, sizeof(*r.user));
 	r.end = calloc(n, sizeof(*r.end));
 	if (!r.user || !r.end) {
@@ -378,8 +368,11 @@ static bool may_go(const struct conference *conf, const struct member *m, uint64
 	return true;
 }
 
-static void mark_changes(struct conference *conf, uint64_t now_ms)
+/* True when a name that was said must no longer be. */
+static bool mark_changes(struct conference *conf, uint64_t now_ms)
 {
+	bool veiled = false;
+
 	LIST_EACH(l, next, &conf->members)
 	{
 		struct member *m = CONTAINER(l, struct member, link);
@@ -389,21 +382,30 @@ static void mark_changes(struct conference *conf, uint64_t now_ms)
 			m->deleted = conf->version;
 		if (look == m->look)
 			continue;
-		if (m->anonymous && m->look && !(m->look >> 16 & 1))
-			m->veiled = conf->version;
+		veiled = veiled || (m->anonymous && m->look && !(m->look >> 16 & 1));
 		m->look = look;
 		m->changed = conf->version;
 	}
+	return veiled;
 }
 
 void conference_changed(struct conference *conf, uint64_t now_ms)
 {
+	bool veiled;
+
 	if (conf->ending)
 		return;
 	conf->version++;
-	mark_changes(conf, now_ms);
+	veiled = mark_changes(conf, now_ms);
 	LIST_EACH(l, next, &conf->watchers)
-	send_notify(CONTAINER(l, struct watcher, link), now_ms);
+	{
+		struct watcher *w = CONTAINER(l, struct watcher, link);
+
+		/* Partial state would have to name whose entry is deleted; in full state he is
+		 * just not there. */
+		w->full = w->full || veiled;
+		send_notify(w, now_ms);
+	}
 }
 
 void watchers_end(struct conference *conf, uint64_t now_ms)
