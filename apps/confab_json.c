@@ -97,6 +97,7 @@ static const char *const event_names[] = {
 	[CONFAB_LEFT] = "left",
 	[CONFAB_ENDED] = "ended",
 	[CONFAB_CONNECTION] = "connection",
+	[CONFAB_PROGRESS] = "progress",
 	[CONFAB_SPLIT] = "split",
 };
 
@@ -149,6 +150,14 @@ static void put_roster(json_t *o, const struct confab_event *ev)
 	(void)json_object_set_new(o, "participants", list);
 }
 
+static void put_progress(json_t *o, const struct confab_event *ev)
+{
+	put(o, "user", ev->peer);
+	(void)json_object_set_new(o, "remove", json_boolean(ev->removing));
+	(void)json_object_set_new(o, "status", json_integer(ev->status));
+	put(o, "text", ev->text);
+}
+
 static void put_rest(json_t *o, const struct confab_event *ev)
 {
 	if (ev->type == CONFAB_CONNECTION) {
@@ -180,6 +189,8 @@ static void on_event(struct app *a, const struct confab_event *ev)
 		put_sent(o, ev);
 	else if (ev->type == CONFAB_ROSTER)
 		put_roster(o, ev);
+	else if (ev->type == CONFAB_PROGRESS)
+		put_progress(o, ev);
 	else
 		put_rest(o, ev);
 	line_out(a, o);
@@ -258,23 +269,30 @@ static void uris_free(char **uri, size_t n)
 
 static void do_chat(struct app *a, const struct command *c)
 {
-	size_t n;
+	struct confab_call_options o = {
+		.conference = json_is_true(json_object_get(c->line, "conference")),
+		.subject = json_string_value(json_object_get(c->line, "subject")),
+		.contribution = json_string_value(json_object_get(c->line, "contribution")),
+		.rejoin = json_string_value(json_object_get(c->line, "rejoin")),
+	};
+	size_t n = 0;
 	uint32_t id = 0;
-	char **uri = uris_of(a, c, "to", &n);
-	json_t *o;
+	bool nobody = o.rejoin && !json_object_get(c->line, "to");
+	char **uri = nobody ? NULL : uris_of(a, c, "to", &n);
+	json_t *answer_line;
 	int rc;
 
-	if (!uri)
+	if (!uri && !nobody)
 		return;
-	rc = confab_call(a->confab, (const char *const *)uri, n, &id);
+	rc = confab_call_with(a->confab, (const char *const *)uri, n, &o, &id);
 	uris_free(uri, n);
 	if (rc) {
 		answer(a, c, rc);
 		return;
 	}
-	o = event_new("calling", id);
-	put_tag(o, c);
-	line_out(a, o);
+	answer_line = event_new("calling", id);
+	put_tag(answer_line, c);
+	line_out(a, answer_line);
 }
 
 static void do_accept(struct app *a, const struct command *c)
@@ -326,6 +344,17 @@ static void do_add(struct app *a, const struct command *c)
 	uris_free(uri, n);
 }
 
+static void do_kick(struct app *a, const struct command *c)
+{
+	size_t n;
+	char **uri = uris_of(a, c, "users", &n);
+
+	if (!uri)
+		return;
+	answer(a, c, confab_kick(a->confab, c->conversation, (const char *const *)uri, n));
+	uris_free(uri, n);
+}
+
 static void do_leave(struct app *a, const struct command *c)
 {
 	bool anonymous = json_is_true(json_object_get(c->line, "anonymous"));
@@ -365,7 +394,7 @@ static void run(struct app *a, struct command *c)
 		{"decline", true, do_decline}, {"send", true, do_send},
 		{"add", true, do_add},	       {"leave", true, do_leave},
 		{"who", true, do_who},	       {"break", false, do_break},
-		{"quit", false, do_quit},
+		{"quit", false, do_quit},      {"kick", true, do_kick},
 	};
 	json_t *conversation = json_object_get(c->line, "conversation");
 	json_int_t value = json_integer_value(conversation);

@@ -210,9 +210,10 @@ static void on_roster(struct app *a, const struct chat *chat, const struct confa
 static void on_invited(struct app *a, struct chat *chat, const struct confab_event *ev)
 {
 	chat->invited = true;
-	say(a, "%s* %s%s%s%s%s: /accept or /decline", mark(a, chat->id), name_of(a, ev->peer),
+	say(a, "%s* %s%s%s%s%s%s%s: /accept or /decline", mark(a, chat->id), name_of(a, ev->peer),
 	    ev->display[0] ? " (\"" : "", ev->display, ev->display[0] ? "\")" : "",
-	    ev->conference ? " invites you to a conference" : " wants to chat");
+	    ev->conference ? " invites you to a conference" : " wants to chat",
+	    ev->text[0] ? " about " : "", ev->text);
 }
 
 static void on_open(struct app *a, struct chat *chat, const struct confab_event *ev)
@@ -242,6 +243,19 @@ static void on_ended(struct app *a, struct chat *chat, const struct confab_event
 	if (a->current == ev->conversation)
 		a->current = oldest_chat(a);
 	leave_when_said(a);
+}
+
+static void on_progress(struct app *a, const struct chat *chat, const struct confab_event *ev)
+{
+	const char *m = mark(a, chat->id), *who = name_of(a, ev->peer);
+
+	if (ev->status >= 300)
+		say(a, "%s! %s is not %s: %d %s", m, who, ev->removing ? "taken out" : "added", ev->status,
+		    ev->text);
+	else if (ev->removing && ev->status >= 200)
+		say(a, "%s* %s is taken out", m, who);
+	else if (!ev->removing && ev->status >= 180 && ev->status < 200)
+		say(a, "%s* %s is being asked", m, who);
 }
 
 static void on_chat_event(struct app *a, struct chat *chat, const struct confab_event *ev)
@@ -292,6 +306,9 @@ static void on_chat_event(struct app *a, struct chat *chat, const struct confab_
 		break;
 	case CONFAB_SENT:
 		on_sent(a, chat, ev);
+		break;
+	case CONFAB_PROGRESS:
+		on_progress(a, chat, ev);
 		break;
 	case CONFAB_ROSTER:
 		on_roster(a, chat, ev);
@@ -420,6 +437,17 @@ static void do_add(struct app *a, const struct words *w)
 	uris_free(uri, n);
 }
 
+static void do_kick(struct app *a, const struct words *w)
+{
+	size_t n = 0;
+	char **uri = have_chat(a) ? uris_of(a, w, &n) : NULL;
+
+	if (!uri)
+		return;
+	outcome(a, w, confab_kick(a->confab, a->current, (const char *const *)uri, n));
+	uris_free(uri, n);
+}
+
 static void do_who(struct app *a, const struct words *w)
 {
 	if (have_chat(a))
@@ -517,6 +545,7 @@ static void do_help(struct app *a, const struct words *w)
 	(void)w;
 	say(a, "* what you type goes to the chat. NAME: bo, bo@example.net or sip:bo@example.net");
 	say(a, "* /chat NAME… begins a chat (with several: a conference); /add NAME… adds people");
+	say(a, "* /kick NAME… takes people out of a conference");
 	say(a, "* /accept [N], /decline [N] answer an invitation; /who tells who is here");
 	say(a, "* /leave [anonymously]; /to N writes to chat N, /to lists them; /quit");
 	say(a, "* //text sends a line that begins with /");
@@ -535,7 +564,7 @@ static void run(struct app *a, struct view line)
 		void (*run)(struct app *a, const struct words *w);
 	} table[] = {{"/chat", do_chat},       {"/add", do_add},   {"/who", do_who},
 		     {"/leave", do_leave},     {"/to", do_to},	   {"/accept", do_accept},
-		     {"/decline", do_decline}, {"/help", do_help}, {"/quit", do_quit}};
+		     {"/kick", do_kick},       {"/decline", do_decline}, {"/help", do_help}, {"/quit", do_quit}};
 	struct words w = {.n = 0};
 
 	while ((line = view_trim(line)).n) {

@@ -204,6 +204,14 @@ static int start_controlling(struct confabd *d)
 		[SERVER_END_LAST] = CONFERENCE_END_LAST,
 		[SERVER_END_BELOW_TWO] = CONFERENCE_END_BELOW_TWO,
 		[SERVER_END_CREATOR] = CONFERENCE_END_CREATOR};
+	static const enum conference_remove_policy remove[] = {
+		[SERVER_REMOVE_CREATOR] = CONFERENCE_REMOVE_CREATOR,
+		[SERVER_REMOVE_ANYONE] = CONFERENCE_REMOVE_ANYONE,
+		[SERVER_REMOVE_NOBODY] = CONFERENCE_REMOVE_NOBODY};
+	static const enum conference_dial_in_policy dial_in[] = {
+		[SERVER_DIAL_IN_MEMBERS] = CONFERENCE_DIAL_IN_MEMBERS,
+		[SERVER_DIAL_IN_ANYONE] = CONFERENCE_DIAL_IN_ANYONE,
+		[SERVER_DIAL_IN_NOBODY] = CONFERENCE_DIAL_IN_NOBODY};
 	struct controlling_config cfg = {
 		.factory_user = view_str(d->cfg.conference.factory),
 		.feature_tag = view_str(d->cfg.im.feature_tag_name),
@@ -213,6 +221,8 @@ static int start_controlling(struct confabd *d)
 		.invite_timeout_ms = (uint32_t)d->cfg.conference.invite_timeout_ms,
 		.seat_timeout_ms = 5000,
 		.end_policy = policy[d->cfg.conference.end_policy],
+		.remove = remove[d->cfg.conference.remove],
+		.dial_in = dial_in[d->cfg.conference.dial_in],
 		.replaces_fallback = d->cfg.conference.replaces_fallback,
 		.assume_im = d->cfg.im.feature_tag == SERVER_IM_ASSUME,
 		.max_message = d->cfg.msrp.max_message,

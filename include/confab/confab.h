@@ -31,7 +31,7 @@ enum confab_event_type {
 	CONFAB_REGISTERED,      /* the server knows where we are; expires */
 	CONFAB_REGISTER_FAILED, /* status, text; it is tried again */
 	CONFAB_INVITED,         /* somebody wants to chat: answer with confab_accept or confab_decline (not with
-	                         * auto_accept) */
+	                         * auto_accept); text: what it is about, if he says so */
 	CONFAB_RINGING,         /* the other side is being asked */
 	CONFAB_OPEN,            /* the conversation can carry messages; conference tells of which kind */
 	CONFAB_MOVING,          /* the conversation is becoming a conference; peer: who asked for it */
@@ -44,6 +44,9 @@ enum confab_event_type {
 	CONFAB_LEFT,            /* peer is out; text says how */
 	CONFAB_ENDED,           /* the conversation is over; status, text */
 	CONFAB_CONNECTION,      /* text: "lost", "restored" */
+	CONFAB_PROGRESS,        /* what becomes of a confab_add in a conference, or a confab_kick: peer is whom it was about,
+				 * removing which of the two, status and text how far it is: 100 and 180 on the way, 200 done,
+				 * 300 and more failed (603 declined, 486 busy, 403 not allowed …) */
 	CONFAB_SPLIT,           /* peer did not come along into the conference (text: how): the chat with him goes on as
 	                         * conversation `other` */
 };
@@ -71,6 +74,7 @@ struct confab_event {
 	size_t data_n;
 	bool to_all;       /* a message: for everybody in the conference; false: for us alone */
 	enum confab_sent sent;
+	bool removing;     /* CONFAB_PROGRESS: of a confab_kick */
 	int status;        /* SIP or MSRP status where there is one */
 	uint32_t expires;  /* seconds */
 	const struct confab_participant *participant;
@@ -118,14 +122,29 @@ void confab_free(struct confab *c);
 
 /* One URI: a 1-1 chat. Several: a conference made by the server's factory. */
 int confab_call(struct confab *c, const char *const *uris, size_t n, uint32_t *conversation_out);
+
+/* NULL, false or empty: not wanted. */
+struct confab_call_options {
+	bool conference;          /* a conference from the start for one URI too: more people can be added without a move */
+	const char *subject;      /* what the conference is about */
+	const char *contribution; /* the Contribution-ID that RCS phones know a group by; default: a new one */
+	const char *rejoin;       /* a conference URI (of CONFAB_OPEN or CONFAB_MOVED) to come back to. Where that conference is no
+				   * more, a new one is made with the URIs; without URIs the conversation ends with 404 or 410 */
+};
+/* confab_call with more to say. options may be NULL; n may be 0 with rejoin. */
+int confab_call_with(struct confab *c, const char *const *uris, size_t n,
+		     const struct confab_call_options *options, uint32_t *conversation_out);
 int confab_accept(struct confab *c, uint32_t conversation);
 /* status: 486 busy, 603 declined, 480 … */
 int confab_decline(struct confab *c, uint32_t conversation, int status);
 /* Sends text. It goes to whom the conversation holds at this moment: in a 1-1 chat the peer alone; from confab_add on,
  * everybody. It waits when the conversation is not open yet. id_out (CONFAB_ID_SIZE) may be NULL. */
 int confab_send(struct confab *c, uint32_t conversation, const char *text, size_t n, char *id_out);
-/* Adds people. A 1-1 chat becomes a conference. */
+/* Adds people. A 1-1 chat becomes a conference; to a conference they are invited by the server, and CONFAB_PROGRESS tells how it
+ * goes for one (of several, the roster tells). */
 int confab_add(struct confab *c, uint32_t conversation, const char *const *uris, size_t n);
+/* Takes people out of a conference, where the server's policy allows it; CONFAB_PROGRESS tells. */
+int confab_kick(struct confab *c, uint32_t conversation, const char *const *uris, size_t n);
 /* Leaves and forgets the conversation. anonymous: the others are not told who left. */
 int confab_leave(struct confab *c, uint32_t conversation, bool anonymous);
 /* Asks for a CONFAB_ROSTER event. */

@@ -55,10 +55,18 @@ bool client_idle(const struct client *c);
 /* The public functions of the same names, with the time. */
 int client_call(struct client *c, const struct view *uri, size_t n, uint32_t *conversation_out,
 		uint64_t now_ms);
+struct client_call_options {
+	bool conference;
+	struct view subject, contribution, rejoin;
+};
+/* options NULL: client_call. */
+int client_call_with(struct client *c, const struct view *uri, size_t n,
+		     const struct client_call_options *options, uint32_t *conversation_out, uint64_t now_ms);
 int client_accept(struct client *c, uint32_t conversation, uint64_t now_ms);
 int client_decline(struct client *c, uint32_t conversation, int status, uint64_t now_ms);
 int client_send(struct client *c, uint32_t conversation, struct view text, char *id_out, uint64_t now_ms);
 int client_add(struct client *c, uint32_t conversation, const struct view *uri, size_t n, uint64_t now_ms);
+int client_kick(struct client *c, uint32_t conversation, const struct view *uri, size_t n, uint64_t now_ms);
 int client_leave(struct client *c, uint32_t conversation, bool anonymous, uint64_t now_ms);
 int client_who(struct client *c, uint32_t conversation, uint64_t now_ms);
 /* The MSRP session of a leg, for fault injection; NULL when there is none. */

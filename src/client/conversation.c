@@ -461,6 +461,7 @@ static void conversation_bury(struct conversation *v, uint64_t now_ms)
 
 	v->offered = v->old = v->current = NULL;
 	roster_end(v);
+	join_end(v);
 	for (size_t i = 0; i < sizeof(leg) / sizeof(leg[0]); i++)
 		leg_free(leg[i], now_ms);
 	while (!list_empty(&v->outbox))

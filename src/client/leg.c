@@ -55,6 +55,7 @@ struct leg *leg_new(struct conversation *v, bool conference)
 	list_init(&leg->link);
 	leg->conversation = v;
 	leg->conference = conference;
+	list_init(&leg->referrals);
 	timer_init(&leg->again, reconnect, leg);
 	timer_init(&leg->patience, patience_over, leg);
 	return leg;
@@ -69,6 +70,7 @@ void leg_free(struct leg *leg, uint64_t now_ms)
 	c = leg->conversation->client;
 	timer_cancel(c->timers, &leg->again);
 	timer_cancel(c->timers, &leg->patience);
+	leg_referrals_end(leg);
 	if (leg->sip && !leg->dialog_over && sip_session_state(leg->sip) != SIP_SESSION_ENDED)
 		leg_hang_up(leg, VIEW(""), now_ms);
 	sip_session_free(leg->sip);

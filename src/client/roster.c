@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { EXPIRES_S = 3600, AGAIN_MS = 2000, NEVER_KNOWN_MS = 60000 };
+enum { EXPIRES_S = 3600, AGAIN_MS = 2000, NEVER_KNOWN_MS = 60000, GAPS_MAX = 3 };
 
 static void notified(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms);
 
@@ -84,17 +84,25 @@ static bool is_out(const struct conference_user *u)
 	return u && u->n_endpoints && u->endpoints[0].status == CONFERENCE_DISCONNECTED;
 }
 
-/* Who came and who went between two states. */
+/* Who came and who went between two states. Who leaves without a name is there anew, as an anonymous one who is out: his old
+ * entry then goes without a word. */
 static void tell_changes(struct conversation *v, const struct conference_info *before)
 {
+	bool nameless = false;
+
 	for (size_t i = 0; i < v->roster.n_users; i++) {
 		const struct conference_user *u = &v->roster.users[i], *b = find(before, u->entity);
 
-		if (is_in(u) && !is_in(b))
+		if (is_in(u) && !is_in(b)) {
 			tell_one(v, u, true);
-		else if (is_out(u) && !is_out(b))
+		} else if (is_out(u) && !is_out(b)) {
 			tell_one(v, u, false);
+			nameless = nameless || u->anonymous;
+		}
 	}
+	for (size_t i = 0; i < before->n_users; i++)
+		if (is_in(&before->users[i]) && !find(&v->roster, before->users[i].entity) && !nameless)
+			tell_one(v, &before->users[i], false);
 }
 
 /* Did the peer of the chat that this conference grew from come along? */
@@ -110,25 +118,46 @@ static void look_for_old_peer(struct conversation *v, uint64_t now_ms)
 	}
 }
 
+/* A version was missed: the full state is asked for; were that to fail again and again, not for ever. */
+static void ask_again(struct conversation *v, uint64_t now_ms)
+{
+	if (v->gaps++ < GAPS_MAX)
+		roster_subscribe(v, now_ms);
+	log_line(v->client->log, LOG_INFO, "client", "conversation %u: a conference state was missed", v->id);
+}
+
 static void apply(struct conversation *v, struct view xml, uint64_t now_ms)
 {
-	struct conference_info news = {0}, before = v->roster, held = {0};
+	struct conference_info news = {0}, before = {0};
+	int rc;
 
 	if (conference_info_parse(xml, &news)) {
 		log_line(v->client->log, LOG_WARN, "client", "a conference state that cannot be read");
 		return;
 	}
-	/* Full states only are asked for here: each stands for itself. */
-	if (conference_info_apply(&held, &news) == 0) {
-		v->roster = held;
+	if (v->fresh && news.state == CONFERENCE_FULL) {
+		/* Versions belong to one subscription. */
+		v->fresh = false;
+		before = v->roster;
+		v->roster = (struct conference_info){0};
+		rc = 0;
+	} else {
+		rc = v->roster.n_users ? conference_info_apply(&before, &v->roster) : 0;
+	}
+	if (rc == 0)
+		rc = conference_info_apply(&v->roster, &news);
+	if (rc == 0) {
+		v->gaps = 0;
 		tell_changes(v, &before);
 		look_for_old_peer(v, now_ms);
-		conference_info_free(&before);
-		if (v->who_wanted) {
+		if (v->who_wanted && news.state == CONFERENCE_FULL) {
 			v->who_wanted = false;
 			roster_tell(v);
 		}
+	} else if (rc == E_STATE) {
+		ask_again(v, now_ms);
 	}
+	conference_info_free(&before);
 	conference_info_free(&news);
 }
 
@@ -223,6 +252,7 @@ void roster_subscribe(struct conversation *v, uint64_t now_ms)
 		(void)sip_dialog_write_request(&v->subscription, &b, VIEW("SUBSCRIBE"), 0);
 	else
 		write_first(v, &b);
+	v->fresh = v->fresh || !v->subscribed;
 	im_write_contact(&contact, &p, view_str(c->contact), false);
 	sip_write_field(&b, "Contact", buf_view(&contact));
 	sip_write_field(&b, "Event", VIEW("conference"));

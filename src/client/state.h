@@ -60,6 +60,8 @@ struct leg {
 	char *peer;       /* the other party's URI, or the conference's */
 	char *allow;      /* what the peer's Allow said (IC-8.3.1-3) */
 	char *offer;      /* theirs, until we answer */
+	char *contribution; /* Contribution-ID of its INVITE; NULL: none */
+	struct list referrals; /* REFERs of ours whose outcome is open */
 	char local_uri[PATH_TEXT_MAX];
 	unsigned reconnects;
 	struct timer again, patience; /* reconnecting; end of a drain or of an opening */
@@ -107,10 +109,16 @@ struct conversation {
 	bool gate_over;
 	uint64_t seen[SEEN_MAX];
 	size_t n_seen;
+	/* join.c: whom a new conference is made with when the one to come back to is gone */
+	char **rejoin_with;
+	size_t n_rejoin_with;
+	char *subject, *contribution; /* NULL: none */
 	/* roster.c */
 	struct sip_uac *subscribing;
 	struct sip_dialog subscription;
 	bool subscribed, who_wanted;
+	bool fresh;                   /* the next full state is the first of its subscription */
+	unsigned gaps;                /* versions missed in a row */
 	struct timer resubscribe;
 	struct conference_info roster;
 };
@@ -175,6 +183,22 @@ bool leg_settled(const struct leg *leg); /* nothing of ours is under way on it *
 extern const struct sip_session_handler originated;
 int leg_invite(struct leg *leg, struct view uri, struct view content_type, struct view body,
 	       struct view extra, uint64_t now_ms);
+
+/* Writes the INVITE of a leg to the factory (7.1.2-3), with the peer of a running session (7.1.4) or without (NULL). */
+int leg_invite_many(struct leg *leg, const struct view *uri, size_t n, struct leg *running, uint64_t now_ms);
+
+/* --- add_users.c, remove_user.c, refer.c --- */
+int leg_add_users(struct leg *leg, const struct view *uri, size_t n, uint64_t now_ms);
+/* One REFER for these users. */
+int leg_refer(struct leg *leg, const struct view *uri, size_t n, bool remove, uint64_t now_ms);
+/* A request inside the leg's dialog that its session does not answer itself. */
+void leg_requested(struct leg *leg, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms);
+void leg_referrals_end(struct leg *leg);
+
+/* --- join.c --- */
+/* A conference that was to be joined again is gone (404, 410): a new one is made. False: nothing was begun. */
+bool join_anew(struct leg *leg, int status, uint64_t now_ms);
+void join_end(struct conversation *v);
 
 /* --- terminating.c --- */
 void client_invited(struct client *c, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms);

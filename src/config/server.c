@@ -21,6 +21,14 @@ static const char *const end_words[] = {[SERVER_END_LAST] = "last",
 					[SERVER_END_BELOW_TWO] = "below-two",
 					[SERVER_END_CREATOR] = "creator",
 					NULL};
+static const char *const remove_words[] = {[SERVER_REMOVE_CREATOR] = "creator",
+					   [SERVER_REMOVE_ANYONE] = "anyone",
+					   [SERVER_REMOVE_NOBODY] = "nobody",
+					   NULL};
+static const char *const dial_in_words[] = {[SERVER_DIAL_IN_MEMBERS] = "members",
+					    [SERVER_DIAL_IN_ANYONE] = "anyone",
+					    [SERVER_DIAL_IN_NOBODY] = "nobody",
+					    NULL};
 static const char *const algorithm_words[] = {"SHA-256", "MD5", NULL};
 static const char *const level_words[] = {[LOG_ERROR] = "error",
 					  [LOG_WARN] = "warn",
@@ -92,6 +100,12 @@ static const struct option_spec specs[] = {
 	 "When a conference ends: as its last participant leaves, when fewer than two are left, or "
 	 "as its "
 	 "creator leaves."},
+	{"conference.remove", OPTION_ENUM, AT(conference.remove), "creator", 0, 0, remove_words,
+	 "Who may take a participant out (REFER with method BYE): the conference's creator, anyone "
+	 "in it, or nobody. Everybody may take himself out."},
+	{"conference.dial_in", OPTION_ENUM, AT(conference.dial_in), "members", 0, 0, dial_in_words,
+	 "Who may join by an INVITE to the conference's URI. members: who was invited or was in "
+	 "before, so that a lost phone finds back; who was taken out is not let in."},
 	{"conference.replaces_fallback", OPTION_BOOL, AT(conference.replaces_fallback), "yes", 0, 0,
 	 NULL, "Whether one whose client knows no Replaces (420) is invited once more without it."},
 

@@ -7,6 +7,8 @@
 enum server_im_feature_tag { SERVER_IM_REQUIRE, SERVER_IM_ASSUME };
 enum server_participating_mode { SERVER_PROXY, SERVER_B2BUA };
 enum server_end_policy { SERVER_END_LAST, SERVER_END_BELOW_TWO, SERVER_END_CREATOR };
+enum server_remove_policy { SERVER_REMOVE_CREATOR, SERVER_REMOVE_ANYONE, SERVER_REMOVE_NOBODY };
+enum server_dial_in_policy { SERVER_DIAL_IN_MEMBERS, SERVER_DIAL_IN_ANYONE, SERVER_DIAL_IN_NOBODY };
 /* Bits of auth.algorithms. */
 enum server_auth_algorithm { SERVER_AUTH_SHA256 = 1 << 0, SERVER_AUTH_MD5 = 1 << 1 };
 
@@ -46,6 +48,8 @@ struct server_config {
 		uint32_t max;
 		uint64_t invite_timeout_ms;
 		uint32_t end_policy; /* enum server_end_policy */
+		uint32_t remove;     /* enum server_remove_policy */
+		uint32_t dial_in;    /* enum server_dial_in_policy */
 		bool replaces_fallback;
 	} conference;
 	struct {

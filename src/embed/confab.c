@@ -198,17 +198,30 @@ static int views_of(const char *const *uris, size_t n, struct view **out)
 	return 0;
 }
 
-int confab_call(struct confab *c, const char *const *uris, size_t n, uint32_t *conversation_out)
+int confab_call_with(struct confab *c, const char *const *uris, size_t n,
+		     const struct confab_call_options *o, uint32_t *conversation_out)
 {
-	struct view *v;
-	int rc = views_of(uris, n, &v);
+	struct client_call_options options = {0};
+	struct view *v = NULL;
+	int rc;
 
+	if (o)
+		options = (struct client_call_options){.conference = o->conference,
+						       .subject = view_str(o->subject),
+						       .contribution = view_str(o->contribution),
+						       .rejoin = view_str(o->rejoin)};
+	rc = n == 0 && options.rejoin.n ? 0 : views_of(uris, n, &v);
 	if (rc)
 		return rc;
-	rc = client_call(c->client, v, n, conversation_out, io_now_fresh_ms(&c->io));
+	rc = client_call_with(c->client, v, n, &options, conversation_out, io_now_fresh_ms(&c->io));
 	free(v);
 	rest(c);
 	return rc;
+}
+
+int confab_call(struct confab *c, const char *const *uris, size_t n, uint32_t *conversation_out)
+{
+	return confab_call_with(c, uris, n, NULL, conversation_out);
 }
 
 int confab_accept(struct confab *c, uint32_t conversation)
@@ -248,6 +261,19 @@ int confab_add(struct confab *c, uint32_t conversation, const char *const *uris,
 	if (rc)
 		return rc;
 	rc = client_add(c->client, conversation, v, n, io_now_fresh_ms(&c->io));
+	free(v);
+	rest(c);
+	return rc;
+}
+
+int confab_kick(struct confab *c, uint32_t conversation, const char *const *uris, size_t n)
+{
+	struct view *v;
+	int rc = views_of(uris, n, &v);
+
+	if (rc)
+		return rc;
+	rc = client_kick(c->client, conversation, v, n, io_now_fresh_ms(&c->io));
 	free(v);
 	rest(c);
 	return rc;

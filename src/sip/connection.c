@@ -211,6 +211,7 @@ void sip_conn_recv(struct sip_conn *c, struct view bytes, uint64_t now_ms)
 			timer_cancel(s->timers, &c->idle);
 		}
 		sip_stack_receive(s, message, &from, 0, NULL, now_ms);
+		sip_stack_settle(s, now_ms);
 		if (dead)
 			return;
 	}

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { LOCAL_SPARE = 64 };
+enum { LOCAL_SPARE = 64, LOCAL_TURNS = 8 };
 
 struct local_message {
 	struct list link;
@@ -281,6 +281,7 @@ void sip_stack_datagram(struct sip_stack *s, struct view bytes, const struct add
 	if (view_trim(bytes).n < 8)
 		return;
 	sip_stack_receive(s, bytes, &flow, 0, NULL, now_ms);
+	sip_stack_settle(s, now_ms);
 }
 
 static void local_deliver(void *ctx, uint64_t now_ms)
@@ -307,6 +308,12 @@ static void local_deliver(void *ctx, uint64_t now_ms)
 		sip_stack_receive(s, view_of(m->bytes, m->n), &from, 0, NULL, now_ms);
 		free(m);
 	}
+}
+
+void sip_stack_settle(struct sip_stack *s, uint64_t now_ms)
+{
+	for (int turn = 0; turn < LOCAL_TURNS && !list_empty(&s->local); turn++)
+		local_deliver(s, now_ms);
 }
 
 static int local_send(struct sip_stack *s, struct view bytes, uint64_t now_ms)

@@ -109,6 +109,10 @@ static inline bool sip_reliable(enum sip_transport t)
  * NULL for the standard one) to answer a request with instead of handing it on; 0. */
 void sip_stack_receive(struct sip_stack *s, struct view bytes, const struct sip_flow *from,
 		       int refuse, const char *reason, uint64_t now_ms);
+/* Hands over what is on its way inside the process, so that the next message from the wire cannot
+ * overtake what the one before it set in motion (a 2xx, and the request that its sender lets
+ * follow). Bounded. */
+void sip_stack_settle(struct sip_stack *s, uint64_t now_ms);
 /* Sends on a flow, opening a connection where needed; *conn_out (may be NULL) is the connection
  * used, NULL for UDP and LOCAL. E_IO, E_NOMEM. */
 int sip_stack_transmit(struct sip_stack *s, struct sip_flow *flow, struct view bytes,

@@ -67,7 +67,7 @@ static void test_R_3__a_server_asserts(void **state)
 	p.allow = VIEW(IM_ALLOW_FOCUS);
 	assert_written(im_write_initial, &p,
 		       "User-Agent: IM-serv/OMA1.0 Confab/" CONFAB_VERSION "\r\n"
-		       "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, SUBSCRIBE\r\n"
+		       "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, SUBSCRIBE, REFER\r\n"
 		       "Supported: replaces, norefersub\r\n"
 		       "P-Asserted-Identity: <sip:ann@example.com>\r\n");
 }
