@@ -74,10 +74,10 @@ def settled(c, n):
     return len(told) >= n and all(told.get(i) for i in range(n))
 
 
-def move(name, cut, rng, stage, each):
+def move(name, cut, rng, stage, each, bo_uri=BO, charles_uri=CHARLES):
     ann, bo, charles = (stage.client(n) for n in ("ann", "bo", "charles"))
     people = {"ann": ann, "bo": bo, "charles": charles}
-    chat = ann.chat(BO)
+    chat = ann.chat(bo_uri)
     ann.wait("open", conversation=chat)
     there = bo.wait("open")["conversation"]
     begin = time.monotonic() + 0.05
@@ -90,7 +90,7 @@ def move(name, cut, rng, stage, each):
         b.due(now)
         if not added and now >= add_at:
             added = True
-            ann.send(cmd="add", conversation=chat, users=[CHARLES])
+            ann.send(cmd="add", conversation=chat, users=[charles_uri])
         for c in people.values():
             c.pump(0)
         if cut and not broke and added:

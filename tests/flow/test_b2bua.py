@@ -6,7 +6,7 @@ import random
 import subprocess
 
 from moving import EACH, SEED, move, side_by_side
-from stage import BIN, DOMAIN, Cases, Stage, expect, read_trace
+from stage import BIN, DOMAIN, Cases, Stage, expect, free_ports, read_trace
 
 BO = "sip:bo@example.com"
 
@@ -51,6 +51,35 @@ def moved(name, ann_mode, bo_mode, seed):
         move(name, None, random.Random(seed), stage, EACH)
 
 
+class TwoServers:
+    """Ann's server, and Bo's and Charles's: each is trusted by the other and serves a domain of its own."""
+
+    def __init__(self, ann_mode, bo_mode):
+        # The trust is by address, and both stand on one: phones therefore come from another.
+        ports = [free_ports(1), free_ports(1)]
+        self.first = Stage(users=("ann",), sip_port=ports[0], settings=(
+            f"participating.mode = {ann_mode}", f"sip.routes = second.example=127.0.0.1:{ports[1]}",
+            "sip.trusted = 127.0.0.1"))
+        self.second = Stage(users=("bo", "charles"), sip_port=ports[1], domain="second.example", settings=(
+            f"participating.mode = {bo_mode}", f"sip.routes = example.com=127.0.0.1:{ports[0]}",
+            "sip.trusted = 127.0.0.1"))
+
+    def client(self, name):
+        return (self.first if name == "ann" else self.second).client(name, host="127.0.0.2")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        for stage in (self.first, self.second):
+            stage.__exit__(kind, value, trace)
+
+
+def moved_between(name, ann_mode, bo_mode, seed):
+    with TwoServers(ann_mode, bo_mode) as servers:
+        move(name, None, random.Random(seed), servers, EACH, "sip:bo@second.example", "sip:charles@second.example")
+
+
 if __name__ == "__main__":
     cases = Cases()
     jobs = []
@@ -59,5 +88,7 @@ if __name__ == "__main__":
         cases.run(f"chat, originating {a}, terminating {b}", ["FL-1", "FL-3", "PF-9.1.2-2", "PF-9.1.2-3"], chat, a, b)
         jobs.append((f"move, originating {a}, terminating {b}", ["FL-2", "FL-3", "PF-X-1"], moved, f"{a} x {b}", a, b,
                      SEED + i))
+        jobs.append((f"move between two servers, originating {a}, terminating {b}", ["FL-2", "FL-3", "PF-X-1"],
+                     moved_between, f"two servers, {a} x {b}", a, b, SEED + i))
     side_by_side(cases, jobs, 2)
     cases.done()
