@@ -25,7 +25,8 @@ static int relay_open(void *ctx, uint64_t relay)
 	return 0;
 }
 
-static void relay_answer(void *ctx, uint64_t relay, enum b2bua_side side, const struct relay_end *end)
+static void relay_answer(void *ctx, uint64_t relay, enum b2bua_side side,
+			 const struct relay_end *end)
 {
 	struct confabd *d = ctx;
 	struct switch_seat_answer answer = {.remote_path = end->remote_path,
@@ -33,7 +34,8 @@ static void relay_answer(void *ctx, uint64_t relay, enum b2bua_side side, const 
 					    .accept_wrapped_types = end->accept_wrapped_types,
 					    .connect = end->connect};
 
-	switch_threads_seat_answer(d->switch_threads, shard_of(d, relay), seat_of(relay, side), &answer);
+	switch_threads_seat_answer(d->switch_threads, shard_of(d, relay), seat_of(relay, side),
+				   &answer);
 }
 
 static void relay_close(void *ctx, uint64_t relay)
@@ -62,9 +64,10 @@ bool confabd_relays_event(struct confabd *d, const struct switch_event *ev, uint
 		b2bua_relay_failed(d->b2bua, ev->conference, now_ms);
 		break;
 	case SWITCH_EV_SEAT_LOST:
-		log_line(&d->log.log, LOG_INFO, "confabd", "a relayed session lost a connection: %s",
-			 error_text(ev->error));
-		/* One that was there and went may still come back; its session timer says when not. */
+		log_line(&d->log.log, LOG_INFO, "confabd",
+			 "a relayed session lost a connection: %s", error_text(ev->error));
+		/* One that was there and went may still come back; its session timer says when not.
+		 */
 		if (ev->error != E_CLOSED)
 			b2bua_relay_lost(d->b2bua, ev->conference, now_ms);
 		break;

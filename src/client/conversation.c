@@ -195,6 +195,18 @@ int client_send(struct client *c, uint32_t conversation, struct view text, char 
 	return 0;
 }
 
+bool conversation_awaits(const struct leg *leg)
+{
+	LIST_EACH(l, next, &leg->conversation->outbox)
+	{
+		const struct outgoing *o = CONTAINER(l, struct outgoing, link);
+
+		if (o->leg == leg && o->confirmed)
+			return true;
+	}
+	return false;
+}
+
 void conversation_unconfirmed(struct conversation *v, struct leg *leg)
 {
 	LIST_EACH(l, next, &v->outbox)
@@ -203,8 +215,8 @@ void conversation_unconfirmed(struct conversation *v, struct leg *leg)
 
 		if (leg && o->leg != leg)
 			continue;
-		/* What its receiver answered 200 has arrived, with or without its report. */
-		if (!o->confirmed)
+		/* A 200 may be that of a relay: the word of a peer who sends reports is his report. */
+		if (!o->confirmed || (o->leg && o->leg->reports))
 			tell_sent(v, o->id, o->state == OUTGOING_WAITING ? CONFAB_SENT_FAILED
 									  : CONFAB_SENT_UNCONFIRMED,
 				  0, o->state == OUTGOING_WAITING ? "never sent" : "");
@@ -233,6 +245,7 @@ static void on_state(void *ctx, struct msrp_session *s, struct view message_id,
 		break;
 	case MSRP_MSG_DELIVERED:
 		tell_sent(v, id, CONFAB_SENT_DELIVERED, 0, "");
+		leg->reports = true;
 		if (o)
 			outgoing_free(o);
 		break;

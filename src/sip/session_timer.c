@@ -2,7 +2,9 @@
 
 #include "sip/write.h"
 
-enum { BYE_EARLY_S = 32 }; /* §10: the other side sends BYE so long before the end, or a third of the interval */
+enum {
+	BYE_EARLY_S = 32
+}; /* §10: the other side sends BYE so long before the end, or a third of the interval */
 
 static bool supports(const struct sip_msg *m)
 {

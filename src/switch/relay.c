@@ -1,12 +1,12 @@
 /*
  * The 1-1 relay: a conference of two seats whose frames are passed on to the other seat, chunk by
  * chunk and with nothing in them changed but the paths and the transaction id. Responses go
- * hop by hop (RFC 4975 §7.2), REPORTs end to end (§7.1.3). It knows no CPIM, gathers no message, and drops
- * no duplicates: to both sides it is as good as a wire.
+ * hop by hop (RFC 4975 §7.2), REPORTs end to end (§7.1.3). It knows no CPIM, gathers no message,
+ * and drops no duplicates: to both sides it is as good as a wire.
  *
- * The relay is slow when a receiver is slow: above a mark of unwritten bytes the sender's connection is
- * not read any further (SW-3). What is written and not answered does not count there, or
- * two sides who both wait for answers would stop each other for good.
+ * The relay is slow when a receiver is slow: above a mark of unwritten bytes the sender's
+ * connection is not read any further (SW-3). What is written and not answered does not count there,
+ * or two sides who both wait for answers would stop each other for good.
  */
 #include "switch/shard.h"
 
@@ -94,7 +94,8 @@ static bool is_ours(struct view line)
 	       view_starts_nocase(line, VIEW("Byte-Range:"));
 }
 
-/* The lines behind the start line that are not written anew. all: Message-ID and Byte-Range, too. */
+/* The lines behind the start line that are not written anew. all: Message-ID and Byte-Range, too.
+ */
 static int copy_lines(char *dst, size_t size, const struct msrp_head *h, bool all)
 {
 	struct view rest = h->raw;
@@ -126,8 +127,8 @@ int switch_relay_begin(struct switch_shard *s, struct inbound *in, const struct 
 	if (n < 0)
 		return 400;
 	memcpy(text + n, "\r\n", 2);
-	in->block = switch_inbound_head_block(s, in, view_of(text, (size_t)n + 2), in->start, in->end,
-					      in->total, room, &in->fields_at);
+	in->block = switch_inbound_head_block(s, in, view_of(text, (size_t)n + 2), in->start,
+					      in->end, in->total, room, &in->fields_at);
 	if (!in->block)
 		return 413;
 	in->body_at = in->block->n;
@@ -230,8 +231,8 @@ void switch_relay_gone(struct seat *seat, uint64_t now_ms)
 		switch_relay_over(seat, now_ms);
 		return;
 	}
-	/* The other side's session stays; its writer hears of each message what became of it. The owner may
-	 * still come back. */
+	/* The other side's session stays; its writer hears of each message what became of it. The
+	 * owner may still come back. */
 	seat->gone = true;
 	switch_delivery_fail_all(seat, 408, now_ms);
 	switch_seat_event(seat, SWITCH_EV_SEAT_LOST, E_CLOSED);
@@ -262,6 +263,16 @@ static bool may_say_more(const struct seat *seat)
 	return seat->conn || (seat->state == SEAT_DOWN && !seat->gone);
 }
 
+/* Who is cut off just now is not waited for as long as otherwise. */
+static void hurry(struct seat *seat, uint64_t now_ms)
+{
+	if (seat->state != SEAT_DOWN || seat->gone)
+		return;
+	seat->give_up_ms = now_ms + RELAY_BACK_MS;
+	if (!seat->active)
+		timer_arm(seat->shard->timers, &seat->timer, seat->give_up_ms);
+}
+
 void switch_relay_close(struct switch_shard *s, switch_conference_id id, uint64_t now_ms)
 {
 	struct conference *conf = switch_conference_find(s, id);
@@ -272,6 +283,8 @@ void switch_relay_close(struct switch_shard *s, switch_conference_id id, uint64_
 	if (conf->n < 2 || (!may_say_more(conf->seat[0]) && !may_say_more(conf->seat[1]))) {
 		switch_relay_over(conf->seat[0], now_ms);
 	} else {
+		hurry(conf->seat[0], now_ms);
+		hurry(conf->seat[1], now_ms);
 		timer_init(&conf->timer, close_late, conf);
 		timer_arm(s->timers, &conf->timer, now_ms + RELAY_DRAIN_MS);
 	}

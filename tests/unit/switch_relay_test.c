@@ -389,6 +389,18 @@ static void test_move_4__closing_drains_what_the_last_writer_had(void **state)
 	assert_int_equal(n.conferences, 0);
 }
 
+static void test_move_4__closing_waits_a_second_for_one_who_is_cut_off(void **state)
+{
+	(void)state;
+	phone_cut(ann);
+	world_advance(&w, 50);
+	switch_relay_close(w.shard[0].s, 7, w.now);
+	world_advance(&w, 900);
+	assert_non_null(bo->conn);
+	world_advance(&w, 200);
+	assert_true(bo->closed);
+}
+
 static void test_PF_9_1_2_2__closing_ends_by_itself(void **state)
 {
 	struct switch_counts n;
@@ -459,6 +471,7 @@ int main(void)
 		IN(test_SW_4__two_who_can_only_connect_are_served),
 		IN(test_SW_4__the_relay_connects_to_one_who_waits_and_does_so_again),
 		IN(test_move_4__closing_drains_what_the_last_writer_had),
+		IN(test_move_4__closing_waits_a_second_for_one_who_is_cut_off),
 		IN(test_PF_9_1_2_2__closing_ends_by_itself),
 		IN(test_PF_9_1_2_2__closing_before_anybody_came),
 		IN(test_PF_9_1_2_2__a_mute_receiver_costs_no_more_than_the_cap),

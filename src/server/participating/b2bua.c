@@ -213,7 +213,8 @@ static void on_cancel(void *ctx, struct sip_server_tx *tx, const struct sip_msg 
 	if (call->far) {
 		buf_reset(reason);
 		sip_write_copy(reason, m, SIP_H_REASON);
-		sip_client_tx_cancel(call->far, buf_ok(reason) ? buf_view(reason) : VIEW(""), now_ms);
+		sip_client_tx_cancel(call->far, buf_ok(reason) ? buf_view(reason) : VIEW(""),
+				     now_ms);
 	} else {
 		call_refuse(call, 487, NULL, VIEW(""), now_ms);
 	}
@@ -244,8 +245,9 @@ static char *identity_line(struct inbound *r)
 	if (r->trusted && sip_msg_has(r->m, SIP_H_P_ASSERTED_IDENTITY))
 		sip_write_copy(&b, r->m, SIP_H_P_ASSERTED_IDENTITY);
 	else if (r->who.asserted)
-		sip_write_fieldf(&b, "P-Asserted-Identity", "%.*s%s<%.*s>", VIEW_ARG(r->who.display),
-				 r->who.display.n ? " " : "", VIEW_ARG(r->who.uri));
+		sip_write_fieldf(&b, "P-Asserted-Identity", "%.*s%s<%.*s>",
+				 VIEW_ARG(r->who.display), r->who.display.n ? " " : "",
+				 VIEW_ARG(r->who.uri));
 	buf_putc(&b, '\0');
 	line = buf_take(&b, &n);
 	buf_fini(&b);
@@ -304,8 +306,8 @@ static struct b2bua_call *call_new(struct inbound *r, enum b2bua_role role)
 	return call;
 }
 
-/* What cannot be carried through here (100rel: its PRACK would be ours to answer), and sessions whose
- * parameters do not fit. False: refused. */
+/* What cannot be carried through here (100rel: its PRACK would be ours to answer), and sessions
+ * whose parameters do not fit. False: refused. */
 static bool acceptable(struct b2bua_call *call, const struct sip_msg *m, uint64_t now_ms)
 {
 	struct b2bua_media media;

@@ -1,11 +1,12 @@
 /*
- * The participating function in the media path (clauses 9.1.2 and 9.2), pure: a B2BUA for one session of a
- * served user. Its near side faces the originator, its far side the callee.
+ * The participating function in the media path (clauses 9.1.2 and 9.2), pure: a B2BUA for one
+ * session of a served user. Its near side faces the originator, its far side the callee.
  *
- * Call-ID and both tags are the same on its two sides, so that Replaces names the same dialog from end to end
- * (PF-X-1), and each fork of the far side is a dialog of its own on the near one. What tells the sides apart is the
- * parameter `pf` of the Contact that each of them was given: so two sides of one Call-ID never meet in a
- * table, also with the originating and the terminating function in one process.
+ * Call-ID and both tags are the same on its two sides, so that Replaces names the same dialog from
+ * end to end (PF-X-1), and each fork of the far side is a dialog of its own on the near one. What
+ * tells the sides apart is the parameter `pf` of the Contact that each of them was given: so two
+ * sides of one Call-ID never meet in a table, also with the originating and the terminating
+ * function in one process.
  *
  * All that it sends goes by the core of this process, which knows where phones and peers are.
  */
@@ -25,10 +26,12 @@ struct relay_end {
 	bool connect; /* the relay connects */
 };
 
-/* The MSRP relay (switch/relay.c), seen from here. Calls return at once; b2bua_relay_ready or _failed answers open. */
+/* The MSRP relay (switch/relay.c), seen from here. Calls return at once; b2bua_relay_ready or
+ * _failed answers open. */
 struct relay_broker {
 	int (*open)(void *ctx, uint64_t relay);
-	void (*answer)(void *ctx, uint64_t relay, enum b2bua_side side, const struct relay_end *end);
+	void (*answer)(void *ctx, uint64_t relay, enum b2bua_side side,
+		       const struct relay_end *end);
 	void (*close)(void *ctx, uint64_t relay);
 	void *ctx;
 };
@@ -45,8 +48,8 @@ struct b2bua *b2bua_new(const struct b2bua_config *cfg, struct core *core,
 			const struct relay_broker *broker);
 void b2bua_free(struct b2bua *b);
 
-/* True when a B2BUA can serve it: an INVITE that offers a session. One without an offer has no media to be in
- * the path of, and is left to the proxy. */
+/* True when a B2BUA can serve it: an INVITE that offers a session. One without an offer has no
+ * media to be in the path of, and is left to the proxy. */
 bool b2bua_can_serve(const struct sip_msg *invite);
 /* Takes an initial INVITE and answers it in the end. */
 void b2bua_invite(struct inbound *r, enum b2bua_role role);
@@ -57,8 +60,8 @@ void b2bua_request(struct inbound *r);
 void b2bua_ack(struct inbound *r);
 
 /* What the relay tells. Unknown ids are ignored. paths live during the call. */
-void b2bua_relay_ready(struct b2bua *b, uint64_t relay, struct view near_path,
-		       struct view far_path, uint64_t now_ms);
+void b2bua_relay_ready(struct b2bua *b, uint64_t relay, struct view near_path, struct view far_path,
+		       uint64_t now_ms);
 void b2bua_relay_failed(struct b2bua *b, uint64_t relay, uint64_t now_ms);
 /* A side never connected: the session is ended on both sides. */
 void b2bua_relay_lost(struct b2bua *b, uint64_t relay, uint64_t now_ms);

@@ -1,4 +1,5 @@
-/* The initial INVITE on the far side, and its answers on the near one (PF-9.1.1, PF-9.1.2-2, -4, -6, PF-9.2). */
+/* The initial INVITE on the far side, and its answers on the near one (PF-9.1.1, PF-9.1.2-2, -4,
+ * -6, PF-9.2). */
 #include "server/participating/b2bua_state.h"
 
 #include "base/error.h"
@@ -153,8 +154,7 @@ static void pass_success(struct b2bua_call *call, struct b2bua_dialog *d, const 
 		return;
 	if (!d->answer) {
 		/* The route set is that of the 2xx (RFC 3261 §13.2.2.4). */
-		if (call_invitation(call, &invite) ||
-		    leg_learn(&d->leg[B2BUA_FAR], m, true, true))
+		if (call_invitation(call, &invite) || leg_learn(&d->leg[B2BUA_FAR], m, true, true))
 			return;
 		d->confirmed = true;
 		sdp = answer_media(call, d, m, &invite);
@@ -177,8 +177,8 @@ static void pass_success(struct b2bua_call *call, struct b2bua_dialog *d, const 
 static bool has_session(const struct b2bua_call *call)
 {
 	LIST_EACH(l, tmp, &call->dialogs)
-		if (CONTAINER(l, struct b2bua_dialog, link)->confirmed)
-			return true;
+	if (CONTAINER(l, struct b2bua_dialog, link)->confirmed)
+		return true;
 	return false;
 }
 

@@ -1,7 +1,7 @@
 /*
- * Session descriptions through the B2BUA (PF-9.1.2-2, PF-9.1.2-4): line by line, with our address, port and path in
- * place of the phone's, and everything else of the MSRP stream as the phone said it. Other streams have
- * no relay here and are refused by port 0 (RFC 3264 §6).
+ * Session descriptions through the B2BUA (PF-9.1.2-2, PF-9.1.2-4): line by line, with our address,
+ * port and path in place of the phone's, and everything else of the MSRP stream as the phone said
+ * it. Other streams have no relay here and are refused by port 0 (RFC 3264 §6).
  */
 #include "server/participating/b2bua_state.h"
 

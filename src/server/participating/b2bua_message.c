@@ -1,6 +1,7 @@
 /*
- * Messages as they go from one side of the B2BUA to the other: a user agent's own fields (Via, Contact,
- * Route, CSeq, Allow, Supported, Server …) are ours, all others go through (RFC 7092 §3.1).
+ * Messages as they go from one side of the B2BUA to the other: a user agent's own fields (Via,
+ * Contact, Route, CSeq, Allow, Supported, Server …) are ours, all others go through (RFC 7092
+ * §3.1).
  */
 #include "server/participating/b2bua_state.h"
 
@@ -9,7 +10,7 @@
 enum { HOPS_DEFAULT = 70 };
 
 static const struct view methods[] = {
-	{"INVITE", 6}, {"ACK", 3},    {"BYE", 3},     {"CANCEL", 6}, {"OPTIONS", 7}, {"INFO", 4},
+	{"INVITE", 6}, {"ACK", 3},     {"BYE", 3},   {"CANCEL", 6}, {"OPTIONS", 7},  {"INFO", 4},
 	{"UPDATE", 6}, {"MESSAGE", 7}, {"REFER", 5}, {"NOTIFY", 6}, {"SUBSCRIBE", 9}};
 
 static bool is_own_realm(const struct b2bua *b, struct view value)
@@ -104,8 +105,8 @@ void message_put_abilities(struct b2bua *b, const struct sip_msg *m)
 
 static bool is_of_binding(struct view name)
 {
-	static const char *const own[] = {"expires", "q", "+sip.instance", "reg-id", "pub-gruu",
-					  "temp-gruu"};
+	static const char *const own[] = {"expires", "q",	 "+sip.instance",
+					  "reg-id",  "pub-gruu", "temp-gruu"};
 
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
 		if (view_eq_nocase(name, view_str(own[i])))
@@ -113,7 +114,8 @@ static bool is_of_binding(struct view name)
 	return false;
 }
 
-/* PF-9.1.1-5: our address with the feature tag; what the peer's Contact says of it (isfocus) stays. */
+/* PF-9.1.1-5: our address with the feature tag; what the peer's Contact says of it (isfocus) stays.
+ */
 static void put_contact_params(struct b2bua *b, struct view params)
 {
 	struct view rest = params, name, value;
@@ -137,7 +139,8 @@ void message_put_contact(struct b2bua_call *call, enum b2bua_side to, const stru
 	char host[ADDR_TEXT_MAX];
 	struct sip_uri uri;
 
-	/* The conference's URI is what people know it by: it is kept, and led through here by its parameter. */
+	/* The conference's URI is what people know it by (R-9): it is kept, and led through here by
+	 * its parameter. */
 	if (sip_param(params, VIEW("isfocus"), NULL) && view_find(target, '?', 0) == target.n) {
 		buf_putf(&b->out, "Contact: <%.*s;pf=%s%c>", VIEW_ARG(target), call->token,
 			 to == B2BUA_NEAR ? 'n' : 'f');
@@ -187,7 +190,8 @@ void message_answer_head(struct b2bua_call *call, const struct sip_msg *request,
 
 	buf_reset(&b->out);
 	sip_write_status_line(&b->out, status, reason);
-	/* A phone that faces us comes back by the transport it came on, whatever the Contact says. */
+	/* A phone that faces us comes back by the transport it came on, whatever the Contact says.
+	 */
 	if (record && record->transport != SIP_LOCAL && status < 300)
 		buf_putf(&b->out, "Record-Route: <sip:%s%s;lr>\r\n",
 			 addr_text(sip_stack_sent_by(b->stack, record->transport,

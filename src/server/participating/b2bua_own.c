@@ -9,6 +9,8 @@
 
 enum { GLARE_MS = 2100 };
 
+#define GONE(cause) "SIP;cause=" cause ";text=\"The Other Side Is Gone\""
+
 static void begin(struct b2bua_pass *p, struct view method)
 {
 	enum b2bua_side to = other_side(p->from);
@@ -46,7 +48,8 @@ static void refreshed(struct b2bua_pass *p, const struct sip_msg *m, uint64_t no
 		media_tell(d->call, to, &media, negotiate_offerer_connects(media.msrp->msrp.setup));
 }
 
-static void on_response(void *ctx, struct sip_client_tx *tx, const struct sip_msg *m, uint64_t now_ms)
+static void on_response(void *ctx, struct sip_client_tx *tx, const struct sip_msg *m,
+			uint64_t now_ms)
 {
 	struct b2bua_pass *p = ctx;
 	struct b2bua_dialog *d = p->dialog;
@@ -59,7 +62,7 @@ static void on_response(void *ctx, struct sip_client_tx *tx, const struct sip_ms
 	if (p->method == SIP_INVITE && m->status < 300)
 		refreshed(p, m, now_ms);
 	else if (p->method == SIP_INVITE && (m->status == 481 || m->status == 408))
-		dialog_hang_up(d, "SIP;cause=481;text=\"The Other Side Is Gone\"", now_ms);
+		dialog_hang_up(d, m->status == 481 ? GONE("481") : GONE("408"), now_ms);
 	else if (p->method == SIP_INVITE)
 		session_timer_again(&d->leg[other_side(p->from)].timer, GLARE_MS, now_ms);
 	p->open = false;
@@ -76,7 +79,7 @@ static void on_failed(void *ctx, struct sip_client_tx *tx, int error, uint64_t n
 	call_hold(call);
 	p->open = false;
 	if (p->method == SIP_INVITE)
-		dialog_hang_up(p->dialog, "SIP;cause=408;text=\"The Other Side Is Gone\"", now_ms);
+		dialog_hang_up(p->dialog, GONE("408"), now_ms);
 	call_release(call);
 }
 
@@ -95,7 +98,8 @@ static void on_gone(void *ctx, struct sip_client_tx *tx)
 static const struct sip_client_handler handler = {
 	.on_response = on_response, .on_failed = on_failed, .on_gone = on_gone};
 
-static struct b2bua_pass *own_new(struct b2bua_dialog *d, enum b2bua_side to, enum sip_method method)
+static struct b2bua_pass *own_new(struct b2bua_dialog *d, enum b2bua_side to,
+				  enum sip_method method)
 {
 	struct b2bua_pass *p = pass_new(d, other_side(to), method);
 
@@ -106,17 +110,30 @@ static struct b2bua_pass *own_new(struct b2bua_dialog *d, enum b2bua_side to, en
 	return p;
 }
 
+/* An INVITE is open on that side: one that passes through is on both. */
+static bool is_busy(const struct b2bua_dialog *d, enum b2bua_side side)
+{
+	LIST_EACH(l, tmp, &d->passes)
+	{
+		const struct b2bua_pass *p = CONTAINER(l, struct b2bua_pass, link);
+
+		if (p->method == SIP_INVITE && p->open && !(p->own && p->from == side))
+			return true;
+	}
+	return false;
+}
+
 void pass_refresh(struct b2bua_leg *leg, uint64_t now_ms)
 {
 	struct b2bua_dialog *d = leg->dialog;
 	struct b2bua_call *call = d->call;
 	struct b2bua *b = call->b;
-	enum b2bua_side to = leg == &d->leg[B2BUA_FAR] ? B2BUA_FAR : B2BUA_NEAR, busy;
+	enum b2bua_side to = leg == &d->leg[B2BUA_FAR] ? B2BUA_FAR : B2BUA_NEAR;
 	struct sip_msg invite;
 	struct b2bua_pass *p;
 
 	/* A re-INVITE that is under way renews the terms by itself. */
-	if (pass_invite_open(d, &busy) || !call->sdp[to] || call_invitation(call, &invite) ||
+	if (is_busy(d, to) || !call->sdp[to] || call_invitation(call, &invite) ||
 	    !(p = own_new(d, to, SIP_INVITE))) {
 		session_timer_again(&leg->timer, GLARE_MS, now_ms);
 		return;

@@ -96,8 +96,8 @@ static void start_timers(struct b2bua_pass *p, const struct sip_msg *m, uint64_t
 }
 
 /* A 2xx to an INVITE or UPDATE: Contacts, session timers, media. */
-static struct view renew(struct b2bua_pass *p, const struct sip_msg *m, const struct sip_msg *request,
-			 uint64_t now_ms)
+static struct view renew(struct b2bua_pass *p, const struct sip_msg *m,
+			 const struct sip_msg *request, uint64_t now_ms)
 {
 	struct b2bua_dialog *d = p->dialog;
 	struct b2bua_call *call = d->call;
@@ -150,7 +150,8 @@ static bool ends_dialog(const struct b2bua_pass *p, unsigned status)
 	       (makes_terms(p->method) && (status == 481 || status == 408));
 }
 
-static void first_final(struct b2bua_pass *p, const struct sip_msg *m, const struct sip_msg *request)
+static void first_final(struct b2bua_pass *p, const struct sip_msg *m,
+			const struct sip_msg *request)
 {
 	struct b2bua_dialog *d = p->dialog;
 	struct b2bua *b = d->call->b;
@@ -165,7 +166,8 @@ static void first_final(struct b2bua_pass *p, const struct sip_msg *m, const str
 	p->answer_n = b->out.n;
 }
 
-static void on_response(void *ctx, struct sip_client_tx *tx, const struct sip_msg *m, uint64_t now_ms)
+static void on_response(void *ctx, struct sip_client_tx *tx, const struct sip_msg *m,
+			uint64_t now_ms)
 {
 	struct b2bua_pass *p = ctx;
 	struct b2bua_dialog *d = p->dialog;
@@ -176,13 +178,13 @@ static void on_response(void *ctx, struct sip_client_tx *tx, const struct sip_ms
 	(void)tx;
 	call_hold(call);
 	if (p->in && p->answer) {
-		(void)sip_server_tx_respond(p->in, view_of(p->answer, p->answer_n), m->status, now_ms);
+		(void)sip_server_tx_respond(p->in, view_of(p->answer, p->answer_n), m->status,
+					    now_ms);
 	} else if (p->in && sip_server_tx_request(p->in, &request) == 0) {
 		compose_answer(p, m, &request, now_ms);
 		if (m->status >= 200)
 			first_final(p, m, &request);
-		if (!buf_ok(out) ||
-		    sip_server_tx_respond(p->in, buf_view(out), m->status, now_ms))
+		if (!buf_ok(out) || sip_server_tx_respond(p->in, buf_view(out), m->status, now_ms))
 			core_answer_at_least(p->in, m->status, now_ms);
 	}
 	if (m->status >= 200) {
@@ -258,7 +260,8 @@ static void put_identity(struct inbound *r, bool keep)
 				 VIEW_ARG(r->who.uri));
 }
 
-static void compose_request(struct inbound *r, struct b2bua_pass *p, const struct b2bua_media *media)
+static void compose_request(struct inbound *r, struct b2bua_pass *p,
+			    const struct b2bua_media *media)
 {
 	struct b2bua_dialog *d = p->dialog;
 	enum b2bua_side to = other_side(p->from);

@@ -6,7 +6,12 @@
 #include "server/participating/b2bua.h"
 #include "sip/session_timer.h"
 
-enum { B2BUA_TOKEN_CHARS = 20, B2BUA_DIALOGS_MAX = 16, B2BUA_PASSES_MAX = 64, RELAY_PATH_MAX = 256 };
+enum {
+	B2BUA_TOKEN_CHARS = 20,
+	B2BUA_DIALOGS_MAX = 16,
+	B2BUA_PASSES_MAX = 64,
+	RELAY_PATH_MAX = 256
+};
 
 struct b2bua {
 	struct b2bua_config cfg; /* its views are our own copies */
@@ -23,13 +28,14 @@ struct b2bua {
 /* One side of a dialog: a user agent's end (RFC 3261 §12). */
 struct b2bua_leg {
 	struct b2bua_dialog *dialog;
-	char *target; /* the Contact that its peer gave */
+	char *target;  /* the Contact that its peer gave */
 	char *contact; /* header parameters of that */
-	char *routes; /* Route values in sending order, comma-joined */
-	char *allow;  /* as the peer has it; NULL: not said */
+	char *routes;  /* Route values in sending order, comma-joined */
+	char *allow;   /* as the peer has it; NULL: not said */
 	uint32_t local_seq, remote_seq;
 	bool has_remote_seq;
-	uint32_t invite_in, invite_out; /* its last INVITE's number, and that on the other side: for the ACK */
+	uint32_t invite_in,
+		invite_out; /* its last INVITE's number, and that on the other side: for the ACK */
 	struct session_timer timer;
 };
 
@@ -55,9 +61,9 @@ struct b2bua_pass {
 	enum sip_method method;
 	struct sip_server_tx *in; /* NULL: ours, or answered and gone */
 	struct sip_client_tx *out;
-	uint32_t seq; /* on the way out */
-	bool own, open; /* open: no final answer yet */
-	bool offered;	/* the request had a session description */
+	uint32_t seq;		    /* on the way out */
+	bool own, open;		    /* open: no final answer yet */
+	bool offered;		    /* the request had a session description */
 	struct session_terms terms; /* of the side it came from */
 	char *answer;
 	size_t answer_n;
@@ -80,10 +86,10 @@ struct b2bua_call {
 	uint32_t far_expires_s, far_seq;
 	uint64_t relay; /* 0: none (any more) */
 	bool relay_up;
-	char path[2][RELAY_PATH_MAX];	/* of our ends */
-	char *remote_path[2];		/* of the two phones, as the relay knows them */
+	char path[2][RELAY_PATH_MAX]; /* of our ends */
+	char *remote_path[2];	      /* of the two phones, as the relay knows them */
 	bool connects[2];
-	char *sdp[2];			/* the last that was sent to each, for a refresh */
+	char *sdp[2];		    /* the last that was sent to each, for a refresh */
 	struct b2bua_dialog *media; /* whose media the relay carries */
 	struct list dialogs;
 	unsigned n_dialogs;
@@ -140,7 +146,8 @@ void message_put_contact(struct b2bua_call *call, enum b2bua_side to, const stru
 void message_put_abilities(struct b2bua *b, const struct sip_msg *m);
 /* Body of m with its session description (when it has one) as `sdp`, then the end. */
 void message_put_body(struct b2bua *b, const struct sip_msg *m, struct view sdp);
-/* Status line, dialog fields and Record-Route of an answer to the near INVITE or to a request inside a dialog. */
+/* Status line, dialog fields and Record-Route of an answer to the near INVITE or to a request
+ * inside a dialog. */
 void message_answer_head(struct b2bua_call *call, const struct sip_msg *request, int status,
 			 const char *reason, struct view tag, const struct sip_flow *record);
 /* Request line, Route, Max-Forwards of a request to that side of a dialog. */

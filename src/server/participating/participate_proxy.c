@@ -20,9 +20,9 @@ static bool wants_media_path(const struct inbound *r, const struct core_user *us
 /* PF-9.1.2-1 for either side, unless it was made already. */
 static enum participation check(struct inbound *r, const struct core_user *user, bool checked)
 {
-	struct participate_policy policy = {
-		.assume_tag = checked || participate_assumes(r->c, user),
-		.media_path = wants_media_path(r, user)};
+	struct participate_policy policy = {.assume_tag =
+						    checked || participate_assumes(r->c, user),
+					    .media_path = wants_media_path(r, user)};
 	struct participate_decision decision;
 
 	participate_decide(r->m, &policy, &decision);

@@ -1,7 +1,7 @@
 /*
- * The participating function on the way of a request through the core (clauses 9.1.2 and 9.2): the check, and the
- * choice between proxy and B2BUA. As a proxy it changes nothing in the request (R-13) and keeps nothing per
- * session: the core's proxy record-routes it.
+ * The participating function on the way of a request through the core (clauses 9.1.2 and 9.2): the
+ * check, and the choice between proxy and B2BUA. As a proxy it changes nothing in the request
+ * (R-13) and keeps nothing per session: the core's proxy record-routes it.
  */
 #ifndef CONFAB_SERVER_PARTICIPATING_PARTICIPATE_PROXY_H
 #define CONFAB_SERVER_PARTICIPATING_PARTICIPATE_PROXY_H
@@ -18,8 +18,8 @@ enum participation {
  */
 bool participate_assumes(const struct core *c, const struct core_user *user);
 /* The originating side, for a sender who is a user here. to_function: the request is for a local
- * user agent (PF-9.1.1-8: a REFER to one is the controlling function's alone), whose switch is in the media path
- * anyway. */
+ * user agent (PF-9.1.1-8: a REFER to one is the controlling function's alone), whose switch is in
+ * the media path anyway. */
 enum participation participate_originating(struct inbound *r, bool to_function);
 /* The terminating side, for a Request-URI that is a user here. A sender who is served here as well
  * had his check, and what was assumed for him is not asked for again. */
