@@ -1,5 +1,5 @@
-/* The switch as the focus sees it: seats are asked of a thread, and its answers come back as events on the SIP
- * loop. */
+/* The switch as the focus sees it: seats are asked of a thread, and its answers come back as events
+ * on the SIP loop. */
 #include "confabd.h"
 
 #include "base/error.h"
@@ -8,8 +8,8 @@
 
 enum { SEATS_MAX = 1024 };
 
-/* Conference ids are handed out one by one: they spread over the threads by themselves, and every later call finds the same
- * thread again without a table. */
+/* Conference ids are handed out one by one: they spread over the threads by themselves, and every
+ * later call finds the same thread again without a table. */
 static unsigned shard_of(const struct confabd *d, uint64_t conference)
 {
 	return (unsigned)(conference % switch_threads_count(d->switch_threads));
@@ -31,8 +31,8 @@ static int seats_open(void *ctx, uint64_t request, uint64_t conference, struct v
 						      .uri = seat[i].uri,
 						      .display = seat[i].display,
 						      .held = seat[i].held};
-	switch_threads_seats_open(d->switch_threads, shard_of(d, conference), request, conference, uri, list,
-				  n);
+	switch_threads_seats_open(d->switch_threads, shard_of(d, conference), request, conference,
+				  uri, list, n);
 	free(list);
 	return 0;
 }
@@ -85,7 +85,8 @@ static void seats_ready(struct confabd *d, const struct switch_event *ev, uint64
 		controlling_seats_ready(d->controlling, ev->request, ev->conference, seat, path,
 					ev->n_seats, now_ms);
 	else
-		controlling_seats_failed(d->controlling, ev->request, ev->conference, E_NOMEM, now_ms);
+		controlling_seats_failed(d->controlling, ev->request, ev->conference, E_NOMEM,
+					 now_ms);
 	free(seat);
 	free(path);
 }
@@ -103,7 +104,8 @@ static void on_event(void *ctx, unsigned shard, const struct switch_event *ev)
 		seats_ready(d, ev, now_ms);
 		break;
 	case SWITCH_EV_SEATS_FAILED:
-		controlling_seats_failed(d->controlling, ev->request, ev->conference, ev->error, now_ms);
+		controlling_seats_failed(d->controlling, ev->request, ev->conference, ev->error,
+					 now_ms);
 		break;
 	case SWITCH_EV_SEAT_LOST:
 		controlling_seat_lost(d->controlling, ev->conference, ev->seat, now_ms);
@@ -131,9 +133,11 @@ int confabd_seats_start(struct confabd *d)
 			  .rebind_grace_ms = d->cfg.msrp.rebind_grace_ms,
 			  .bind_timeout_ms = 30000,
 			  .max_conns = d->cfg.msrp.max_connections,
-			  .max_conferences = (size_t)d->cfg.conference.max + d->cfg.msrp.max_connections,
-			  .max_seats = (size_t)d->cfg.conference.max * d->cfg.conference.max_members +
-				       2 * (size_t)d->cfg.msrp.max_connections,
+			  .max_conferences =
+				  (size_t)d->cfg.conference.max + d->cfg.msrp.max_connections,
+			  .max_seats =
+				  (size_t)d->cfg.conference.max * d->cfg.conference.max_members +
+				  2 * (size_t)d->cfg.msrp.max_connections,
 			  .max_members = d->cfg.conference.max_members,
 			  .private_messages = true,
 			  .unix_ms_at_zero = io_wall_ms() - io_now_fresh_ms(&d->loop)},

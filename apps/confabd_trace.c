@@ -8,9 +8,10 @@ void confabd_trace_sip(void *ctx, bool out, const struct sip_flow *flow, struct 
 
 	if (!d->trace || flow->transport == SIP_LOCAL)
 		return;
-	trace_write(d->trace, out ? '>' : '<', "sip", flow->transport == SIP_UDP ? "udp" : "tcp",
-		    addr_text(sip_stack_sent_by(d->stack, flow->transport, flow->remote.family), local),
-		    addr_text(&flow->remote, remote), bytes);
+	trace_write(
+		d->trace, out ? '>' : '<', "sip", flow->transport == SIP_UDP ? "udp" : "tcp",
+		addr_text(sip_stack_sent_by(d->stack, flow->transport, flow->remote.family), local),
+		addr_text(&flow->remote, remote), bytes);
 }
 
 void confabd_trace_msrp(void *ctx, unsigned shard, bool out, const struct addr *local,

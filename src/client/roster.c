@@ -97,7 +97,20 @@ static void tell_changes(struct conversation *v, const struct conference_info *b
 	}
 }
 
-static void apply(struct conversation *v, struct view xml)
+/* Did the peer of the chat that this conference grew from come along? */
+static void look_for_old_peer(struct conversation *v, uint64_t now_ms)
+{
+	for (size_t i = 0; v->old && i < v->roster.n_users; i++) {
+		const struct conference_user *u = &v->roster.users[i];
+
+		if (is_in(u))
+			split_look(v, u->entity, true, "", now_ms);
+		else if (is_out(u))
+			split_look(v, u->entity, false, how_text[u->endpoints[0].disconnection], now_ms);
+	}
+}
+
+static void apply(struct conversation *v, struct view xml, uint64_t now_ms)
 {
 	struct conference_info news = {0}, before = v->roster, held = {0};
 
@@ -109,6 +122,7 @@ static void apply(struct conversation *v, struct view xml)
 	if (conference_info_apply(&held, &news) == 0) {
 		v->roster = held;
 		tell_changes(v, &before);
+		look_for_old_peer(v, now_ms);
 		conference_info_free(&before);
 		if (v->who_wanted) {
 			v->who_wanted = false;
@@ -136,7 +150,7 @@ static void notified(void *ctx, struct sip_server_tx *tx, const struct sip_msg *
 	}
 	if (m->body.n &&
 	    sip_content_is(sip_msg_value(m, SIP_H_CONTENT_TYPE), VIEW("application/conference-info+xml")))
-		apply(v, m->body);
+		apply(v, m->body, now_ms);
 }
 
 static void on_response(void *ctx, struct sip_uac *uac, const struct sip_msg *m, uint64_t now_ms)
@@ -151,10 +165,15 @@ static void on_response(void *ctx, struct sip_uac *uac, const struct sip_msg *m,
 	v->subscribing = NULL;
 	if (m->status >= 300) {
 		sip_uac_detach(uac);
+		/* RFC 6665 §4.1.2.2: that subscription is over; a new one begins. */
+		if (m->status == 481)
+			v->subscribed = false;
 		timer_arm(q, &v->resubscribe,
 			  now_ms + (m->status == 481 || m->status == 408 ? AGAIN_MS : NEVER_KNOWN_MS));
 		return;
 	}
+	if (!v->subscribed)
+		sip_dialog_fini(&v->subscription); /* of the one before */
 	if (!v->subscribed && sip_msg_parse(sip_uac_request(uac), &request) == 0 &&
 	    sip_dialog_init_uac(&v->subscription, v->client->ua, &request, m, &owner, v) == 0)
 		v->subscribed = true;
@@ -240,5 +259,4 @@ void roster_end(struct conversation *v)
 		sip_uac_detach(v->subscribing);
 	v->subscribing = NULL;
 	sip_dialog_fini(&v->subscription);
-	conference_info_free(&v->roster);
 }

@@ -20,20 +20,15 @@ static void due(void *ctx, uint64_t now_ms)
 	timers_run(&c->timers, now_ms);
 }
 
-static void shutdown_done(struct confab *c)
-{
-	void (*done)(void *) = c->on_shutdown;
-
-	c->on_shutdown = NULL;
-	io_deadline_set(&c->shutdown_over, UINT64_MAX);
-	if (done)
-		done(c->shutdown_ctx);
-}
-
 static void shutdown_over(void *ctx, uint64_t now_ms)
 {
+	struct confab *c = ctx;
+	void (*done)(void *) = c->on_shutdown;
+
 	(void)now_ms;
-	shutdown_done(ctx);
+	c->on_shutdown = NULL;
+	if (done)
+		done(c->shutdown_ctx);
 }
 
 static void after_batch(void *ctx)
@@ -41,8 +36,10 @@ static void after_batch(void *ctx)
 	struct confab *c = ctx;
 
 	rest(c);
+	/* Said by the deadline: this hook runs right before the loop sleeps, and who is told may
+	 * wait for the loop to return. */
 	if (c->on_shutdown && client_idle(c->client))
-		shutdown_done(c);
+		io_deadline_set(&c->shutdown_over, io_now_ms(&c->io));
 }
 
 static void write_log(void *ctx, enum log_level level, const char *room, const char *text)

@@ -94,6 +94,8 @@ static int frame_session(struct msrp_conn *c)
 		rc = session_bind(s, c, &in->head);
 	else if (s->state == SESSION_CONNECTING)
 		msrp_session_open(s); /* it shares this connection, and the peer was quicker */
+	if (in->session && s->unheard)
+		msrp_session_heard(s);
 	if (rc)
 		in->session = NULL;
 	else if (!in->session)

@@ -46,22 +46,40 @@ void msrp_session_detach(struct msrp_session *s)
 	s->conn = NULL;
 }
 
-void msrp_session_open(struct msrp_session *s)
+enum { BIND_ANSWER_MS = 2000 };
+
+void msrp_session_heard(struct msrp_session *s)
 {
-	msrp_session_set_state(s, SESSION_OPEN);
-	if (s->active && list_empty(&s->unsent))
-		msrp_session_bind_send(s);
-	msrp_session_ready(s);
+	if (!s->unheard)
+		return;
+	s->unheard = false;
+	timer_cancel(s->agent->timers, &s->timer);
 	if (s->handler->on_open)
 		s->handler->on_open(s->ctx, s, s->agent->now_ms);
 	if (!s->dead)
 		msrp_session_settle(s);
 }
 
+/* Who connects has a session when the peer has taken it: he answers the empty SEND, or sends something himself. For
+ * peers who answer no empty SEND the wait is short. */
+void msrp_session_open(struct msrp_session *s)
+{
+	msrp_session_set_state(s, SESSION_OPEN);
+	s->unheard = true;
+	if (s->active && list_empty(&s->unsent)) {
+		msrp_session_bind_send(s);
+		timer_arm(s->agent->timers, &s->timer, s->agent->now_ms + BIND_ANSWER_MS);
+		return;
+	}
+	msrp_session_ready(s);
+	msrp_session_heard(s);
+}
+
 void msrp_session_down(struct msrp_session *s, int error)
 {
 	msrp_session_detach(s);
 	msrp_session_set_state(s, SESSION_DOWN);
+	s->unheard = false;
 	timer_cancel(s->agent->timers, &s->timer);
 	if (s->finishing)
 		s->finished = true;
@@ -77,6 +95,10 @@ static void session_timeout(void *session, uint64_t now_ms)
 	msrp_agent_enter(a, now_ms);
 	if (!s->conn) {
 		msrp_session_down(s, s->finished ? E_CLOSED : E_TIMEOUT);
+	} else if (s->state == SESSION_OPEN) {
+		msrp_session_heard(s);
+		if (!s->dead && s->conn)
+			msrp_conn_pump(s->conn);
 	} else if (s->state == SESSION_CONNECTING && s->conn->up) {
 		/* It shares a connection that was there already. */
 		msrp_session_open(s);
