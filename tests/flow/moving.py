@@ -74,6 +74,22 @@ def settled(c, n):
     return len(told) >= n and all(told.get(i) for i in range(n))
 
 
+CUTS = {
+    "undisturbed": None,
+    # who breaks what, after which event of whom
+    "Ann asks the factory: the direct connection": ("ann", "direct", "ann", "moving"),
+    "Bo is invited: the direct connection": ("bo", "direct", "bo", "moving"),
+    "Ann's seat opens: her seat": ("ann", "conference", "ann", "moved"),
+    "Bo's seat opens: his seat": ("bo", "conference", "bo", "moved"),
+    "Bo's seat opens: the direct connection": ("bo", "direct", "bo", "moved"),
+    "Charles comes in: his seat": ("charles", "conference", "charles", "open"),
+    "Charles is in: Ann's seat": ("ann", "conference", "ann", "joined"),
+    "Ann asks the factory: her SIP connection": ("ann", "sip", "ann", "moving"),
+    "Bo is invited: his SIP connection": ("bo", "sip", "bo", "moving"),
+    "Charles comes in: his SIP connection": ("charles", "sip", "charles", "open"),
+}
+
+
 def move(name, cut, rng, stage, each, bo_uri=BO, charles_uri=CHARLES):
     ann, bo, charles = (stage.client(n) for n in ("ann", "bo", "charles"))
     people = {"ann": ann, "bo": bo, "charles": charles}

@@ -5,7 +5,7 @@
 import random
 import subprocess
 
-from moving import EACH, SEED, move, side_by_side
+from moving import CUTS, EACH, SEED, move, side_by_side
 from stage import BIN, DOMAIN, Cases, Stage, expect, free_ports, read_trace
 
 BO = "sip:bo@example.com"
@@ -45,10 +45,10 @@ def chat(ann_mode, bo_mode):
         expect(len(ids) == 2, f"Call-ID and From tag are not the same on all sides: {ids}")
 
 
-def moved(name, ann_mode, bo_mode, seed):
+def moved(name, ann_mode, bo_mode, seed, cut=None):
     with Stage() as stage:
         modes(stage, ann=ann_mode, bo=bo_mode, charles=bo_mode)
-        move(name, None, random.Random(seed), stage, EACH)
+        move(name, cut, random.Random(seed), stage, EACH)
 
 
 class TwoServers:
@@ -90,5 +90,8 @@ if __name__ == "__main__":
                      SEED + i))
         jobs.append((f"move between two servers, originating {a}, terminating {b}", ["FL-2", "FL-3", "PF-X-1"],
                      moved_between, f"two servers, {a} x {b}", a, b, SEED + i))
-    side_by_side(cases, jobs, 2)
+    for i, (what, cut) in enumerate((w, c) for w, c in CUTS.items() if c):
+        jobs.append((f"move through two B2BUAs, cut when {what}", ["FL-3", "FL-10", "move-5"], moved,
+                     f"b2bua x b2bua, {what}", "b2bua", "b2bua", SEED + 100 + i, cut))
+    side_by_side(cases, jobs, 4)
     cases.done()

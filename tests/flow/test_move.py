@@ -4,23 +4,8 @@
 
 import random
 
-from moving import EACH, SEED, move, side_by_side, wire
+from moving import CUTS, EACH, SEED, move, side_by_side, wire
 from stage import Cases, Stage
-
-CUTS = {
-    "undisturbed": None,
-    # who breaks what, after which event of whom
-    "Ann asks the factory: the direct connection": ("ann", "direct", "ann", "moving"),
-    "Bo is invited: the direct connection": ("bo", "direct", "bo", "moving"),
-    "Ann's seat opens: her seat": ("ann", "conference", "ann", "moved"),
-    "Bo's seat opens: his seat": ("bo", "conference", "bo", "moved"),
-    "Bo's seat opens: the direct connection": ("bo", "direct", "bo", "moved"),
-    "Charles comes in: his seat": ("charles", "conference", "charles", "open"),
-    "Charles is in: Ann's seat": ("ann", "conference", "ann", "joined"),
-    "Ann asks the factory: her SIP connection": ("ann", "sip", "ann", "moving"),
-    "Bo is invited: his SIP connection": ("bo", "sip", "bo", "moving"),
-    "Charles comes in: his SIP connection": ("charles", "sip", "charles", "open"),
-}
 
 
 def run(name, cut, seed):
