@@ -193,8 +193,7 @@ static int user_mode(struct store *store, const struct command *command, struct 
 	for (int i = STORE_MODE_DEFAULT; i <= STORE_MODE_B2BUA; i++)
 		if (strcmp(command->words[3], mode_words[i]) == 0)
 			return user_failed(
-				store,
-				store_user_set_mode(store, name, domain, (enum store_mode)i),
+				store, store_user_set_mode(store, name, domain, (enum store_mode)i),
 				command->words[2]);
 	return complain(EXIT_USAGE, "%s is none of proxy, b2bua, default", command->words[3]);
 }
@@ -245,7 +244,11 @@ static int user_command(const struct command *command)
 		const char *verb;
 		int n_words;
 		unsigned open_flags;
-	} verbs[] = {{"add", 3, STORE_CREATE}, {"del", 3, 0}, {"im", 4, 0}, {"mode", 4, 0}, {"list", 2, 0}};
+	} verbs[] = {{"add", 3, STORE_CREATE},
+		     {"del", 3, 0},
+		     {"im", 4, 0},
+		     {"mode", 4, 0},
+		     {"list", 2, 0}};
 	const char *verb = command->n_words > 1 ? command->words[1] : "";
 	struct store *store;
 	char why[512];

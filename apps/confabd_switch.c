@@ -462,8 +462,8 @@ void switch_threads_seats_open(struct switch_threads *ts, unsigned shard, uint64
 	command_post(ts, shard, c);
 }
 
-void switch_threads_relay_open(struct switch_threads *ts, unsigned shard, switch_conference_id relay,
-			       const switch_seat_id seat[2])
+void switch_threads_relay_open(struct switch_threads *ts, unsigned shard,
+			       switch_conference_id relay, const switch_seat_id seat[2])
 {
 	struct command *c = command_new(ts, COMMAND_RELAY_OPEN, 2 * sizeof(*c->seats));
 

@@ -78,11 +78,12 @@ static const struct option_spec specs[] = {
 	 "The spelling of the tag that is sent. On receipt all known spellings are equal."},
 
 	{"participating.mode", OPTION_ENUM, AT(participating.mode), "proxy", 0, 0, mode_words,
-	 "proxy: 1-1 sessions run straight between the two. b2bua: sessions of a user of this server, "
+	 "proxy: 1-1 sessions run straight between the two. b2bua: sessions of a user of this "
+	 "server, "
 	 "begun by him or coming in for him, run through it, SIP and MSRP. A user can have another "
 	 "setting (confabctl)."},
-	{"participating.session_expires", OPTION_DURATION, AT(participating.session_expires_ms), "30m",
-	 90 * SECOND, DAY, NULL,
+	{"participating.session_expires", OPTION_DURATION, AT(participating.session_expires_ms),
+	 "30m", 90 * SECOND, DAY, NULL,
 	 "The session timer of sessions in b2bua mode (RFC 4028): in half of it each side is asked "
 	 "whether it is still there, and a session is ended when one is not."},
 

@@ -37,7 +37,15 @@ enum statement {
 };
 
 #define USER_COLUMNS "name, domain, realm, ha1_md5, ha1_sha256, im_feature_tag, mode"
-enum { COLUMN_NAME, COLUMN_DOMAIN, COLUMN_REALM, COLUMN_MD5, COLUMN_SHA256, COLUMN_IM, COLUMN_MODE };
+enum {
+	COLUMN_NAME,
+	COLUMN_DOMAIN,
+	COLUMN_REALM,
+	COLUMN_MD5,
+	COLUMN_SHA256,
+	COLUMN_IM,
+	COLUMN_MODE
+};
 
 static const char *const statement_text[] = {
 	[STATEMENT_ADD] = "INSERT INTO user (" USER_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)",
@@ -380,7 +388,7 @@ static void read_row(sqlite3_stmt *row, struct store_user *user)
 				       ? (enum store_im_feature_tag)im
 				       : STORE_IM_DEFAULT;
 	user->mode = mode == STORE_MODE_PROXY || mode == STORE_MODE_B2BUA ? (enum store_mode)mode
-								   : STORE_MODE_DEFAULT;
+									  : STORE_MODE_DEFAULT;
 }
 
 int store_user_find(struct store *store, struct view name, struct view domain,

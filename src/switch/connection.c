@@ -208,7 +208,8 @@ typedef void request_fn(struct switch_conn *c, struct seat *seat, const struct m
 static void on_report(struct switch_conn *c, struct seat *seat, const struct msrp_head *h,
 		      uint64_t now_ms)
 {
-	/* Never answered (RFC 4975 §7.1.2); forwarded by a relay, never by a conference (RFC 7701 §6.3). */
+	/* Never answered (RFC 4975 §7.1.2); forwarded by a relay, never by a conference (RFC 7701
+	 * §6.3). */
 	if (seat && seat->conn == c && seat->relay)
 		switch_relay_report(seat, h, now_ms);
 	else if (seat && seat->conn == c && h->has_status && h->status_ns == 0)

@@ -266,7 +266,8 @@ static void for_host(struct switch_shard *s, const struct switch_mail *mail, uin
 		break;
 	case MAIL_STOP:
 	case MAIL_GO:
-		c->stopped_by = mail->type == MAIL_STOP ? c->stopped_by | bit : c->stopped_by & ~bit;
+		c->stopped_by =
+			mail->type == MAIL_STOP ? c->stopped_by | bit : c->stopped_by & ~bit;
 		switch_conn_read_update(c);
 		break;
 	default:

@@ -295,9 +295,10 @@ static int begin_content(struct switch_conn *c, struct seat *seat, const struct 
 	int status;
 
 	if (seat->relay)
-		return switch_relay_begin(
-			c->shard, c->in, h,
-			size && size <= c->shard->cfg.chunk_whole_max ? (size_t)size : BODY_UNKNOWN);
+		return switch_relay_begin(c->shard, c->in, h,
+					  size && size <= c->shard->cfg.chunk_whole_max
+						  ? (size_t)size
+						  : BODY_UNKNOWN);
 	status = check_content(c, seat, h, c->in);
 	return status ? status : begin_gather(c, c->in, h, now_ms);
 }

@@ -114,8 +114,8 @@ static bool report(struct message *m)
 	if (m->relay)
 		(void)snprintf(comment, sizeof(comment), "%s", msrp_reason(m->status));
 	else
-		(void)snprintf(comment, sizeof(comment), "%u of %u receivers", (unsigned)m->n_failed,
-			       (unsigned)m->n_receivers);
+		(void)snprintf(comment, sizeof(comment), "%u of %u receivers",
+			       (unsigned)m->n_failed, (unsigned)m->n_receivers);
 	m->reported = true;
 	write_report(m->sender, view_of(m->id, m->id_n), m->relay ? m->start : 1, m->size, total,
 		     m->status, comment);

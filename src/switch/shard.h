@@ -43,8 +43,8 @@ enum {
 	DRAIN_MS = 2000,      /* a closed seat waits so long for answers */
 	RECONNECT_MS = 500,
 	RELAY_RECONNECT_MS = 100,
-	RELAY_DRAIN_MS = 7000, /* more than phones take for theirs */
-	RELAY_BACK_MS = 1000,  /* in that time a side that was cut off may be back */
+	RELAY_DRAIN_MS = 7000,	/* more than phones take for theirs */
+	RELAY_BACK_MS = 1000,	/* in that time a side that was cut off may be back */
 	CHUNK_IDLE_MS = 540000, /* RFC 7701 §6.1: on the order of a TCP timeout */
 	BLOCK_CLASSES = 10,	/* 512 bytes to 256 kB */
 };
@@ -396,8 +396,8 @@ void switch_fanout_stream(struct switch_shard *s, struct inbound *in, char flag,
 
 /* Makes a relay of a conference with two seats. */
 void switch_relay_link(struct conference *conf);
-/* Stops or goes on reading the sender's connection, as its peer can take more or not. leaving: the sender lets go of
- * the connection. */
+/* Stops or goes on reading the sender's connection, as its peer can take more or not. leaving: the
+ * sender lets go of the connection. */
 void switch_relay_gate(struct seat *sender, bool leaving);
 /* Back-pressure's books: d was queued for the seat, or is written (or given up). */
 void switch_relay_queued(struct seat *seat, struct delivery *d);

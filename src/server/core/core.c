@@ -60,7 +60,8 @@ static int copy_config(struct core *c, const struct core_config *cfg)
 	if (cfg->n_trusted)
 		memcpy(trusted, cfg->trusted, cfg->n_trusted * sizeof(*trusted));
 	for (size_t i = 0; i < cfg->n_routes; i++)
-		routes[i] = (struct core_route){keep(&at, cfg->routes[i].domain), cfg->routes[i].peer};
+		routes[i] =
+			(struct core_route){keep(&at, cfg->routes[i].domain), cfg->routes[i].peer};
 	c->cfg.routes = routes;
 	c->cfg.domains = domains;
 	c->cfg.trusted = trusted;
@@ -334,7 +335,8 @@ static bool readable(struct inbound *r)
 	return true;
 }
 
-/* A request inside a dialog that runs through a B2BUA here. Outside of one, its parameter says nothing. */
+/* A request inside a dialog that runs through a B2BUA here. Outside of one, its parameter says
+ * nothing. */
 static bool is_b2bua_side(const struct inbound *r)
 {
 	return r->c->b2bua && r->in_dialog && !r->more_routes && b2bua_is_side(&r->uri);

@@ -37,7 +37,8 @@ static void note_participation(struct inbound *r, const struct sip_uri *u)
 {
 	struct view value;
 
-	if (r->from->transport == SIP_LOCAL && sip_param(u->params, VIEW("pf"), &value) && value.n == 1)
+	if (r->from->transport == SIP_LOCAL && sip_param(u->params, VIEW("pf"), &value) &&
+	    value.n == 1)
 		r->participated = value.p[0];
 }
 

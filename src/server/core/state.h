@@ -37,8 +37,8 @@ struct inbound {
 	unsigned routes_taken; /* own Route values in front */
 	bool last_route_taken; /* it became the Request-URI */
 	bool more_routes;
-	char participated;	/* 'o', 't': the participating function of this process has had it */
-	bool marked;		/* one of the Routes taken was made here for this very Call-ID */
+	char participated; /* 'o', 't': the participating function of this process has had it */
+	bool marked;	   /* one of the Routes taken was made here for this very Call-ID */
 	struct view next_route; /* value of the first one left */
 	struct sip_addr from_addr, to_addr;
 	bool in_dialog; /* To has a tag */

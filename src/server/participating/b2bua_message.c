@@ -132,30 +132,47 @@ static void put_contact_params(struct b2bua *b, struct view params)
 	buf_puts(&b->out, "\r\n");
 }
 
+/* A URI that stays what it is but for the `pf` of another B2BUA on the way. */
+static void put_kept_uri(struct buf *out, struct view target)
+{
+	struct sip_uri uri;
+	struct view rest, name, value;
+
+	if (sip_uri_parse(target, &uri))
+		return;
+	buf_put(out, view_first(target, target.n - uri.params.n));
+	rest = uri.params;
+	while (sip_param_next(&rest, &name, &value)) {
+		if (view_eq_nocase(name, VIEW("pf")))
+			continue;
+		buf_putf(out, ";%.*s", VIEW_ARG(name));
+		if (value.n)
+			buf_putf(out, "=%.*s", VIEW_ARG(value));
+	}
+}
+
 void message_put_contact(struct b2bua_call *call, enum b2bua_side to, const struct b2bua_leg *peer)
 {
 	struct b2bua *b = call->b;
 	struct view target = view_str(peer->target), params = view_str(peer->contact);
+	enum sip_transport t = to == B2BUA_NEAR ? call->near_flow.transport : SIP_LOCAL;
 	char host[ADDR_TEXT_MAX];
 	struct sip_uri uri;
 
+	buf_puts(&b->out, "Contact: <");
 	/* The conference's URI is what people know it by (R-9): it is kept, and led through here by
 	 * its parameter. */
 	if (sip_param(params, VIEW("isfocus"), NULL) && view_find(target, '?', 0) == target.n) {
-		buf_putf(&b->out, "Contact: <%.*s;pf=%s%c>", VIEW_ARG(target), call->token,
-			 to == B2BUA_NEAR ? 'n' : 'f');
+		put_kept_uri(&b->out, target);
 	} else {
-		buf_puts(&b->out, "Contact: <sip:");
+		buf_puts(&b->out, "sip:");
 		if (sip_uri_parse(target, &uri) == 0 && uri.user.n)
 			buf_putf(&b->out, "%.*s@", VIEW_ARG(uri.user));
-		buf_putf(&b->out, "%s;pf=%s%c>",
-			 addr_text(sip_stack_sent_by(b->stack,
-						     to == B2BUA_NEAR ? call->near_flow.transport
-								      : SIP_LOCAL,
-						     call->near_flow.remote.family),
-				   host),
-			 call->token, to == B2BUA_NEAR ? 'n' : 'f');
+		buf_puts(&b->out,
+			 addr_text(sip_stack_sent_by(b->stack, t, call->near_flow.remote.family),
+				   host));
 	}
+	buf_putf(&b->out, ";pf=%s%c>", call->token, to == B2BUA_NEAR ? 'n' : 'f');
 	put_contact_params(b, params);
 }
 
