@@ -17,6 +17,7 @@ static const char usage[] =
 	"usage: confabctl [--store FILE] user add sip:NAME@DOMAIN [--password P] [--realm R]\n"
 	"       confabctl [--store FILE] user del sip:NAME@DOMAIN\n"
 	"       confabctl [--store FILE] user im sip:NAME@DOMAIN require|assume|default\n"
+	"       confabctl [--store FILE] user mode sip:NAME@DOMAIN proxy|b2bua|default\n"
 	"       confabctl [--store FILE] user list\n"
 	"       confabctl config check FILE | help | man\n"
 	"\n"
@@ -180,6 +181,23 @@ static int user_im(struct store *store, const struct command *command, struct vi
 	return complain(EXIT_USAGE, "%s is none of require, assume, default", command->words[3]);
 }
 
+static const char *const mode_words[] = {
+	[STORE_MODE_DEFAULT] = "default",
+	[STORE_MODE_PROXY] = "proxy",
+	[STORE_MODE_B2BUA] = "b2bua",
+};
+
+static int user_mode(struct store *store, const struct command *command, struct view name,
+		     struct view domain)
+{
+	for (int i = STORE_MODE_DEFAULT; i <= STORE_MODE_B2BUA; i++)
+		if (strcmp(command->words[3], mode_words[i]) == 0)
+			return user_failed(
+				store, store_user_set_mode(store, name, domain, (enum store_mode)i),
+				command->words[2]);
+	return complain(EXIT_USAGE, "%s is none of proxy, b2bua, default", command->words[3]);
+}
+
 static int user_print(void *ctx, const struct store_user *user)
 {
 	(void)ctx;
@@ -188,6 +206,8 @@ static int user_print(void *ctx, const struct store_user *user)
 		(void)printf(" realm=\"%s\"", user->realm);
 	if (user->im_feature_tag != STORE_IM_DEFAULT)
 		(void)printf(" im=%s", im_words[user->im_feature_tag]);
+	if (user->mode != STORE_MODE_DEFAULT)
+		(void)printf(" mode=%s", mode_words[user->mode]);
 	return putchar('\n') == EOF ? E_IO : 0;
 }
 
@@ -213,6 +233,8 @@ static int user_one(struct store *store, const struct command *command)
 		return user_add(store, command, name, domain);
 	if (strcmp(verb, "im") == 0)
 		return user_im(store, command, name, domain);
+	if (strcmp(verb, "mode") == 0)
+		return user_mode(store, command, name, domain);
 	return user_failed(store, store_user_del(store, name, domain), command->words[2]);
 }
 
@@ -222,17 +244,21 @@ static int user_command(const struct command *command)
 		const char *verb;
 		int n_words;
 		unsigned open_flags;
-	} verbs[] = {{"add", 3, STORE_CREATE}, {"del", 3, 0}, {"im", 4, 0}, {"list", 2, 0}};
+	} verbs[] = {{"add", 3, STORE_CREATE},
+		     {"del", 3, 0},
+		     {"im", 4, 0},
+		     {"mode", 4, 0},
+		     {"list", 2, 0}};
 	const char *verb = command->n_words > 1 ? command->words[1] : "";
 	struct store *store;
 	char why[512];
 	size_t i = 0;
 	int status;
 
-	while (i < 4 && strcmp(verb, verbs[i].verb) != 0)
+	while (i < 5 && strcmp(verb, verbs[i].verb) != 0)
 		i++;
-	if (i == 4)
-		return complain(EXIT_USAGE, "user: add, del, im or list?");
+	if (i == 5)
+		return complain(EXIT_USAGE, "user: add, del, im, mode or list?");
 	if (command->n_words != verbs[i].n_words)
 		return complain(EXIT_USAGE, "user %s: too %s words", verb,
 				command->n_words < verbs[i].n_words ? "few" : "many");

@@ -8,6 +8,7 @@
 #include "io/limits.h"
 #include "io/signal.h"
 #include "procedure/general.h"
+#include "sip/session_timer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,6 +99,9 @@ static int user_find(void *ctx, struct view user, struct view domain, struct cor
 	out->im_tag = u.im_feature_tag == STORE_IM_REQUIRE  ? CORE_IM_REQUIRE
 		      : u.im_feature_tag == STORE_IM_ASSUME ? CORE_IM_ASSUME
 							    : CORE_IM_DEFAULT;
+	out->mode = u.mode == STORE_MODE_PROXY	 ? CORE_MODE_PROXY
+		    : u.mode == STORE_MODE_B2BUA ? CORE_MODE_B2BUA
+						 : CORE_MODE_DEFAULT;
 	return 0;
 }
 
@@ -188,12 +192,19 @@ static int start_core(struct confabd *d)
 		.max_bindings = 1000000,
 		.im_tag = d->cfg.im.feature_tag == SERVER_IM_ASSUME ? CORE_IM_ASSUME
 								    : CORE_IM_REQUIRE,
+		.mode = d->cfg.participating.mode == SERVER_B2BUA ? CORE_MODE_B2BUA
+								  : CORE_MODE_PROXY,
+		.routes = d->routes,
+		.n_routes = d->cfg.sip.routes.n,
 		.server = VIEW(IM_SERVER_RELEASE),
 		.timer_c_ms = 200000,
 	};
 
 	for (size_t i = 0; i < d->cfg.sip.domain.n; i++)
 		d->domains[i] = view_str(d->cfg.sip.domain.item[i]);
+	for (size_t i = 0; i < d->cfg.sip.routes.n; i++)
+		(void)config_server_route(d->cfg.sip.routes.item[i], &d->routes[i].domain,
+					  &d->routes[i].peer);
 	d->core = core_new(&cfg, &ops, d->stack, io_digest());
 	return d->core ? 0 : E_NOMEM;
 }
@@ -235,6 +246,22 @@ static int start_controlling(struct confabd *d)
 		return E_NOMEM;
 	controlling_set_domain_check(d->controlling, served, d);
 	return 0;
+}
+
+static int start_participating(struct confabd *d)
+{
+	struct b2bua_config cfg = {
+		.feature_tag = view_str(d->cfg.im.feature_tag_name),
+		.release = VIEW(IM_SERVER_RELEASE),
+		.max_calls = d->cfg.msrp.max_connections * (size_t)d->cfg.msrp.threads,
+		.session_expires_s = (uint32_t)(d->cfg.participating.session_expires_ms / 1000),
+		.min_se_s = SESSION_TIMER_MIN_SE,
+	};
+	struct relay_broker broker;
+
+	confabd_relays_broker(d, &broker);
+	d->b2bua = b2bua_new(&cfg, d->core, &broker);
+	return d->b2bua ? 0 : E_NOMEM;
 }
 
 static void on_deadline(void *ctx, uint64_t now_ms)
@@ -298,6 +325,10 @@ static int start(struct confabd *d, const char **what)
 	rc = confabd_seats_start(d);
 	if (rc)
 		return rc;
+	*what = "the participating function";
+	rc = start_participating(d);
+	if (rc)
+		return rc;
 	*what = "the controlling function";
 	return start_controlling(d);
 }
@@ -306,6 +337,7 @@ static void stop(struct confabd *d)
 {
 	switch_threads_stop(d->switch_threads);
 	controlling_free(d->controlling);
+	b2bua_free(d->b2bua);
 	core_free(d->core);
 	sip_stack_free(d->stack);
 	confabd_sockets_close(d);

@@ -9,6 +9,7 @@
 #include "io/loop.h"
 #include "server/controlling/controlling.h"
 #include "server/core/core.h"
+#include "server/participating/b2bua.h"
 #include "store/store.h"
 
 struct confabd_sockets;
@@ -27,8 +28,10 @@ struct confabd {
 	struct switch_threads *switch_threads;
 	struct sip_stack *stack;
 	struct core *core;
+	struct b2bua *b2bua;
 	struct controlling *controlling;
 	struct view domains[OPTION_LIST_MAX];
+	struct core_route routes[OPTION_LIST_MAX];
 };
 
 /* --- confabd_sockets.c: SIP listeners and connections --- */
@@ -42,6 +45,9 @@ void confabd_sockets_ops(struct sip_stack_ops *ops);
 /* --- confabd_seats.c: the switch as the focus sees it --- */
 int confabd_seats_start(struct confabd *d);
 void confabd_seats_broker(struct confabd *d, struct seat_broker *broker);
+/* Events of conferences that are relays, and the relays as the B2BUA sees them: confabd_relays.c. */
+void confabd_relays_broker(struct confabd *d, struct relay_broker *broker);
+bool confabd_relays_event(struct confabd *d, const struct switch_event *ev, uint64_t now_ms);
 
 /* --- confabd_trace.c --- */
 void confabd_trace_sip(void *ctx, bool out, const struct sip_flow *flow, struct view bytes);

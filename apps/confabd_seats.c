@@ -97,6 +97,8 @@ static void on_event(void *ctx, unsigned shard, const struct switch_event *ev)
 	uint64_t now_ms = io_now_ms(&d->loop);
 
 	(void)shard;
+	if (confabd_relays_event(d, ev, now_ms))
+		return;
 	switch (ev->type) {
 	case SWITCH_EV_SEATS_READY:
 		seats_ready(d, ev, now_ms);
@@ -131,9 +133,11 @@ int confabd_seats_start(struct confabd *d)
 			  .rebind_grace_ms = d->cfg.msrp.rebind_grace_ms,
 			  .bind_timeout_ms = 30000,
 			  .max_conns = d->cfg.msrp.max_connections,
-			  .max_conferences = d->cfg.conference.max,
+			  .max_conferences =
+				  (size_t)d->cfg.conference.max + d->cfg.msrp.max_connections,
 			  .max_seats =
-				  (size_t)d->cfg.conference.max * d->cfg.conference.max_members,
+				  (size_t)d->cfg.conference.max * d->cfg.conference.max_members +
+				  2 * (size_t)d->cfg.msrp.max_connections,
 			  .max_members = d->cfg.conference.max_members,
 			  .private_messages = true,
 			  .unix_ms_at_zero = io_wall_ms() - io_now_fresh_ms(&d->loop)},

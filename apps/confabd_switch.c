@@ -51,6 +51,8 @@ struct link {
 
 enum command_type {
 	COMMAND_OPEN,
+	COMMAND_RELAY_OPEN,
+	COMMAND_RELAY_CLOSE,
 	COMMAND_ANSWER,
 	COMMAND_CLOSE,
 	COMMAND_END,
@@ -365,6 +367,12 @@ static void on_command(void *ctx, struct io_mail *mail)
 		switch_seats_open(t->shard, c->request, c->conference, c->uri, c->seats, c->n_seats,
 				  now);
 		break;
+	case COMMAND_RELAY_OPEN:
+		switch_relay_open(t->shard, c->request, c->conference, c->seats, now);
+		break;
+	case COMMAND_RELAY_CLOSE:
+		switch_relay_close(t->shard, c->conference, now);
+		break;
 	case COMMAND_ANSWER:
 		switch_seat_answer(t->shard, c->seat, &c->answer, now);
 		break;
@@ -451,6 +459,40 @@ void switch_threads_seats_open(struct switch_threads *ts, unsigned shard, uint64
 		c->seats[i].uri = keep(&at, seat[i].uri);
 		c->seats[i].display = keep(&at, seat[i].display);
 	}
+	command_post(ts, shard, c);
+}
+
+void switch_threads_relay_open(struct switch_threads *ts, unsigned shard,
+			       switch_conference_id relay, const switch_seat_id seat[2])
+{
+	struct command *c = command_new(ts, COMMAND_RELAY_OPEN, 2 * sizeof(*c->seats));
+
+	if (!c || shard >= ts->n) {
+		struct switch_event ev = {.type = SWITCH_EV_SEATS_FAILED,
+					  .conference = relay,
+					  .error = c ? E_NOTFOUND : E_NOMEM};
+
+		free(c);
+		ts->cfg.event(ts->cfg.ctx, shard, &ev);
+		return;
+	}
+	c->conference = relay;
+	c->seats = (struct switch_seat_config *)(void *)(c + 1);
+	c->n_seats = 2;
+	for (int i = 0; i < 2; i++)
+		c->seats[i] = (struct switch_seat_config){
+			.seat = seat[i], .uri = VIEW(""), .display = VIEW("")};
+	command_post(ts, shard, c);
+}
+
+void switch_threads_relay_close(struct switch_threads *ts, unsigned shard,
+				switch_conference_id relay)
+{
+	struct command *c = command_new(ts, COMMAND_RELAY_CLOSE, 0);
+
+	if (!c)
+		return;
+	c->conference = relay;
 	command_post(ts, shard, c);
 }
 

@@ -48,6 +48,10 @@ void switch_threads_counts(struct switch_threads *ts, struct switch_counts *out)
 void switch_threads_seats_open(struct switch_threads *ts, unsigned shard, uint64_t request,
 			       switch_conference_id conference, struct view conference_uri,
 			       const struct switch_seat_config *seat, size_t n_seats);
+void switch_threads_relay_open(struct switch_threads *ts, unsigned shard,
+			       switch_conference_id relay, const switch_seat_id seat[2]);
+void switch_threads_relay_close(struct switch_threads *ts, unsigned shard,
+				switch_conference_id relay);
 void switch_threads_seat_answer(struct switch_threads *ts, unsigned shard, switch_seat_id seat,
 				const struct switch_seat_answer *a);
 void switch_threads_seat_close(struct switch_threads *ts, unsigned shard, switch_seat_id seat,

@@ -218,6 +218,18 @@ int client_send(struct client *c, uint32_t conversation, struct view text, char 
 	return 0;
 }
 
+bool conversation_awaits(const struct leg *leg)
+{
+	LIST_EACH(l, next, &leg->conversation->outbox)
+	{
+		const struct outgoing *o = CONTAINER(l, struct outgoing, link);
+
+		if (o->leg == leg && o->confirmed)
+			return true;
+	}
+	return false;
+}
+
 static struct outgoing *first_on(const struct conversation *v, const struct leg *leg)
 {
 	LIST_EACH(l, next, &v->outbox)
@@ -238,8 +250,8 @@ void conversation_unconfirmed(struct conversation *v, struct leg *leg)
 		bool waiting = o->state == OUTGOING_WAITING;
 
 		list_del(&o->link);
-		/* What its receiver answered 200 has arrived, with or without its report. */
-		if (!o->confirmed)
+		/* A 200 may be that of a relay: the word of a peer who sends reports is his report. */
+		if (!o->confirmed || (o->leg && o->leg->reports))
 			tell_sent(v, o->id, waiting ? CONFAB_SENT_FAILED : CONFAB_SENT_UNCONFIRMED, 0,
 				  waiting ? "never sent" : "");
 		free(o);
@@ -271,6 +283,8 @@ static void on_state(void *ctx, struct msrp_session *s, struct view message_id,
 		return;
 	(void)view_copy(message_id, id, sizeof(id));
 	(void)view_copy(comment, text, sizeof(text));
+	if (state == MSRP_MSG_DELIVERED)
+		leg->reports = true;
 	sent = settle(outgoing_find(v, message_id), leg->conference, state);
 	tell_sent(v, id, sent, sent == CONFAB_SENT_FAILED ? status : 0,
 		  sent == CONFAB_SENT_FAILED ? text : "");

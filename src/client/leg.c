@@ -178,7 +178,7 @@ int leg_read_answer(struct leg *leg, const struct sip_msg *m, uint64_t now_ms)
 
 bool leg_settled(const struct leg *leg)
 {
-	return !leg->msrp || msrp_session_outstanding(leg->msrp) == 0;
+	return !leg->msrp || (msrp_session_outstanding(leg->msrp) == 0 && !conversation_awaits(leg));
 }
 
 void leg_opened(struct leg *leg, uint64_t now_ms)

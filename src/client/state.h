@@ -57,6 +57,7 @@ struct leg {
 	bool dialog_over; /* BYE went or came */
 	bool said_bye;    /* it was ours */
 	bool by_replaces; /* it came with Replaces */
+	bool reports;     /* the peer has sent a success report */
 	char *peer;       /* the other party's URI, or the conference's */
 	char *allow;      /* what the peer's Allow said (IC-8.3.1-3) */
 	char *offer;      /* theirs, until we answer */
@@ -151,6 +152,9 @@ void conversation_end(struct conversation *v, int status, const char *text, uint
 void conversation_drop(struct conversation *v, uint64_t now_ms);
 /* Hands over what may go out now: the gate of docs/protocol/upgrade.md. */
 void conversation_flush(struct conversation *v, uint64_t now_ms);
+/* Something said on a direct leg has its 200 and not its report: where a relay stands between, the peer may not have it
+ * yet. */
+bool conversation_awaits(const struct leg *leg);
 /* A leg has no connection any more, for good: who wrote what is unconfirmed on it is told. */
 void conversation_unconfirmed(struct conversation *v, struct leg *leg);
 /* Shows what was held back. */

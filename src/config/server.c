@@ -50,6 +50,9 @@ static const struct option_spec specs[] = {
 	 "where it is not the one listened on. Needed when listening on every address."},
 	{"sip.trusted", OPTION_IP_LIST, AT(sip.trusted), "", 0, 0, NULL,
 	 "Peers whose P-Asserted-Identity is believed; from all others it is removed (RFC 3325)."},
+	{"sip.routes", OPTION_STRING_LIST, AT(sip.routes), "", 0, 0, NULL,
+	 "Other domains and the peers that serve them: domain=address:port. A request to a user of "
+	 "such a domain goes there. Peers that are to be believed stand in sip.trusted as well."},
 	{"sip.max_transactions", OPTION_U32, AT(sip.max_transactions), "100000", 100, 10000000,
 	 NULL, "SIP transactions at a time; above it new requests get 503."},
 	{"sip.max_connections", OPTION_U32, AT(sip.max_connections), "10000", 1, 1000000, NULL,
@@ -83,8 +86,14 @@ static const struct option_spec specs[] = {
 	 "The spelling of the tag that is sent. On receipt all known spellings are equal."},
 
 	{"participating.mode", OPTION_ENUM, AT(participating.mode), "proxy", 0, 0, mode_words,
-	 "proxy: 1-1 sessions run straight between the two. b2bua (in the media path) is not built "
-	 "yet."},
+	 "proxy: 1-1 sessions run straight between the two. b2bua: sessions of a user of this "
+	 "server, "
+	 "begun by him or coming in for him, run through it, SIP and MSRP. A user can have another "
+	 "setting (confabctl)."},
+	{"participating.session_expires", OPTION_DURATION, AT(participating.session_expires_ms),
+	 "30m", 90 * SECOND, DAY, NULL,
+	 "The session timer of sessions in b2bua mode (RFC 4028): in half of it each side is asked "
+	 "whether it is still there, and a session is ended when one is not."},
 
 	{"conference.factory", OPTION_STRING, AT(conference.factory), "conference-factory", 0, 0,
 	 NULL, "User part of the conference factory's URI; its host is the first domain."},
@@ -181,6 +190,16 @@ static void default_realm(struct server_config *c)
 			*p = (char)(*p | 0x20);
 }
 
+int config_server_route(const char *item, struct view *domain, struct addr *peer)
+{
+	struct view rest = view_str(item), name = view_trim(view_cut(&rest, '='));
+
+	if (!name.n || addr_parse_hostport(view_trim(rest), 5060, peer))
+		return E_SYNTAX;
+	*domain = name;
+	return 0;
+}
+
 static void check_names(struct server_config *c, const struct config_lines *lines,
 			struct config_mistakes *mistakes)
 {
@@ -254,9 +273,15 @@ static void check_numbers(const struct server_config *c, const struct config_lin
 	if (c->auth.required && c->auth.algorithms == 0)
 		config_mistake(mistakes, line_of(lines, "auth.algorithms"), "auth.algorithms",
 			       "at least one is needed");
-	if (c->participating.mode == SERVER_B2BUA)
-		config_mistake(mistakes, line_of(lines, "participating.mode"), "participating.mode",
-			       "b2bua is not built yet");
+	for (size_t i = 0; i < c->sip.routes.n; i++) {
+		struct view domain;
+		struct addr peer;
+
+		if (config_server_route(c->sip.routes.item[i], &domain, &peer))
+			config_mistake(mistakes, line_of(lines, "sip.routes"), "sip.routes",
+				       "%.64s is not of the form domain=address:port",
+				       c->sip.routes.item[i]);
+	}
 }
 
 int config_server_check(struct server_config *config, const struct config_lines *lines,

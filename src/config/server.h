@@ -20,6 +20,7 @@ struct server_config {
 		struct option_strings domain; /* at least one */
 		struct addr advertise;	      /* port 0: that of the listener */
 		struct option_ips trusted;
+		struct option_strings routes; /* "domain=address:port" */
 		uint32_t max_transactions;
 		uint32_t max_connections;
 	} sip;
@@ -41,6 +42,7 @@ struct server_config {
 	} im;
 	struct {
 		uint32_t mode; /* enum server_participating_mode */
+		uint64_t session_expires_ms;
 	} participating;
 	struct {
 		char factory[OPTION_TEXT_MAX]; /* user part of the factory URI */
@@ -90,6 +92,9 @@ int config_server_load(const char *path, const char *const *settings, size_t n,
  * E_SYNTAX. */
 int config_server_check(struct server_config *config, const struct config_lines *lines,
 			struct config_mistakes *mistakes);
+
+/* One item of sip.routes taken apart: 0 or E_SYNTAX. domain points into item. */
+int config_server_route(const char *item, struct view *domain, struct addr *peer);
 
 /* Text of --help's second part, and of confabd.conf(5). */
 void config_server_help(struct buf *out);

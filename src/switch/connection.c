@@ -116,10 +116,33 @@ void switch_conn_release(struct switch_conn *c, uint64_t now_ms)
 	switch_handover_down(c);
 	if (dialed) {
 		dialed->dialing = NULL;
-		switch_seat_lost(dialed, E_IO, now_ms);
+		switch_seat_undialed(dialed, now_ms);
 	}
 	if (!c->busy)
 		switch_conn_free(c);
+}
+
+void switch_conn_read_update(struct switch_conn *c)
+{
+	bool quiet = c->paused || c->n_stopped || c->stopped_by;
+
+	if (c->guest || c->freed || quiet == c->quiet)
+		return;
+	c->quiet = quiet;
+	c->shard->ops.read(c->shard->ops.ctx, c->handle, !quiet);
+}
+
+void switch_conn_stop(struct switch_conn *c, bool stop)
+{
+	unsigned before = c->n_stopped;
+
+	c->n_stopped = stop ? before + 1 : before - 1;
+	if (!before == !c->n_stopped)
+		return;
+	if (c->guest)
+		switch_handover_stop(c, stop);
+	else
+		switch_conn_read_update(c);
 }
 
 void switch_conn_idle(struct switch_conn *c, bool finish, uint64_t now_ms)
@@ -185,8 +208,11 @@ typedef void request_fn(struct switch_conn *c, struct seat *seat, const struct m
 static void on_report(struct switch_conn *c, struct seat *seat, const struct msrp_head *h,
 		      uint64_t now_ms)
 {
-	/* Never forwarded (RFC 7701 §6.3) and never answered (RFC 4975 §7.1.2). */
-	if (seat && seat->conn == c && h->has_status && h->status_ns == 0)
+	/* Never answered (RFC 4975 §7.1.2); forwarded by a relay, never by a conference (RFC 7701
+	 * §6.3). */
+	if (seat && seat->conn == c && seat->relay)
+		switch_relay_report(seat, h, now_ms);
+	else if (seat && seat->conn == c && h->has_status && h->status_ns == 0)
 		switch_delivery_answer(seat, h, now_ms);
 	switch_inbound_new(c, INBOUND_SKIP);
 }

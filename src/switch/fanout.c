@@ -227,6 +227,8 @@ int switch_fanout_whole(struct switch_shard *s, struct inbound *in, char flag, u
 	int status;
 
 	(void)s;
+	if (in->seat->relay)
+		return switch_relay_whole(in, flag, now_ms);
 	if (in->message) {
 		chunk_to_listeners(in, flag, now_ms);
 		return 0;
@@ -260,7 +262,11 @@ int switch_fanout_stream_begin(struct switch_shard *s, struct inbound *in, uint6
 	struct route r = {0};
 	int status;
 
-	if (!in->message) {
+	if (in->seat->relay) {
+		status = switch_relay_stream_begin(in);
+		if (status)
+			return status;
+	} else if (!in->message) {
 		status = route_read(in->seat, body_of(in, 0), false, &r);
 		if (!status)
 			status = check_private(in->seat, &r);

@@ -17,6 +17,8 @@ enum mail_type {
 	MAIL_USED,     /* a seat is bound to the connection */
 	MAIL_UNUSED,   /* none is any more */
 	MAIL_FINISHED, /* none is, and the last one was closed */
+	MAIL_STOP,     /* the connection is not to be read for now (relay) */
+	MAIL_GO,       /* it is, again */
 };
 
 struct switch_mail {
@@ -172,6 +174,11 @@ void switch_handover_used(struct switch_conn *c, bool used, bool finish)
 			   0));
 }
 
+void switch_handover_stop(struct switch_conn *c, bool stop)
+{
+	mail_send(c->shard, c->origin, mail_new(c, stop ? MAIL_STOP : MAIL_GO, 0));
+}
+
 void switch_handover_written(struct switch_conn *c, unsigned shard, size_t n)
 {
 	struct switch_mail *mail = mail_new(c, MAIL_WRITTEN, 0);
@@ -256,6 +263,12 @@ static void for_host(struct switch_shard *s, const struct switch_mail *mail, uin
 	case MAIL_USED:
 		c->used |= bit;
 		timer_cancel(s->timers, &c->timer);
+		break;
+	case MAIL_STOP:
+	case MAIL_GO:
+		c->stopped_by =
+			mail->type == MAIL_STOP ? c->stopped_by | bit : c->stopped_by & ~bit;
+		switch_conn_read_update(c);
 		break;
 	default:
 		c->used &= ~bit;

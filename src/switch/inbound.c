@@ -288,6 +288,21 @@ static void copy_head(struct inbound *in, struct seat *seat, const struct msrp_h
 		memcpy(in->id, h->message_id.p, in->id_n);
 }
 
+static int begin_content(struct switch_conn *c, struct seat *seat, const struct msrp_head *h,
+			 uint64_t now_ms)
+{
+	uint64_t size = promised(h);
+	int status;
+
+	if (seat->relay)
+		return switch_relay_begin(c->shard, c->in, h,
+					  size && size <= c->shard->cfg.chunk_whole_max
+						  ? (size_t)size
+						  : BODY_UNKNOWN);
+	status = check_content(c, seat, h, c->in);
+	return status ? status : begin_gather(c, c->in, h, now_ms);
+}
+
 void switch_inbound_send(struct switch_conn *c, struct seat *seat, const struct msrp_head *h,
 			 uint64_t now_ms)
 {
@@ -307,13 +322,12 @@ void switch_inbound_send(struct switch_conn *c, struct seat *seat, const struct 
 		return;
 	copy_head(in, seat, h);
 	/* RFC 4975 §5.4: what was sent before a connection broke may come again after it. */
-	in->duplicate = h->has_body && seat->rebound && switch_message_seen(seat, h->message_id);
+	in->duplicate = h->has_body && seat->rebound && !seat->relay &&
+			switch_message_seen(seat, h->message_id);
 	/* Some phones bind with a Content-Type and no bytes at all ("1-0/0"). */
 	if (!h->has_body || in->duplicate || h->total == 0)
 		return;
-	status = check_content(c, seat, h, in);
-	if (!status)
-		status = begin_gather(c, in, h, now_ms);
+	status = begin_content(c, seat, h, now_ms);
 	if (status) {
 		in->mode = INBOUND_GATHER;
 		refuse_now(c, status, now_ms);
@@ -482,11 +496,13 @@ void switch_inbound_end(struct switch_conn *c, char flag, uint64_t now_ms)
 		switch_inbound_free(c);
 		return;
 	}
-	if (content && in->message)
+	if (content && in->message && !in->seat->relay)
 		note_chunk(in->message, in, now_ms);
 	if (wants_response(in->failure_report, 200))
 		switch_conn_reply(c, in->seat, view_of(in->tid, in->tid_n), 200);
-	if (content && (flag != '+' || in->duplicate))
+	if (content && in->seat->relay)
+		switch_relay_chunk_end(s, in, flag, now_ms);
+	else if (content && (flag != '+' || in->duplicate))
 		end_of_message(c, in, flag, now_ms);
 	switch_inbound_free(c);
 }

@@ -222,6 +222,8 @@ void switch_seat_bind(struct seat *seat, struct switch_conn *c, uint64_t now_ms)
 	c->n_seats++;
 	timer_cancel(s->timers, &c->timer);
 	switch_handover_used(c, true, false);
+	seat->gone = false;
+	switch_relay_gate(seat, false);
 	if (seat->active)
 		switch_delivery_bind_send(seat);
 	switch_delivery_flush(seat, now_ms);
@@ -245,12 +247,26 @@ static void leave_conn(struct seat *seat, bool finish, uint64_t now_ms)
 		return;
 	if (c->in && c->in->seat == seat)
 		switch_inbound_abort(c, now_ms);
+	switch_relay_gate(seat, true);
 	seat->conn = NULL;
 	list_del(&seat->conn_link);
 	c->n_seats--;
 	if (c->last == seat)
 		c->last = NULL;
 	switch_conn_idle(c, finish, now_ms);
+}
+
+/* How long a seat is down before something is done about it. */
+static uint64_t time_down(struct seat *seat, uint64_t now_ms)
+{
+	uint64_t grace = seat->shard->cfg.rebind_grace_ms;
+
+	if (!seat->relay)
+		return seat->active ? RECONNECT_MS : grace;
+	if (seat->conference->closing)
+		grace = RELAY_BACK_MS;
+	seat->give_up_ms = now_ms + grace;
+	return seat->active ? RELAY_RECONNECT_MS : grace;
 }
 
 void switch_seat_unbind(struct seat *seat, uint64_t now_ms)
@@ -270,8 +286,7 @@ void switch_seat_unbind(struct seat *seat, uint64_t now_ms)
 	if (seat->state != SEAT_BOUND)
 		return;
 	seat->state = SEAT_DOWN;
-	timer_arm(s->timers, &seat->timer,
-		  now_ms + (seat->active ? RECONNECT_MS : s->cfg.rebind_grace_ms));
+	timer_arm(s->timers, &seat->timer, now_ms + time_down(seat, now_ms));
 	switch_seat_event(seat, SWITCH_EV_SEAT_DOWN, E_CLOSED);
 }
 
@@ -279,11 +294,28 @@ void switch_seat_lost(struct seat *seat, int error, uint64_t now_ms)
 {
 	if (seat->state == SEAT_LOST || seat->state == SEAT_DRAINING)
 		return;
+	if (seat->relay && seat->conference->closing) {
+		switch_relay_over(seat, now_ms);
+		return;
+	}
 	seat->state = SEAT_LOST;
 	timer_cancel(seat->shard->timers, &seat->timer);
 	switch_delivery_fail_all(seat, 408, now_ms);
 	leave_conn(seat, false, now_ms);
 	switch_seat_event(seat, SWITCH_EV_SEAT_LOST, error);
+}
+
+void switch_seat_undialed(struct seat *seat, uint64_t now_ms)
+{
+	struct timers *q = seat->shard->timers;
+
+	/* Once it was bound, and for as long as the grace lasts, we try again. */
+	if (!seat->relay || !seat->give_up_ms) {
+		switch_seat_lost(seat, E_IO, now_ms);
+		return;
+	}
+	seat->state = SEAT_DOWN;
+	timer_arm(q, &seat->timer, now_ms + RELAY_RECONNECT_MS);
 }
 
 /* Begins our connection to the owner of a seat (RFC 6135 §4.2.2: we are active). */
@@ -312,7 +344,7 @@ static void seat_connect(struct seat *seat, uint64_t now_ms)
 		c->dialed = NULL;
 		switch_conn_free(c);
 	}
-	switch_seat_lost(seat, E_IO, now_ms);
+	switch_seat_undialed(seat, now_ms);
 }
 
 static void seat_timer(void *ctx, uint64_t now_ms)
@@ -331,7 +363,9 @@ static void seat_timer(void *ctx, uint64_t now_ms)
 		break;
 	}
 	case SEAT_DOWN:
-		if (seat->active)
+		if (seat->relay && now_ms >= seat->give_up_ms)
+			switch_relay_gone(seat, now_ms);
+		else if (seat->active)
 			seat_connect(seat, now_ms);
 		else
 			switch_seat_lost(seat, E_CLOSED, now_ms);
@@ -419,6 +453,12 @@ void switch_seat_end(struct seat *seat, bool drain, uint64_t now_ms)
 	struct switch_shard *s = seat->shard;
 	struct conference *conf = seat->conference;
 
+	if (seat->peer) {
+		switch_relay_gate(seat->peer, true);
+		switch_relay_gate(seat, true);
+		seat->peer->peer = NULL;
+		seat->peer = NULL;
+	}
 	switch_message_listener_gone(seat, now_ms);
 	hash_del(&s->by_id, &seat->by_id);
 	hash_del(&s->by_uri, &seat->by_uri);

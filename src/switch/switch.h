@@ -125,6 +125,17 @@ void switch_seat_answer(struct switch_shard *s, switch_seat_id seat, const struc
 void switch_seat_close(struct switch_shard *s, switch_seat_id seat, bool drain, uint64_t now_ms);
 void switch_conference_close(struct switch_shard *s, switch_conference_id conference, uint64_t now_ms);
 
+/* The 1-1 relay (PF-9.1.2-2): a conference of exactly two seats; each chunk that one sends goes to the other with its paths
+ * rewritten, REPORTs too. Answers as switch_seats_open does; switch_seat_answer says who the two are. A seat whose
+ * connection is lost stays for its owner to come back, and its peer's session with it; SEAT_LOST with E_CLOSED says
+ * that rebind_grace_ms is over, from when on what is sent to it fails at once (until it does come back). Any other
+ * SEAT_LOST means that the owner never came. */
+void switch_relay_open(struct switch_shard *s, uint64_t request, switch_conference_id relay,
+		       const struct switch_seat_config seat[2], uint64_t now_ms);
+/* The session is over: what either side still has to say is passed on until it closes its connection, then the
+ * other's is closed; both are after 7 s. */
+void switch_relay_close(struct switch_shard *s, switch_conference_id relay, uint64_t now_ms);
+
 /* --- connections: called by the world on the shard's thread --- */
 
 struct switch_conn *switch_conn_accept(struct switch_shard *s, void *handle, uint64_t now_ms); /* NULL: refuse */

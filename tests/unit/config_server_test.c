@@ -109,7 +109,10 @@ static void test_each_contradiction_is_named(void **state)
 	expect("store.path =", "line 1: store.path: is needed where auth.required is yes");
 	expect("conference.factory = a@b",
 	       "line 1: conference.factory: is not a plain user part of a URI");
-	expect("participating.mode = b2bua", "line 1: participating.mode: b2bua is not built yet");
+	expect("sip.routes = second.example",
+	       "line 1: sip.routes: second.example is not of the form domain=address:port");
+	expect("sip.routes = =127.0.0.1:5060",
+	       "line 1: sip.routes: =127.0.0.1:5060 is not of the form domain=address:port");
 	expect("msrp.threads = 99", "line 1: msrp.threads: 99 is out of range 1..64");
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "server/core/proxy.h"
+#include "server/participating/b2bua.h"
 #include "server/participating/participate_proxy.h"
 #include "sip/write.h"
 
@@ -30,10 +31,11 @@ static struct view keep(char **at, struct view v)
 	return copy;
 }
 
-/* One block: the list of domains, the trusted addresses, then the text. */
+/* One block: the list of domains, the routes, the trusted addresses, then the text. */
 static int copy_config(struct core *c, const struct core_config *cfg)
 {
 	size_t text = cfg->realm.n + cfg->server.n;
+	struct core_route *routes;
 	struct view *domains;
 	struct addr *trusted;
 	char *at;
@@ -42,18 +44,25 @@ static int copy_config(struct core *c, const struct core_config *cfg)
 		return E_MISSING;
 	for (size_t i = 0; i < cfg->n_domains; i++)
 		text += cfg->domains[i].n;
+	for (size_t i = 0; i < cfg->n_routes; i++)
+		text += cfg->routes[i].domain.n;
 	domains = malloc(cfg->n_domains * sizeof(*domains) + cfg->n_trusted * sizeof(*trusted) +
-			 text);
+			 cfg->n_routes * sizeof(*routes) + text);
 	if (!domains)
 		return E_NOMEM;
 	c->text = (char *)domains;
-	trusted = (struct addr *)(void *)(domains + cfg->n_domains);
+	routes = (struct core_route *)(void *)(domains + cfg->n_domains);
+	trusted = (struct addr *)(void *)(routes + cfg->n_routes);
 	at = (char *)(trusted + cfg->n_trusted);
 	c->cfg = *cfg;
 	for (size_t i = 0; i < cfg->n_domains; i++)
 		domains[i] = keep(&at, cfg->domains[i]);
 	if (cfg->n_trusted)
 		memcpy(trusted, cfg->trusted, cfg->n_trusted * sizeof(*trusted));
+	for (size_t i = 0; i < cfg->n_routes; i++)
+		routes[i] =
+			(struct core_route){keep(&at, cfg->routes[i].domain), cfg->routes[i].peer};
+	c->cfg.routes = routes;
 	c->cfg.domains = domains;
 	c->cfg.trusted = trusted;
 	c->cfg.realm = keep(&at, cfg->realm);
@@ -326,6 +335,13 @@ static bool readable(struct inbound *r)
 	return true;
 }
 
+/* A request inside a dialog that runs through a B2BUA here. Outside of one, its parameter says
+ * nothing. */
+static bool is_b2bua_side(const struct inbound *r)
+{
+	return r->c->b2bua && r->in_dialog && !r->more_routes && b2bua_is_side(&r->uri);
+}
+
 static void go_on(struct inbound *r)
 {
 	bool local = is_local(r);
@@ -341,13 +357,28 @@ static void go_on(struct inbound *r)
 	}
 	if (!core_identify(r))
 		return;
+	if (is_b2bua_side(r)) {
+		if (check_hops(r))
+			b2bua_request(r);
+		return;
+	}
 	if (local) {
-		if (participate_originating(r, true))
+		if (participate_originating(r, true) != PARTICIPATION_REFUSED)
 			r->c->ops.local_request(r->c->ops.ctx, r->tx, r->m, &r->who, r->now_ms);
 		return;
 	}
-	if (check_hops(r) && check_loop(r) && participate_originating(r, false))
+	if (!check_hops(r) || !check_loop(r))
+		return;
+	switch (participate_originating(r, false)) {
+	case PARTICIPATION_B2BUA:
+		b2bua_invite(r, B2BUA_ORIGINATING);
+		break;
+	case PARTICIPATION_PROXY:
 		proxy_request(r);
+		break;
+	case PARTICIPATION_REFUSED:
+		break;
+	}
 }
 
 void core_request(struct core *c, struct sip_server_tx *tx, const struct sip_msg *m,
@@ -367,7 +398,9 @@ void core_ack(struct core *c, const struct sip_msg *m, const struct sip_flow *fr
 	if (!readable(&r) || !check_hops(&r) || !check_loop(&r))
 		return;
 	r.trusted = core_is_trusted(c, from);
-	if (is_local(&r))
+	if (is_b2bua_side(&r))
+		b2bua_ack(&r);
+	else if (is_local(&r))
 		c->ops.local_ack(c->ops.ctx, m, now_ms);
 	else
 		proxy_ack(&r);

@@ -24,11 +24,20 @@ struct core_identity {
 };
 
 enum core_im_tag { CORE_IM_DEFAULT, CORE_IM_REQUIRE, CORE_IM_ASSUME };
+/* How sessions of a user are served (PF-9.1.2-2, -3). */
+enum core_mode { CORE_MODE_DEFAULT, CORE_MODE_PROXY, CORE_MODE_B2BUA };
 
 /* A user of the store; text is NUL-terminated. */
 struct core_user {
 	char ha1_md5[33], ha1_sha256[65]; /* empty: none of that kind */
 	enum core_im_tag im_tag;
+	enum core_mode mode;
+};
+
+/* Another domain, and the peer that serves it. */
+struct core_route {
+	struct view domain;
+	struct addr peer;
 };
 
 struct core_ops {
@@ -58,6 +67,9 @@ struct core_config {
 	size_t max_contacts;          /* per address-of-record */
 	size_t max_bindings;
 	enum core_im_tag im_tag;      /* REQUIRE or ASSUME */
+	enum core_mode mode;          /* PROXY or B2BUA */
+	const struct core_route *routes;
+	size_t n_routes;
 	struct view server;           /* Server header value */
 	uint32_t timer_c_ms;          /* RFC 3261 §16.6: more than 3 minutes */
 };

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "server/core/target.h"
+#include "server/participating/b2bua.h"
 #include "server/participating/participate_proxy.h"
 
 enum { BREADTH_DEFAULT = 60 }; /* RFC 5393 §5.3.3 */
@@ -56,8 +57,15 @@ static void to_user(struct inbound *r)
 		core_reply(r, rc == E_NOTFOUND ? 404 : 500, NULL, VIEW(""));
 		return;
 	}
-	if (!participate_terminating(r, &user))
+	switch (participate_terminating(r, &user)) {
+	case PARTICIPATION_B2BUA:
+		b2bua_invite(r, B2BUA_TERMINATING);
 		return;
+	case PARTICIPATION_REFUSED:
+		return;
+	case PARTICIPATION_PROXY:
+		break;
+	}
 	a = location_find(&c->location, aor);
 	assume = participate_assumes(c, &user);
 	if (a)
@@ -100,6 +108,19 @@ static bool may_leave(const struct inbound *r)
 	return r->trusted || r->who.asserted || (r->in_dialog && r->marked);
 }
 
+/* A domain whose server is known by configuration. */
+static bool to_peer(const struct core *c, const struct sip_uri *next, struct sip_flow *flow)
+{
+	for (size_t i = 0; i < c->cfg.n_routes; i++) {
+		if (!view_eq_nocase(c->cfg.routes[i].domain, next->host))
+			continue;
+		*flow = (struct sip_flow){
+			.transport = SIP_UDP, .remote = c->cfg.routes[i].peer, .may_grow = true};
+		return true;
+	}
+	return false;
+}
+
 /* 0 and the way; or the status to refuse with. */
 static int find_way(struct inbound *r, struct proxy_target *t, struct view *aor)
 {
@@ -115,6 +136,8 @@ static int find_way(struct inbound *r, struct proxy_target *t, struct view *aor)
 	if (r->more_routes &&
 	    (sip_addr_parse(r->next_route, &route) || sip_uri_parse(route.uri, &next)))
 		return 400;
+	if (to_peer(r->c, &next, &t->flow))
+		return 0;
 	switch (sip_flow_of_uri(&next, &t->flow)) {
 	case 0:
 		return 0;

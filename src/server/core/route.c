@@ -32,6 +32,16 @@ static void note_cookie(struct inbound *r, const struct sip_uri *u)
 		r->marked = true;
 }
 
+/* The B2BUA of this process says what it has done (no one else is believed). */
+static void note_participation(struct inbound *r, const struct sip_uri *u)
+{
+	struct view value;
+
+	if (r->from->transport == SIP_LOCAL && sip_param(u->params, VIEW("pf"), &value) &&
+	    value.n == 1)
+		r->participated = value.p[0];
+}
+
 static int route_uri(struct view value, struct sip_uri *out)
 {
 	struct sip_addr a;
@@ -89,6 +99,7 @@ int core_route_preprocess(struct inbound *r)
 			break;
 		}
 		note_cookie(r, &u);
+		note_participation(r, &u);
 		r->routes_taken++;
 		value = next;
 	}

@@ -17,6 +17,7 @@ struct core {
 	struct location location;
 	struct hash keyed;    /* its key alone: for the cookies in Record-Route */
 	struct list contexts; /* struct response_context */
+	struct b2bua *b2bua;  /* server/participating/b2bua.h; NULL: none */
 	/* One request is looked at at a time: these are its scratch. */
 	struct buf out;	   /* the message being composed */
 	struct buf extra;  /* header lines for it */
@@ -36,7 +37,8 @@ struct inbound {
 	unsigned routes_taken; /* own Route values in front */
 	bool last_route_taken; /* it became the Request-URI */
 	bool more_routes;
-	bool marked;		/* one of the Routes taken was made here for this very Call-ID */
+	char participated; /* 'o', 't': the participating function of this process has had it */
+	bool marked;	   /* one of the Routes taken was made here for this very Call-ID */
 	struct view next_route; /* value of the first one left */
 	struct sip_addr from_addr, to_addr;
 	bool in_dialog; /* To has a tag */
