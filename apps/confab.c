@@ -22,7 +22,12 @@ static const char usage[] =
 	"  --password P         others on this machine may see it; better:\n"
 	"  --password-file F    its first line, or the environment variable CONFAB_PASSWORD\n"
 	"  --server HOST[:PORT] the SIP server; default: the domain of the user, port 5060\n"
-	"  --transport tcp|udp  towards the server; default tcp\n"
+	"  --transport T        towards the server: tcp (default), udp or tls\n"
+	"  --ca FILE            the CAs believed (PEM); default: those of the system\n"
+	"  --certificate FILE   shown to a server that asks for one (PEM); --key FILE: its key\n"
+	"  --tls-name DOMAIN    whom the server's certificate must name; default: the name in\n"
+	"                       --server, or where that is an address, the domain of the user\n"
+	"  --msrp-tls           offer messages over TLS; offers of it are taken in any case\n"
 	"  --listen ADDR        own IP address; default: the one that leads to the server\n"
 	"  --display NAME       the name that others see\n"
 	"  --factory URI        the conference factory; default sip:conference-factory@DOMAIN\n"
@@ -152,6 +157,11 @@ enum option_id {
 	OPT_PASSWORD_FILE,
 	OPT_SERVER,
 	OPT_TRANSPORT,
+	OPT_CA,
+	OPT_CERTIFICATE,
+	OPT_KEY,
+	OPT_TLS_NAME,
+	OPT_MSRP_TLS,
 	OPT_LISTEN,
 	OPT_DISPLAY,
 	OPT_FACTORY,
@@ -171,6 +181,11 @@ static const struct option options[] = {
 	{"password-file", required_argument, NULL, OPT_PASSWORD_FILE},
 	{"server", required_argument, NULL, OPT_SERVER},
 	{"transport", required_argument, NULL, OPT_TRANSPORT},
+	{"ca", required_argument, NULL, OPT_CA},
+	{"certificate", required_argument, NULL, OPT_CERTIFICATE},
+	{"key", required_argument, NULL, OPT_KEY},
+	{"tls-name", required_argument, NULL, OPT_TLS_NAME},
+	{"msrp-tls", no_argument, NULL, OPT_MSRP_TLS},
 	{"listen", required_argument, NULL, OPT_LISTEN},
 	{"display", required_argument, NULL, OPT_DISPLAY},
 	{"factory", required_argument, NULL, OPT_FACTORY},
@@ -195,6 +210,10 @@ static const char **text_option(struct settings *s, int id)
 		[OPT_PASSWORD_FILE] = &s->password_file,
 		[OPT_SERVER] = &s->options.server,
 		[OPT_TRANSPORT] = &s->options.transport,
+		[OPT_CA] = &s->options.tls_ca,
+		[OPT_CERTIFICATE] = &s->options.tls_certificate,
+		[OPT_KEY] = &s->options.tls_key,
+		[OPT_TLS_NAME] = &s->options.tls_name,
 		[OPT_LISTEN] = &s->options.listen,
 		[OPT_DISPLAY] = &s->options.display,
 		[OPT_FACTORY] = &s->options.factory,
@@ -232,6 +251,9 @@ static int take_option(struct settings *s, int id)
 		return 0;
 	case OPT_ASK:
 		s->options.ask_before_move = true;
+		return 0;
+	case OPT_MSRP_TLS:
+		s->options.msrp_tls = true;
 		return 0;
 	case OPT_JSON:
 		s->json = true;
@@ -343,7 +365,7 @@ static int client_open(struct app *a, struct settings *s)
 	o->trace_ctx = a;
 	rc = confab_new(a->io.uv, o, on_event, a, &a->confab);
 	if (rc == E_UNSUPPORTED)
-		return complain(EXIT_USAGE, "--transport %s: tcp or udp", o->transport);
+		return complain(EXIT_USAGE, "--transport %s: tcp, udp or tls", o->transport);
 	if (rc)
 		return complain(EXIT_FAILURE, "server %s, listen %s: %s", o->server,
 				o->listen ? o->listen : "(any)", error_text(rc));

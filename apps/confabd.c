@@ -9,6 +9,7 @@
 #include "io/signal.h"
 #include "procedure/general.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -243,6 +244,10 @@ static void on_signal(void *ctx, int signo)
 {
 	struct confabd *d = ctx;
 
+	if (signo == SIGHUP) {
+		confabd_tls_reload(d);
+		return;
+	}
 	log_line(&d->log.log, LOG_INFO, "confabd", "signal %d: stopping", signo);
 	io_stop(&d->loop);
 }
@@ -276,6 +281,10 @@ static int start(struct confabd *d, const char **what)
 			 d->cfg.store.path, why[0] ? why : error_text(rc));
 		return rc;
 	}
+	*what = "tls.certificate";
+	rc = confabd_tls_open(d);
+	if (rc)
+		return rc;
 	*what = "the SIP sockets";
 	rc = start_stack(d);
 	if (rc == 0)
@@ -302,6 +311,7 @@ static void stop(struct confabd *d)
 		io_deadline_fini(&d->deadline);
 		io_loop_fini(&d->loop);
 	}
+	confabd_tls_close(d);
 	store_close(d->store);
 	trace_close(d->trace);
 	io_log_close(&d->log);

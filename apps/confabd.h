@@ -12,6 +12,7 @@
 #include "store/store.h"
 
 struct confabd_sockets;
+struct io_tls;
 
 struct confabd {
 	struct server_config cfg;
@@ -22,6 +23,7 @@ struct confabd {
 	struct io_deadline deadline;
 	struct io_batch batch;
 	struct trace *trace;
+	struct io_tls *sip_tls, *msrp_tls; /* NULL: no certificate is configured */
 	struct store *store;
 	struct confabd_sockets *sockets;
 	struct switch_threads *switch_threads;
@@ -38,6 +40,15 @@ int confabd_sockets_open(struct confabd *d, struct addr sent_by[3][2]);
 void confabd_sockets_close(struct confabd *d);
 /* The part of the stack's operations that reaches the sockets. */
 void confabd_sockets_ops(struct sip_stack_ops *ops);
+
+/* --- confabd_tls.c: certificates --- */
+/* 0, or a negative code (the log says which file). */
+int confabd_tls_open(struct confabd *d);
+void confabd_tls_close(struct confabd *d);
+/* Reads the files anew; what is wrong with them goes to the log, and all stays as it was. */
+void confabd_tls_reload(struct confabd *d);
+/* Whom a connection to this address must lead to: a domain, or the address itself. dst: 256 bytes. */
+void confabd_tls_peer(const struct confabd *d, const struct addr *to, char *dst);
 
 /* --- confabd_seats.c: the switch as the focus sees it --- */
 int confabd_seats_start(struct confabd *d);

@@ -8,7 +8,9 @@ void confabd_trace_sip(void *ctx, bool out, const struct sip_flow *flow, struct 
 
 	if (!d->trace || flow->transport == SIP_LOCAL)
 		return;
-	trace_write(d->trace, out ? '>' : '<', "sip", flow->transport == SIP_UDP ? "udp" : "tcp",
+	trace_write(d->trace, out ? '>' : '<', "sip", flow->transport == SIP_UDP   ? "udp"
+		    : flow->transport == SIP_TLS ? "tls"
+						 : "tcp",
 		    addr_text(sip_stack_sent_by(d->stack, flow->transport, flow->remote.family), local),
 		    addr_text(&flow->remote, remote), bytes);
 }

@@ -89,7 +89,12 @@ struct confab_options {
 	const char *display;      /* name shown to others */
 	const char *password;
 	const char *server;       /* address of the SIP server, "192.0.2.10:5060"; required */
-	const char *transport;    /* "tcp" (default) or "udp" */
+	const char *transport;    /* "tcp" (default), "udp" or "tls" */
+	const char *tls_ca;       /* PEM file of the CAs believed; default: those of the system */
+	const char *tls_certificate, *tls_key; /* PEM files, where the server wants to see one */
+	const char *tls_name;     /* the domain that the server's certificate must name; default: the name in
+	                           * server, or where that is an address, the domain of user */
+	bool msrp_tls;            /* offer MSRP over TLS; an offer of it is taken in any case */
 	const char *listen;       /* own address; default: the one the kernel uses towards the server */
 	uint16_t sip_port, msrp_port; /* default: chosen by the kernel */
 	const char *factory;      /* Conference-factory-URI; default sip:conference-factory@DOMAIN */

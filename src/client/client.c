@@ -182,7 +182,8 @@ static char *text_of(const char *fmt, struct view a, struct view b)
 /* The texts that stand in every request: From, Contact, the factory. E_SYNTAX: the user is no SIP URI. */
 static int make_texts(struct client *c, const struct client_config *cfg)
 {
-	struct addr at = cfg->sip_local[cfg->server.transport == SIP_UDP ? 0 : 1];
+	struct addr at = cfg->sip_local[cfg->server.transport];
+	static const char *const contact[] = {"sip:1@2", "sip:1@2;transport=tcp", "sip:1@2;transport=tls"};
 	char host[ADDR_TEXT_MAX];
 	struct sip_uri u;
 
@@ -201,7 +202,9 @@ static int make_texts(struct client *c, const struct client_config *cfg)
 				    : text_of("sip:conference-factory@1", u.host, VIEW(""));
 	c->from = c->display[0] ? text_of("\"1\" <2>", cfg->display, cfg->user)
 				: text_of("<2>", VIEW(""), cfg->user);
-	c->contact = text_of(cfg->server.transport == SIP_UDP ? "sip:1@2" : "sip:1@2;transport=tcp", u.user,
+	/* RFC 3261 §8.1.1.8: a sips URI is answered for by one. */
+	c->sips = u.scheme == SIP_SCHEME_SIPS;
+	c->contact = text_of(c->sips ? "sips:1@2" : contact[cfg->server.transport], u.user,
 			     view_str(addr_text(&at, host)));
 	return c->aor && c->domain && c->factory && c->from && c->contact ? 0 : E_NOMEM;
 }
@@ -231,8 +234,9 @@ static int make_stacks(struct client *c, const struct digest *digest)
 	sc.max_tx = 10000;
 	sc.max_conns = 256;
 	sc.server = VIEW(IM_CLIENT_RELEASE);
-	for (int t = 0; t < 2; t++)
-		sc.sent_by[t][c->cfg.sip_local[t].family == 6] = c->cfg.sip_local[t];
+	for (int t = 0; t < 3; t++)
+		if (c->cfg.sip_local[t].family)
+			sc.sent_by[t][c->cfg.sip_local[t].family == 6] = c->cfg.sip_local[t];
 	c->stack = sip_stack_new(&sc, &ops, c->timers, c->entropy, c->log);
 	if (!c->stack || sip_uri_parse(view_str(c->user), &u))
 		return E_NOMEM;

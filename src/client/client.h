@@ -29,7 +29,7 @@ struct client_world {
 struct client_config {
 	struct view user, display, password; /* user: "sip:ann@example.com" */
 	struct sip_flow server;              /* where everything goes */
-	struct addr sip_local[2];            /* UDP and TCP listening address */
+	struct addr sip_local[3];            /* UDP, TCP and TLS listening address; family 0: none */
 	struct addr msrp_local;
 	struct view factory, feature_tag;
 	bool auto_accept, ask_before_move;

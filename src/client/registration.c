@@ -120,7 +120,7 @@ static void send_register(struct client *c, uint32_t expires, uint64_t now_ms)
 	client_profile(c, &p);
 	p.identity = VIEW("");
 	buf_init(&b, SIP_HEAD_BYTES_MAX);
-	buf_putf(&b, "REGISTER sip:%s SIP/2.0\r\n", c->domain);
+	buf_putf(&b, "REGISTER %s:%s SIP/2.0\r\n", c->sips ? "sips" : "sip", c->domain);
 	sip_write_fieldf(&b, "From", "<%s>;tag=%s", c->user, c->from_tag);
 	sip_write_fieldf(&b, "To", "<%s>", c->user);
 	sip_write_field(&b, "Call-ID", view_str(c->call_id));

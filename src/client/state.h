@@ -29,7 +29,7 @@ struct client {
 	char call_id[33], from_tag[13];
 	uint32_t register_seq, backoff_ms;
 	uint64_t flow_conn; /* the connection the binding was made over */
-	bool registered, closing;
+	bool registered, closing, sips;
 	struct hash ids; /* no entries: the keyed hash behind conversation.seen */
 };
 

@@ -64,8 +64,13 @@ static void on_event(void *ctx, const struct confab_event *ev)
 {
 	struct confab *c = ctx;
 
+	struct confab_event told = *ev;
+
+	/* What came of it says less than what it came from. */
+	if (ev->type == CONFAB_REGISTER_FAILED && ev->status == 503 && c->tls_why[0])
+		told.text = c->tls_why;
 	if (c->on_event)
-		c->on_event(c->event_ctx, ev);
+		c->on_event(c->event_ctx, &told);
 }
 
 static int make_client(struct confab *c, const struct confab_options *o)
@@ -75,7 +80,7 @@ static int make_client(struct confab *c, const struct confab_options *o)
 		.display = view_str(o->display),
 		.password = view_str(o->password),
 		.server = c->server,
-		.sip_local = {c->sip_local, c->sip_local},
+		.sip_local = {c->sip_local, c->sip_local, c->sip_local},
 		.msrp_local = c->msrp_local,
 		.factory = view_str(o->factory),
 		.feature_tag = view_str(o->feature_tag),

@@ -4,16 +4,16 @@
 #include "base/error.h"
 #include "io/resolve.h"
 
-enum { SIP_PORT = 5060, HOST_MAX = 256, PORT_TRIES = 32 };
+enum { SIP_PORT = 5060, SIPS_PORT = 5061, HOST_MAX = 256, PORT_TRIES = 32 };
 
 /* "192.0.2.10:5060", "[2001:db8::1]:5060", "im.example.com", "im.example.com:5070". */
-static int server_find(struct view text, struct addr *out)
+static int server_find(struct view text, uint16_t default_port, struct addr *out)
 {
 	struct view host = text, port;
 	char name[HOST_MAX];
-	uint32_t number = SIP_PORT;
+	uint32_t number = default_port;
 
-	if (addr_parse_hostport(text, SIP_PORT, out) == 0)
+	if (addr_parse_hostport(text, default_port, out) == 0)
 		return 0;
 	if (view_find(text, ':', 0) < text.n) {
 		port = text;
@@ -53,11 +53,15 @@ static int sip_open_once(struct confab *c, uint16_t port)
 	int rc;
 
 	local.port = port;
+	/* Who asked for TLS is not to be reached without it. */
+	if (c->server.transport == SIP_TLS)
+		options.tls = c->msrp_tls;
 	rc = io_listener_open(&c->io, &local, &options, wire_accept_sip, c, &c->sip_listener);
 	if (rc)
 		return rc;
 	io_listener_local(c->sip_listener, &local);
-	rc = io_udp_open(&c->io, &local, wires_datagram, c, &c->udp);
+	if (!options.tls)
+		rc = io_udp_open(&c->io, &local, wires_datagram, c, &c->udp);
 	if (rc) {
 		io_listener_close(c->sip_listener);
 		c->sip_listener = NULL;
@@ -101,9 +105,14 @@ int sockets_open(struct confab *c, const struct confab_options *o)
 	c->server.transport = SIP_TCP;
 	if (view_eq_nocase(transport, VIEW("udp")))
 		c->server.transport = SIP_UDP;
+	else if (view_eq_nocase(transport, VIEW("tls")))
+		c->server.transport = SIP_TLS;
 	else if (transport.n && !view_eq_nocase(transport, VIEW("tcp")))
 		return E_UNSUPPORTED;
-	rc = server_find(view_str(o->server), &c->server.remote);
+	rc = server_find(view_str(o->server), c->server.transport == SIP_TLS ? SIPS_PORT : SIP_PORT,
+			 &c->server.remote);
+	if (rc == 0)
+		rc = certificates_open(c, o);
 	if (rc == 0)
 		rc = own_host(c, o->listen);
 	if (rc == 0)
@@ -122,4 +131,5 @@ void sockets_close(struct confab *c)
 	io_udp_close(c->udp);
 	c->sip_listener = c->msrp_listener = NULL;
 	c->udp = NULL;
+	certificates_close(c);
 }

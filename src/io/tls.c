@@ -118,7 +118,8 @@ static void take_rules(const struct io_tls *t, SSL_CTX *ctx, bool accepts)
 	/* An end without close_notify is one all the same: SIP and MSRP frame themselves. */
 	(void)SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF |
 					       SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET);
-	(void)SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY);
+	(void)SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY |
+						SSL_MODE_NO_AUTO_CHAIN);
 	/* Connections live long; a session that could be resumed would only cost memory. */
 	(void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	(void)SSL_CTX_set_num_tickets(ctx, 0);

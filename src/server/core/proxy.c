@@ -7,6 +7,13 @@
 
 enum { BREADTH_DEFAULT = 60 }; /* RFC 5393 §5.3.3 */
 
+/* RFC 3261 §26.2.2, RFC 5630 §3.1: what is asked for by sips goes over TLS on each hop. */
+static bool is_safe(const struct inbound *r, const struct sip_flow *to)
+{
+	return r->uri.scheme != SIP_SCHEME_SIPS || to->transport == SIP_TLS ||
+	       to->transport == SIP_LOCAL;
+}
+
 /* Bindings of the user that take the request, by q then age. RFC 3841 §7.2.4: where implicit
  * preferences leave none, all are tried. */
 static size_t choose(struct inbound *r, const struct location_aor *a, bool assume_im, bool all,
@@ -20,7 +27,7 @@ static size_t choose(struct inbound *r, const struct location_aor *a, bool assum
 		struct proxy_target t = {.uri = b->contact, .path = b->path, .q = b->q};
 
 		if (n == max || (!all && !target_matches(r->m, b->params, assume_im, NULL)) ||
-		    binding_flow(b, r->c->stack, &t.flow))
+		    binding_flow(b, r->c->stack, &t.flow) || !is_safe(r, &t.flow))
 			continue;
 		out[n++] = t;
 	}
