@@ -375,20 +375,24 @@ static int client_open(struct app *a, struct settings *s)
 /* Everything is set up: runs until the end. */
 static int run(struct app *a, struct settings *s)
 {
+	const struct app_face *face = s->json ? &app_json : &app_person;
 	struct io_signals *signals = NULL;
 	int status, rc;
 
+	a->face = face;
 	if (io_loop_init(&a->io, NULL))
 		return complain(EXIT_FAILURE, "no event loop");
 	io_deadline_init(&a->linger, &a->io, NULL, NULL);
 	status = client_open(a, s);
 	if (status == 0) {
 		(void)io_signals_open(&a->io, on_signal, a, &signals);
-		a->face->ready(a);
+		face->ready(a);
 		rc = io_lines_open(&a->io, STDIN_FILENO, LINE_MAX_BYTES, &lines_events, a,
 				   &a->lines);
-		if (rc)
-			on_input_end(a, rc);
+		if (rc) {
+			a->input_over = true;
+			face->end(a);
+		}
 		io_run(&a->io);
 		if (a->output_broken)
 			status = EXIT_FAILURE;
@@ -397,8 +401,8 @@ static int run(struct app *a, struct settings *s)
 	io_lines_close(a->lines);
 	io_signals_close(signals);
 	confab_free(a->confab);
-	if (a->face->over)
-		a->face->over(a);
+	if (face->over)
+		face->over(a);
 	io_loop_fini(&a->io);
 	return status;
 }
@@ -414,7 +418,6 @@ int main(int argc, char **argv)
 	if (status)
 		return status - 1;
 	list_init(&a.chats);
-	a.face = s.json ? &app_json : &app_person;
 	status = user_read(&s, &a);
 	if (status == 0)
 		status = password_read(&s);

@@ -97,6 +97,7 @@ static const char *const event_names[] = {
 	[CONFAB_LEFT] = "left",
 	[CONFAB_ENDED] = "ended",
 	[CONFAB_CONNECTION] = "connection",
+	[CONFAB_SPLIT] = "split",
 };
 
 static void put_message(json_t *o, const struct confab_event *ev)
@@ -164,6 +165,8 @@ static void put_rest(json_t *o, const struct confab_event *ev)
 		(void)json_object_set_new(o, "expires", json_integer(ev->expires));
 	else
 		(void)json_object_set_new(o, "status", json_integer(ev->status));
+	if (ev->type == CONFAB_SPLIT)
+		(void)json_object_set_new(o, "other", json_integer(ev->other));
 	put(o, "text", ev->text);
 }
 

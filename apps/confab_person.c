@@ -106,20 +106,26 @@ static void said_free(struct chat *chat, struct said *s)
 	free(s);
 }
 
-static void chat_free(struct app *a, struct chat *chat)
+static void chat_free(struct chat *chat)
 {
-	while (!list_empty(&chat->said))
-		said_free(chat, CONTAINER(chat->said.next, struct said, link));
+	LIST_EACH(l, next, &chat->said)
+	said_free(chat, CONTAINER(l, struct said, link));
 	list_del(&chat->link);
-	if (a->current == chat->id)
-		a->current = 0;
 	free(chat->peer);
 	free(chat);
-	if (a->current == 0 && !list_empty(&a->chats)) {
-		chat = CONTAINER(a->chats.next, struct chat, link);
+}
+
+/* Where text goes when the chat it went to is over; invitations are left out. */
+static uint32_t oldest_chat(const struct app *a)
+{
+	LIST_EACH(l, next, &a->chats)
+	{
+		const struct chat *chat = CONTAINER(l, struct chat, link);
+
 		if (!chat->invited)
-			a->current = chat->id;
+			return chat->id;
 	}
+	return 0;
 }
 
 static struct said *said_find(struct chat *chat, const char *id)
@@ -232,7 +238,9 @@ static void on_ended(struct app *a, struct chat *chat, const struct confab_event
 	say(a, "%s* the %s%s is over%s%s%s%s%s", mark(a, chat->id),
 	    chat->conference ? "conference" : "chat with ", who, ev->status || text[0] ? " (" : "",
 	    number, ev->status && text[0] ? " " : "", text, ev->status || text[0] ? ")" : "");
-	chat_free(a, chat);
+	chat_free(chat);
+	if (a->current == ev->conversation)
+		a->current = oldest_chat(a);
 	leave_when_said(a);
 }
 
@@ -267,6 +275,11 @@ static void on_chat_event(struct app *a, struct chat *chat, const struct confab_
 		break;
 	case CONFAB_CONNECTION:
 		say(a, "%s* connection %s", m, ev->text);
+		break;
+	case CONFAB_SPLIT:
+		say(a, "%s! %s did not come along (%s); the chat with %s alone goes on: /to %u", m,
+		    peer, ev->text, peer, ev->other);
+		(void)chat_new(a, ev->other, ev->peer);
 		break;
 	case CONFAB_INVITED:
 		on_invited(a, chat, ev);
@@ -607,8 +620,8 @@ static void on_ready(struct app *a)
 
 static void on_over(struct app *a)
 {
-	while (!list_empty(&a->chats))
-		chat_free(a, CONTAINER(a->chats.next, struct chat, link));
+	LIST_EACH(l, next, &a->chats)
+	chat_free(CONTAINER(l, struct chat, link));
 }
 
 const struct app_face app_person = {

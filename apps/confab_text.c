@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-enum { NAME_MAX_BYTES = 4096 };
+enum { NAME_MAX_BYTES = 4096, ADDRESS_MAX_BYTES = 8192 };
 
 static const char replacement[] = "\xef\xbf\xbd";
 
@@ -97,7 +97,7 @@ char *text_address(const char *domain, struct view word)
 			return NULL;
 	if (has_scheme(word))
 		return view_dup(word);
-	buf_init(&b, 2 * NAME_MAX_BYTES);
+	buf_init(&b, ADDRESS_MAX_BYTES);
 	buf_puts(&b, "sip:");
 	buf_put(&b, word);
 	if (view_find(word, '@', 0) == word.n) {

@@ -77,8 +77,8 @@ static int load_config(const struct options *o, struct server_config *cfg)
 	int rc = config_server_load(o->config, o->setting, o->n_settings, cfg, &mistakes);
 
 	for (size_t i = 0; i < mistakes.n; i++)
-		fprintf(stderr, "confabd: %s%s%s\n", o->config ? o->config : "", o->config ? ": " : "",
-			mistakes.text[i]);
+		fprintf(stderr, "confabd: %s%s%s\n", o->config ? o->config : "",
+			o->config ? ": " : "", mistakes.text[i]);
 	if (mistakes.total > mistakes.n)
 		fprintf(stderr, "confabd: and %zu more\n", mistakes.total - mistakes.n);
 	return rc;
@@ -96,9 +96,9 @@ static int user_find(void *ctx, struct view user, struct view domain, struct cor
 		return rc;
 	memcpy(out->ha1_md5, u.ha1_md5, sizeof(out->ha1_md5));
 	memcpy(out->ha1_sha256, u.ha1_sha256, sizeof(out->ha1_sha256));
-	out->im_tag = u.im_feature_tag == STORE_IM_REQUIRE ? CORE_IM_REQUIRE
+	out->im_tag = u.im_feature_tag == STORE_IM_REQUIRE  ? CORE_IM_REQUIRE
 		      : u.im_feature_tag == STORE_IM_ASSUME ? CORE_IM_ASSUME
-							     : CORE_IM_DEFAULT;
+							    : CORE_IM_DEFAULT;
 	return 0;
 }
 
@@ -125,7 +125,8 @@ static bool served(void *ctx, struct view host, uint16_t port)
 
 /* --- what the stack tells --- */
 
-static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
+static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m,
+		       uint64_t now_ms)
 {
 	core_request(((struct confabd *)ctx)->core, tx, m, now_ms);
 }
@@ -186,7 +187,8 @@ static int start_core(struct confabd *d)
 		.default_expires = (uint32_t)(d->cfg.registrar.default_expires_ms / 1000),
 		.max_contacts = d->cfg.registrar.max_contacts,
 		.max_bindings = 1000000,
-		.im_tag = d->cfg.im.feature_tag == SERVER_IM_ASSUME ? CORE_IM_ASSUME : CORE_IM_REQUIRE,
+		.im_tag = d->cfg.im.feature_tag == SERVER_IM_ASSUME ? CORE_IM_ASSUME
+								    : CORE_IM_REQUIRE,
 		.server = VIEW(IM_SERVER_RELEASE),
 		.timer_c_ms = 200000,
 	};

@@ -56,7 +56,7 @@ void confabd_seats_broker(struct confabd *d, struct seat_broker *broker);
 
 /* --- confabd_trace.c --- */
 void confabd_trace_sip(void *ctx, bool out, const struct sip_flow *flow, struct view bytes);
-void confabd_trace_msrp(void *ctx, unsigned shard, bool out, const struct addr *local,
+void confabd_trace_msrp(void *ctx, bool tls, bool out, const struct addr *local,
 			const struct addr *remote, struct view bytes);
 
 #endif

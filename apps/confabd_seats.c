@@ -1,15 +1,16 @@
-/* The switch as the focus sees it: seats are asked of a thread, and its answers come back as events on the SIP
- * loop. */
+/* The switch as the focus sees it: seats are asked of a thread, and its answers come back as events
+ * on the SIP loop. */
 #include "confabd.h"
 
 #include "base/error.h"
+#include "io/tls.h"
 
 #include <stdlib.h>
 
 enum { SEATS_MAX = 1024 };
 
-/* Conference ids are handed out one by one: they spread over the threads by themselves, and every later call finds the same
- * thread again without a table. */
+/* Conference ids are handed out one by one: they spread over the threads by themselves, and every
+ * later call finds the same thread again without a table. */
 static unsigned shard_of(const struct confabd *d, uint64_t conference)
 {
 	return (unsigned)(conference % switch_threads_count(d->switch_threads));
@@ -30,9 +31,10 @@ static int seats_open(void *ctx, uint64_t request, uint64_t conference, struct v
 		list[i] = (struct switch_seat_config){.seat = seat[i].seat,
 						      .uri = seat[i].uri,
 						      .display = seat[i].display,
+						      .tls = seat[i].tls,
 						      .held = seat[i].held};
-	switch_threads_seats_open(d->switch_threads, shard_of(d, conference), request, conference, uri, list,
-				  n);
+	switch_threads_seats_open(d->switch_threads, shard_of(d, conference), request, conference,
+				  uri, list, n);
 	free(list);
 	return 0;
 }
@@ -44,6 +46,7 @@ static void seat_answer(void *ctx, uint64_t conference, uint64_t seat, const str
 					    .accept_types = a->accept_types,
 					    .accept_wrapped_types = a->accept_wrapped_types,
 					    .max_size = a->max_size,
+					    .fingerprint = a->fingerprint,
 					    .connect = a->connect};
 
 	switch_threads_seat_answer(d->switch_threads, shard_of(d, conference), seat, &answer);
@@ -63,12 +66,20 @@ static void conference_over(void *ctx, uint64_t conference)
 	switch_threads_conference_close(d->switch_threads, shard_of(d, conference), conference);
 }
 
+static void fingerprint(void *ctx, char *dst)
+{
+	struct confabd *d = ctx;
+
+	io_tls_fingerprint(d->msrp_tls, dst);
+}
+
 void confabd_seats_broker(struct confabd *d, struct seat_broker *broker)
 {
 	*broker = (struct seat_broker){.open = seats_open,
 				       .answer = seat_answer,
 				       .close = seat_close,
 				       .end = conference_over,
+				       .fingerprint = d->msrp_tls ? fingerprint : NULL,
 				       .ctx = d};
 }
 
@@ -85,7 +96,8 @@ static void seats_ready(struct confabd *d, const struct switch_event *ev, uint64
 		controlling_seats_ready(d->controlling, ev->request, ev->conference, seat, path,
 					ev->n_seats, now_ms);
 	else
-		controlling_seats_failed(d->controlling, ev->request, ev->conference, E_NOMEM, now_ms);
+		controlling_seats_failed(d->controlling, ev->request, ev->conference, E_NOMEM,
+					 now_ms);
 	free(seat);
 	free(path);
 }
@@ -101,7 +113,8 @@ static void on_event(void *ctx, unsigned shard, const struct switch_event *ev)
 		seats_ready(d, ev, now_ms);
 		break;
 	case SWITCH_EV_SEATS_FAILED:
-		controlling_seats_failed(d->controlling, ev->request, ev->conference, ev->error, now_ms);
+		controlling_seats_failed(d->controlling, ev->request, ev->conference, ev->error,
+					 now_ms);
 		break;
 	case SWITCH_EV_SEAT_LOST:
 		controlling_seat_lost(d->controlling, ev->conference, ev->seat, now_ms);
@@ -130,13 +143,16 @@ int confabd_seats_start(struct confabd *d)
 			  .bind_timeout_ms = 30000,
 			  .max_conns = d->cfg.msrp.max_connections,
 			  .max_conferences = d->cfg.conference.max,
-			  .max_seats = (size_t)d->cfg.conference.max * d->cfg.conference.max_members,
+			  .max_seats =
+				  (size_t)d->cfg.conference.max * d->cfg.conference.max_members,
 			  .max_members = d->cfg.conference.max_members,
 			  .private_messages = true,
 			  .unix_ms_at_zero = io_wall_ms() - io_now_fresh_ms(&d->loop)},
 	};
 
 	cfg.listen.port = (uint16_t)d->cfg.msrp.port;
+	cfg.tls = d->msrp_tls;
+	cfg.tls_port = (uint16_t)d->cfg.msrp.tls_port;
 	if (d->cfg.sip.advertise.family == cfg.listen.family && addr_is_any(&cfg.listen))
 		cfg.shard.advertise = d->cfg.sip.advertise;
 	d->switch_threads = switch_threads_start(&cfg, &d->log.log);

@@ -110,7 +110,8 @@ static const char *identify(void *ctx, struct io_conn *io, const struct cert_nam
 		       : "the peer's certificate does not name who was asked for";
 }
 
-static void *connect_to(void *ctx, struct sip_conn *conn, enum sip_transport t, const struct addr *to)
+static void *connect_to(void *ctx, struct sip_conn *conn, enum sip_transport t,
+			const struct addr *to)
 {
 	struct confabd *d = ctx;
 	struct io_conn_options options = {.queue_max = QUEUE_MAX};
@@ -206,7 +207,8 @@ int confabd_sockets_open(struct confabd *d, struct addr sent_by[3][2])
 
 		if (rc) {
 			log_line(&d->log.log, LOG_ERROR, "confabd", "cannot listen on %s %s: %s",
-				 sip_transport_text(t), addr_text(&want->addr, text), error_text(rc));
+				 sip_transport_text(t), addr_text(&want->addr, text),
+				 error_text(rc));
 			return rc;
 		}
 		own = &sent_by[t][bound.family == 6];

@@ -44,6 +44,8 @@ enum confab_event_type {
 	CONFAB_LEFT,            /* peer is out; text says how */
 	CONFAB_ENDED,           /* the conversation is over; status, text */
 	CONFAB_CONNECTION,      /* text: "lost", "restored" */
+	CONFAB_SPLIT,           /* peer did not come along into the conference (text: how): the chat with him goes on as
+	                         * conversation `other` */
 };
 
 enum confab_sent {
@@ -62,7 +64,7 @@ struct confab_participant {
 /* Valid during the callback. Strings that do not apply are "". */
 struct confab_event {
 	enum confab_event_type type;
-	uint32_t conversation;
+	uint32_t conversation, other;
 	bool conference;
 	const char *peer, *display, *uri, *id, *text, *content_type;
 	const char *data;  /* of a message; not NUL-terminated */

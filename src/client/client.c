@@ -190,8 +190,9 @@ static int make_texts(struct client *c, const struct client_config *cfg)
 	c->user = view_dup(cfg->user);
 	c->display = view_dup(cfg->display);
 	c->password = view_dup(cfg->password);
+	c->fingerprint = view_dup(cfg->msrp_fingerprint);
 	c->feature_tag = view_dup(cfg->feature_tag.n ? cfg->feature_tag : VIEW(IM_FEATURE_TAG));
-	if (!c->user || !c->display || !c->password || !c->feature_tag)
+	if (!c->user || !c->display || !c->password || !c->feature_tag || !c->fingerprint)
 		return E_NOMEM;
 	if (sip_uri_parse(view_str(c->user), &u) || !u.user.n ||
 	    (u.scheme != SIP_SCHEME_SIP && u.scheme != SIP_SCHEME_SIPS))
@@ -291,6 +292,7 @@ void client_free(struct client *c)
 	free(c->password);
 	free(c->factory);
 	free(c->feature_tag);
+	free(c->fingerprint);
 	free(c->aor);
 	free(c->contact);
 	free(c->from);

@@ -30,7 +30,9 @@ struct client_config {
 	struct view user, display, password; /* user: "sip:ann@example.com" */
 	struct sip_flow server;              /* where everything goes */
 	struct addr sip_local[3];            /* UDP, TCP and TLS listening address; family 0: none */
-	struct addr msrp_local;
+	struct addr msrp_local, msrp_tls_local; /* family 0: no TLS */
+	struct view msrp_fingerprint;        /* of our certificate, as a=fingerprint has it */
+	bool msrp_tls;                       /* offers are of TLS */
 	struct view factory, feature_tag;
 	bool auto_accept, ask_before_move;
 	unsigned max_conversations;

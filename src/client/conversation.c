@@ -44,6 +44,7 @@ struct conversation *conversation_new(struct client *c, struct view peer)
 	timer_init(&v->gate, gate_over, v);
 	timer_init(&v->hold, hold_over, v);
 	timer_init(&v->resubscribe, resubscribe, v);
+	split_init(v);
 	list_add_tail(&c->conversations, &v->link);
 	c->n_conversations++;
 	return v;
@@ -286,25 +287,32 @@ static void held_free(struct held *h)
 {
 	list_del(&h->link);
 	free(h->from);
+	free(h->display);
 	free(h->id);
 	free(h->content_type);
 	free(h->data);
 	free(h);
 }
 
-static void hold(struct conversation *v, bool to_all, struct view from, struct view id, struct view type,
-		 struct view data, uint64_t now_ms)
+/* What came in, as it is shown. */
+struct incoming {
+	struct view from, display, id, type, data;
+	bool to_all;
+};
+
+static void hold(struct conversation *v, const struct incoming *in, uint64_t now_ms)
 {
 	struct held *h = calloc(1, sizeof(*h));
 
 	if (!h)
 		return;
-	h->to_all = to_all;
-	h->from = view_dup(from);
-	h->id = view_dup(id);
-	h->content_type = view_dup(type);
-	h->data = view_dup(data);
-	h->n = data.n;
+	h->to_all = in->to_all;
+	h->from = view_dup(in->from);
+	h->display = view_dup(in->display);
+	h->id = view_dup(in->id);
+	h->content_type = view_dup(in->type);
+	h->data = view_dup(in->data);
+	h->n = in->data.n;
 	list_add_tail(&v->holding, &h->link);
 	if (!timer_armed(&v->hold))
 		timer_arm(v->client->timers, &v->hold, now_ms + v->client->cfg.drain_ms);
@@ -316,8 +324,9 @@ void conversation_release(struct conversation *v)
 	while (!list_empty(&v->holding)) {
 		struct held *h = CONTAINER(v->holding.next, struct held, link);
 
-		if (h->from && h->id && h->content_type && h->data)
-			show(v, h->to_all, h->from, "", h->id, h->content_type, view_of(h->data, h->n));
+		if (h->from && h->display && h->id && h->content_type && h->data)
+			show(v, h->to_all, h->from, h->display, h->id, h->content_type,
+			     view_of(h->data, h->n));
 		held_free(h);
 	}
 }
@@ -335,11 +344,6 @@ static bool must_wait(const struct conversation *v, const struct leg *leg, struc
 	free(aor);
 	return same;
 }
-
-struct incoming {
-	struct view from, id, type, data;
-	bool to_all;
-};
 
 static int read_message(const struct leg *leg, const struct msrp_incoming *m, struct incoming *in,
 			struct cpim *cpim)
@@ -362,6 +366,7 @@ static int read_message(const struct leg *leg, const struct msrp_incoming *m, st
 		in->to_all = !to || !view_eq(view_str(to), view_str(leg->conversation->client->aor));
 		free(to);
 	}
+	in->display = cpim->from.display;
 	in->type = cpim->content_type.n ? cpim->content_type : VIEW("text/plain");
 	in->data = cpim->body;
 	return 200;
@@ -373,7 +378,7 @@ static int on_message(void *ctx, struct msrp_session *s, const struct msrp_incom
 	struct conversation *v = leg->conversation;
 	struct incoming in;
 	struct cpim cpim;
-	char from[256], id[256], type[128];
+	char from[256], display[256], id[256], type[128];
 	char *aor;
 	int status = read_message(leg, m, &in, &cpim);
 
@@ -383,16 +388,18 @@ static int on_message(void *ctx, struct msrp_session *s, const struct msrp_incom
 	aor = client_aor(in.from);
 	(void)view_copy(aor ? view_str(aor) : in.from, from, sizeof(from));
 	free(aor);
+	in.from = view_str(from);
 	/* A message may come twice when a connection broke under it: shown once. */
-	if (seen_before(v, view_str(from), in.id))
+	if (seen_before(v, in.from, in.id))
 		return 200;
-	if (must_wait(v, leg, view_str(from))) {
-		hold(v, in.to_all, view_str(from), in.id, in.type, in.data, now_ms);
+	if (must_wait(v, leg, in.from)) {
+		hold(v, &in, now_ms);
 		return 200;
 	}
+	(void)view_copy(in.display, display, sizeof(display));
 	(void)view_copy(in.id, id, sizeof(id));
 	(void)view_copy(in.type, type, sizeof(type));
-	show(v, in.to_all, from, "", id, type, in.data);
+	show(v, in.to_all, from, display, id, type, in.data);
 	return 200;
 }
 
@@ -423,6 +430,7 @@ static void conversation_free(struct conversation *v, uint64_t now_ms)
 
 	timer_cancel(c->timers, &v->gate);
 	timer_cancel(c->timers, &v->hold);
+	timer_cancel(c->timers, &v->stays);
 	timer_cancel(c->timers, &v->resubscribe);
 	roster_end(v);
 	leg_free(v->offered, now_ms);

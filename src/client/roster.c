@@ -97,7 +97,20 @@ static void tell_changes(struct conversation *v, const struct conference_info *b
 	}
 }
 
-static void apply(struct conversation *v, struct view xml)
+/* Did the peer of the chat that this conference grew from come along? */
+static void look_for_old_peer(struct conversation *v, uint64_t now_ms)
+{
+	for (size_t i = 0; v->old && i < v->roster.n_users; i++) {
+		const struct conference_user *u = &v->roster.users[i];
+
+		if (is_in(u))
+			split_look(v, u->entity, true, "", now_ms);
+		else if (is_out(u))
+			split_look(v, u->entity, false, how_text[u->endpoints[0].disconnection], now_ms);
+	}
+}
+
+static void apply(struct conversation *v, struct view xml, uint64_t now_ms)
 {
 	struct conference_info news = {0}, before = v->roster, held = {0};
 
@@ -109,6 +122,7 @@ static void apply(struct conversation *v, struct view xml)
 	if (conference_info_apply(&held, &news) == 0) {
 		v->roster = held;
 		tell_changes(v, &before);
+		look_for_old_peer(v, now_ms);
 		conference_info_free(&before);
 		if (v->who_wanted) {
 			v->who_wanted = false;
@@ -136,7 +150,7 @@ static void notified(void *ctx, struct sip_server_tx *tx, const struct sip_msg *
 	}
 	if (m->body.n &&
 	    sip_content_is(sip_msg_value(m, SIP_H_CONTENT_TYPE), VIEW("application/conference-info+xml")))
-		apply(v, m->body);
+		apply(v, m->body, now_ms);
 }
 
 static void on_response(void *ctx, struct sip_uac *uac, const struct sip_msg *m, uint64_t now_ms)

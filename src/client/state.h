@@ -12,7 +12,7 @@ enum { PATH_TEXT_MAX = 192, SEEN_MAX = 1024, TEXT_MAX = 16 * 1024 * 1024 };
 
 struct client {
 	struct client_config cfg;
-	char *user, *display, *password, *factory, *feature_tag, *aor, *contact, *from, *domain;
+	char *user, *display, *password, *factory, *feature_tag, *aor, *contact, *from, *domain, *fingerprint;
 	struct client_world world;
 	struct timers *timers;
 	const struct entropy *entropy;
@@ -50,6 +50,7 @@ struct leg {
 	enum leg_state state;
 	bool conference;
 	bool active;      /* we connect */
+	bool tls;         /* MSRP over TLS */
 	bool cpim;        /* the peer takes message/cpim */
 	bool dialog_over; /* BYE went or came */
 	bool said_bye;    /* it was ours */
@@ -80,7 +81,7 @@ struct outgoing {
 struct held {
 	struct list link;
 	bool to_all;
-	char *from, *id, *content_type, *data;
+	char *from, *display, *id, *content_type, *data;
 	size_t n;
 };
 
@@ -98,6 +99,7 @@ struct conversation {
 	struct list outbox, holding;
 	struct timer gate; /* the longest that new text waits for old text to be confirmed */
 	struct timer hold; /* the longest that a message is held back */
+	struct timer stays; /* split.c: the old peer joined, but keeps the old chat */
 	bool gate_over;
 	uint64_t seen[SEEN_MAX];
 	size_t n_seen;
@@ -176,6 +178,13 @@ void move_opened(struct conversation *v, uint64_t now_ms);
 void move_progress(struct conversation *v, uint64_t now_ms);
 void move_failed(struct conversation *v, int status, const char *text, uint64_t now_ms);
 void move_old_closed(struct conversation *v, uint64_t now_ms);
+
+/* --- split.c --- */
+void split_init(struct conversation *v);
+/* The old chat becomes a conversation of its own; why: what became of its peer in the conference. */
+void split_old(struct conversation *v, const char *why, uint64_t now_ms);
+/* Looks at what the roster says of somebody: the old peer, who did not come along? */
+void split_look(struct conversation *v, struct view aor, bool in, const char *how, uint64_t now_ms);
 
 /* --- roster.c --- */
 void roster_subscribe(struct conversation *v, uint64_t now_ms);

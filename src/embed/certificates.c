@@ -34,7 +34,7 @@ int certificates_open(struct confab *c, const struct confab_options *o)
 {
 	struct io_tls_options sip = {
 		.certificate = o->tls_certificate, .key = o->tls_key, .ca = o->tls_ca};
-	struct io_tls_options msrp = {.self_name = "confab", .clients = IO_TLS_CLIENTS_ANY};
+	struct io_tls_options msrp = {.self_name = "confab", .ca = o->tls_ca, .clients = IO_TLS_CLIENTS_ANY};
 	char why[IO_TLS_WHY_MAX] = "";
 	int rc = expected_name(c, o);
 
@@ -51,6 +51,38 @@ void certificates_close(struct confab *c)
 	io_tls_free(c->sip_tls);
 	io_tls_free(c->msrp_tls);
 	c->sip_tls = c->msrp_tls = NULL;
+}
+
+struct promise {
+	const struct confab *confab;
+	struct view host;
+	bool kept;
+};
+
+/* RFC 4975 §14.4: the host in the path; and a switch of the server's own domain, whose path has an
+ * address. */
+static void names_host(void *ctx, const struct cert_name *name, size_t n)
+{
+	struct promise *p = ctx;
+
+	p->kept = sip_domain_identity_matches(name, n, p->host) ||
+		  sip_domain_identity_matches(name, n, view_str(p->confab->tls_name));
+}
+
+bool certificates_vouch(void *ctx, void *handle, bool tls, const struct msrp_peer *peer)
+{
+	const struct wire *w = handle;
+	struct promise p = {.confab = ctx, .host = peer ? peer->host : VIEW("")};
+
+	if (io_conn_is_tls(w->io) != tls)
+		return false;
+	if (!tls || !peer)
+		return true;
+	if (peer->fingerprint.n)
+		return io_conn_tls_matches(w->io, peer->fingerprint);
+	if (io_conn_tls_believed(w->io))
+		io_conn_tls_names(w->io, names_host, &p);
+	return p.kept;
 }
 
 const char *certificates_identify_server(void *ctx, struct io_conn *io, const struct cert_name *name,

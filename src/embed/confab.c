@@ -20,20 +20,15 @@ static void due(void *ctx, uint64_t now_ms)
 	timers_run(&c->timers, now_ms);
 }
 
-static void shutdown_done(struct confab *c)
-{
-	void (*done)(void *) = c->on_shutdown;
-
-	c->on_shutdown = NULL;
-	io_deadline_set(&c->shutdown_over, UINT64_MAX);
-	if (done)
-		done(c->shutdown_ctx);
-}
-
 static void shutdown_over(void *ctx, uint64_t now_ms)
 {
+	struct confab *c = ctx;
+	void (*done)(void *) = c->on_shutdown;
+
 	(void)now_ms;
-	shutdown_done(ctx);
+	c->on_shutdown = NULL;
+	if (done)
+		done(c->shutdown_ctx);
 }
 
 static void after_batch(void *ctx)
@@ -41,8 +36,10 @@ static void after_batch(void *ctx)
 	struct confab *c = ctx;
 
 	rest(c);
+	/* Said by the deadline: this hook runs right before the loop sleeps, and who is told may
+	 * wait for the loop to return. */
 	if (c->on_shutdown && client_idle(c->client))
-		shutdown_done(c);
+		io_deadline_set(&c->shutdown_over, io_now_ms(&c->io));
 }
 
 static void write_log(void *ctx, enum log_level level, const char *room, const char *text)
@@ -82,6 +79,8 @@ static int make_client(struct confab *c, const struct confab_options *o)
 		.server = c->server,
 		.sip_local = {c->sip_local, c->sip_local, c->sip_local},
 		.msrp_local = c->msrp_local,
+		.msrp_tls_local = c->msrp_tls_local,
+		.msrp_tls = o->msrp_tls,
 		.factory = view_str(o->factory),
 		.feature_tag = view_str(o->feature_tag),
 		.auto_accept = o->auto_accept,
@@ -93,6 +92,7 @@ static int make_client(struct confab *c, const struct confab_options *o)
 		.drain_ms = 5000,
 	};
 	struct client_world world = {.event = on_event};
+	char fingerprint[IO_TLS_FINGERPRINT_MAX];
 	struct sip_uri u;
 
 	if (sip_uri_parse(cfg.user, &u) || !u.user.n ||
@@ -101,6 +101,8 @@ static int make_client(struct confab *c, const struct confab_options *o)
 	if (!io_digest())
 		return E_UNSUPPORTED;
 	wires_world(c, &world);
+	io_tls_fingerprint(c->msrp_tls, fingerprint);
+	cfg.msrp_fingerprint = view_str(fingerprint);
 	c->client = client_new(&cfg, &world, io_digest(), &c->timers, &c->entropy, &c->log);
 	return c->client ? 0 : E_NOMEM;
 }

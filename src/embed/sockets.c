@@ -81,19 +81,21 @@ static int sip_open(struct confab *c, uint16_t port)
 	return rc;
 }
 
-static int msrp_open(struct confab *c, uint16_t port)
+static int msrp_open(struct confab *c, uint16_t port, struct io_tls *tls,
+		     struct io_listener **listener, struct addr *told)
 {
-	struct io_listener_options options = {.max_conns = CONNS_MAX, .queue_max = QUEUE_MAX};
+	struct io_listener_options options = {
+		.max_conns = CONNS_MAX, .queue_max = QUEUE_MAX, .tls = tls};
 	struct addr local = c->bind_host;
 	int rc;
 
 	local.port = port;
-	rc = io_listener_open(&c->io, &local, &options, wire_accept_msrp, c, &c->msrp_listener);
+	rc = io_listener_open(&c->io, &local, &options, wire_accept_msrp, c, listener);
 	if (rc)
 		return rc;
-	io_listener_local(c->msrp_listener, &local);
-	c->msrp_local = c->host;
-	c->msrp_local.port = local.port;
+	io_listener_local(*listener, &local);
+	*told = c->host;
+	told->port = local.port;
 	return 0;
 }
 
@@ -118,7 +120,9 @@ int sockets_open(struct confab *c, const struct confab_options *o)
 	if (rc == 0)
 		rc = sip_open(c, o->sip_port);
 	if (rc == 0)
-		rc = msrp_open(c, o->msrp_port);
+		rc = msrp_open(c, o->msrp_port, NULL, &c->msrp_listener, &c->msrp_local);
+	if (rc == 0)
+		rc = msrp_open(c, 0, c->msrp_tls, &c->msrp_tls_listener, &c->msrp_tls_local);
 	(void)addr_text(&c->sip_local, c->sip_text);
 	(void)addr_text(&c->msrp_local, c->msrp_text);
 	return rc;
@@ -128,8 +132,9 @@ void sockets_close(struct confab *c)
 {
 	io_listener_close(c->sip_listener);
 	io_listener_close(c->msrp_listener);
+	io_listener_close(c->msrp_tls_listener);
 	io_udp_close(c->udp);
-	c->sip_listener = c->msrp_listener = NULL;
+	c->sip_listener = c->msrp_listener = c->msrp_tls_listener = NULL;
 	c->udp = NULL;
 	certificates_close(c);
 }

@@ -61,6 +61,8 @@ struct wire {
 /* Reads and makes them; on failure the log says what was wrong. */
 int certificates_open(struct confab *c, const struct confab_options *o);
 void certificates_close(struct confab *c);
+/* Is the other end of an MSRP connection (a struct wire) who was agreed on? */
+bool certificates_vouch(void *ctx, void *handle, bool tls, const struct msrp_peer *peer);
 /* Is the server who it should be (RFC 5922)? ctx: struct wire. */
 const char *certificates_identify_server(void *ctx, struct io_conn *io, const struct cert_name *name,
 					 size_t n);

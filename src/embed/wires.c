@@ -232,11 +232,12 @@ static void wire_close(void *ctx, void *handle)
 
 static void *msrp_connect(void *ctx, struct msrp_conn *conn, const struct addr *to, bool tls)
 {
+	struct confab *c = ctx;
+	/* Who is there is looked at when a session is to go over it: certificates_vouch. */
+	struct io_conn_options options = {.tls = tls ? c->msrp_tls : NULL, .tls_any = true};
 	struct wire *w;
 
-	if (tls)
-		return NULL;
-	w = wire_connect(ctx, false, to, (struct io_conn_options){0});
+	w = wire_connect(c, false, to, options);
 	if (w)
 		w->msrp = conn;
 	return w;
@@ -277,6 +278,7 @@ void wires_world(struct confab *c, struct client_world *world)
 					      .pending = msrp_pending,
 					      .finish = msrp_finish,
 					      .close = wire_close,
+					      .vouch = certificates_vouch,
 					      .ctx = c};
 	world->ctx = c;
 }

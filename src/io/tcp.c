@@ -789,6 +789,22 @@ bool io_conn_tls_matches(const struct io_conn *c, struct view fingerprint)
 	return c->tls && io_tls_session_matches(c->tls, fingerprint);
 }
 
+bool io_conn_tls_believed(const struct io_conn *c)
+{
+	return c->tls && io_tls_session_believed(c->tls);
+}
+
+void io_conn_tls_names(const struct io_conn *c,
+		       void (*fn)(void *ctx, const struct cert_name *name, size_t n), void *ctx)
+{
+	struct io_tls_names names = {.n = 0};
+
+	if (c->tls)
+		io_tls_session_names(c->tls, &names);
+	fn(ctx, names.name, names.n);
+	io_tls_names_free(&names);
+}
+
 bool io_conn_tls_sha256(const struct io_conn *c, uint8_t out[IO_TLS_SHA256])
 {
 	return c->tls && io_tls_session_sha256(c->tls, out);

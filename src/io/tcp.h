@@ -152,6 +152,12 @@ bool io_conn_is_tls(const struct io_conn *c);
 const char *io_conn_tls_why(const struct io_conn *c);
 /* Is this ("SHA-256 4A:AD:…") the fingerprint of the peer's certificate? False without one. */
 bool io_conn_tls_matches(const struct io_conn *c, struct view fingerprint);
+/* It was made without looking at who signed (tls_any, IO_TLS_CLIENTS_ANY): was the certificate a good
+ * one all the same? */
+bool io_conn_tls_believed(const struct io_conn *c);
+/* Hands the names of the peer's certificate to fn, once; n is 0 without one. */
+void io_conn_tls_names(const struct io_conn *c,
+		       void (*fn)(void *ctx, const struct cert_name *name, size_t n), void *ctx);
 /* SHA-256 over the peer's certificate; false without one. */
 bool io_conn_tls_sha256(const struct io_conn *c, uint8_t out[IO_TLS_SHA256]);
 /* Totals since the start, bytes. */

@@ -98,8 +98,9 @@ static int take_ca(const struct io_tls *t, SSL_CTX *ctx, bool accepts, char *why
 
 int io_tls_accept_any(int ok, X509_STORE_CTX *store)
 {
+	/* The error stays noted: io_tls_session_believed. */
 	(void)ok;
-	X509_STORE_CTX_set_error(store, X509_V_OK);
+	(void)store;
 	return 1;
 }
 

@@ -19,7 +19,7 @@ struct io_tls {
 
 /* A reference to free. */
 SSL_CTX *io_tls_ctx(struct io_tls *t, bool accepts);
-/* A verify callback that looks at nothing. */
+/* A verify callback that goes on whatever was found. */
 int io_tls_accept_any(int ok, X509_STORE_CTX *store);
 
 #endif

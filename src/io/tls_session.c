@@ -432,6 +432,15 @@ bool io_tls_session_sha256(const struct io_tls_session *s, uint8_t out[IO_TLS_SH
 	return true;
 }
 
+bool io_tls_session_believed(const struct io_tls_session *s)
+{
+	X509 *x = SSL_get1_peer_certificate(s->ssl);
+	bool ok = x && SSL_get_verify_result(s->ssl) == X509_V_OK;
+
+	X509_free(x);
+	return ok;
+}
+
 /* RFC 8122 §5; MD5 and MD2 are not believed. */
 static const EVP_MD *hash_named(struct view name)
 {

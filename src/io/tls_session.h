@@ -48,6 +48,8 @@ void io_tls_session_names(struct io_tls_session *s, struct io_tls_names *out);
 void io_tls_names_free(struct io_tls_names *names);
 /* SHA-256 over the peer's certificate; false: it showed none. */
 bool io_tls_session_sha256(const struct io_tls_session *s, uint8_t out[IO_TLS_SHA256]);
+/* It showed one, and the chain is good. */
+bool io_tls_session_believed(const struct io_tls_session *s);
 /* hash: "SHA-1", "SHA-256", … as RFC 8122 §5 names them. */
 bool io_tls_session_matches(const struct io_tls_session *s, struct view fingerprint);
 

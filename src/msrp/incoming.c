@@ -58,6 +58,8 @@ static int session_bind(struct msrp_session *s, struct msrp_conn *c, const struc
 
 	if (!waits && !again)
 		return 481;
+	if (!msrp_session_trusts(s, c))
+		return 403;
 	if (!s->path_given && msrp_session_set_remote(s, h->from_path))
 		return 400;
 	msrp_session_attach(s, c);
@@ -94,6 +96,8 @@ static int frame_session(struct msrp_conn *c)
 		rc = session_bind(s, c, &in->head);
 	else if (s->state == SESSION_CONNECTING)
 		msrp_session_open(s); /* it shares this connection, and the peer was quicker */
+	if (in->session && s->unheard)
+		msrp_session_heard(s);
 	if (rc)
 		in->session = NULL;
 	else if (!in->session)

@@ -46,22 +46,75 @@ void msrp_session_detach(struct msrp_session *s)
 	s->conn = NULL;
 }
 
-void msrp_session_open(struct msrp_session *s)
+enum { BIND_ANSWER_MS = 2000 };
+
+bool msrp_session_trusts(const struct msrp_session *s, const struct msrp_conn *c)
 {
-	msrp_session_set_state(s, SESSION_OPEN);
-	if (s->active && list_empty(&s->unsent))
-		msrp_session_bind_send(s);
-	msrp_session_ready(s);
+	const struct msrp_agent_ops *ops = &s->agent->ops;
+	struct msrp_peer peer = {.fingerprint = view_str(s->fingerprint)};
+	struct msrp_uri hop;
+
+	if (!ops->vouch)
+		return true;
+	if (!s->path_given)
+		return ops->vouch(ops->ctx, c->handle, s->local_tls, NULL);
+	if (msrp_uri_parse(msrp_path_first(s->remote_path), &hop) == 0)
+		peer.host = hop.host;
+	return ops->vouch(ops->ctx, c->handle, s->local_tls, &peer);
+}
+
+int msrp_session_set_fingerprint(struct msrp_session *s, struct view fingerprint)
+{
+	char *copy = fingerprint.n ? view_dup(fingerprint) : NULL;
+
+	if (fingerprint.n && !copy)
+		return E_NOMEM;
+	free(s->fingerprint);
+	s->fingerprint = copy;
+	return 0;
+}
+
+void msrp_session_heard(struct msrp_session *s)
+{
+	if (!s->unheard)
+		return;
+	s->unheard = false;
+	timer_cancel(s->agent->timers, &s->timer);
 	if (s->handler->on_open)
 		s->handler->on_open(s->ctx, s, s->agent->now_ms);
 	if (!s->dead)
 		msrp_session_settle(s);
 }
 
+/* Who connects has a session when the peer has taken it: he answers the empty SEND, or sends something himself. For
+ * peers who answer no empty SEND the wait is short. */
+void msrp_session_open(struct msrp_session *s)
+{
+	struct msrp_conn *c = s->conn;
+
+	if (!msrp_session_trusts(s, c)) {
+		log_line(s->agent->log, LOG_WARN, "msrp",
+			 "session %.*s: its peer is not who was agreed on", VIEW_ARG(s->local_id));
+		msrp_session_down(s, E_DENIED);
+		msrp_conn_check_use(c);
+		return;
+	}
+	msrp_session_set_state(s, SESSION_OPEN);
+	s->unheard = true;
+	if (s->active && list_empty(&s->unsent)) {
+		msrp_session_bind_send(s);
+		timer_arm(s->agent->timers, &s->timer, s->agent->now_ms + BIND_ANSWER_MS);
+		return;
+	}
+	msrp_session_ready(s);
+	msrp_session_heard(s);
+}
+
 void msrp_session_down(struct msrp_session *s, int error)
 {
 	msrp_session_detach(s);
 	msrp_session_set_state(s, SESSION_DOWN);
+	s->unheard = false;
 	timer_cancel(s->agent->timers, &s->timer);
 	if (s->finishing)
 		s->finished = true;
@@ -77,6 +130,10 @@ static void session_timeout(void *session, uint64_t now_ms)
 	msrp_agent_enter(a, now_ms);
 	if (!s->conn) {
 		msrp_session_down(s, s->finished ? E_CLOSED : E_TIMEOUT);
+	} else if (s->state == SESSION_OPEN) {
+		msrp_session_heard(s);
+		if (!s->dead && s->conn)
+			msrp_conn_pump(s->conn);
 	} else if (s->state == SESSION_CONNECTING && s->conn->up) {
 		/* It shares a connection that was there already. */
 		msrp_session_open(s);
@@ -171,6 +228,7 @@ static int session_set_local(struct msrp_session *s, struct view uri)
 	if (!s->local_text)
 		return E_NOMEM;
 	s->local_uri = view_of(s->local_text, uri.n);
+	s->local_tls = local.tls;
 	s->local_id = view_of(s->local_text + (local.session_id.p - uri.p), local.session_id.n);
 	return 0;
 }
@@ -184,6 +242,8 @@ static int session_setup(struct msrp_session *s, const struct msrp_session_confi
 		rc = msrp_session_set_remote(s, cfg->remote_path);
 		s->path_given = true;
 	}
+	if (!rc)
+		rc = msrp_session_set_fingerprint(s, cfg->fingerprint);
 	if (rc)
 		return rc;
 	s->active = cfg->active;
@@ -233,9 +293,16 @@ static int session_begin(struct msrp_session *s, struct view remote_path, bool a
 	if (rc)
 		return rc;
 	s->path_given = true;
-	/* The peer was quicker than its answer: whoever was to connect, it is done. */
-	if (s->state == SESSION_OPEN)
+	/* The peer was quicker than its answer: whoever was to connect, it is done. Unless it was
+	 * somebody else. */
+	if (s->state == SESSION_OPEN && msrp_session_trusts(s, s->conn))
 		return 0;
+	if (s->state == SESSION_OPEN) {
+		struct msrp_conn *c = s->conn;
+
+		msrp_session_detach(s);
+		msrp_conn_check_use(c);
+	}
 	s->active = active;
 	if (active)
 		return session_connect(s);
@@ -333,6 +400,7 @@ void msrp_session_release(struct msrp_session *s)
 {
 	free(s->local_text);
 	free(s->remote_text);
+	free(s->fingerprint);
 	free(s);
 }
 

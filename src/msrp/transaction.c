@@ -126,8 +126,10 @@ static void bind_response(struct transaction *t, int status)
 	msrp_transaction_free(t);
 	/* The peer has no such session, or has it elsewhere: RFC 4975 §10.8, §10.10. Other errors
 	 * say that it dislikes an empty SEND, which does no harm. */
-	if (status != 481 && status != 506)
+	if (status != 481 && status != 506) {
+		msrp_session_heard(s);
 		return;
+	}
 	log_line(s->agent->log, LOG_INFO, "msrp", "session %.*s: refused by its peer with %d",
 		 VIEW_ARG(s->local_id), status);
 	msrp_session_down(s, E_CLOSED);

@@ -2,7 +2,26 @@
 
 #include "base/error.h"
 
+/* SHA-256 is compared, as RFC 8122 §5 demands of all; a peer without any has to be known otherwise. */
+static bool knows_fingerprint(const struct sdp_msrp *m)
+{
+	return !m->fingerprint.n || view_starts_nocase(m->fingerprint, VIEW("SHA-256 "));
+}
+
+static bool is_wanted(const struct sdp_media *m, enum negotiate_tls tls)
+{
+	if (m->msrp.tls)
+		return tls != NEGOTIATE_NO_TLS && knows_fingerprint(&m->msrp);
+	return tls != NEGOTIATE_TLS;
+}
+
 int negotiate_read(struct view bytes, struct sdp *desc, const struct sdp_media **media_out)
+{
+	return negotiate_read_kind(bytes, NEGOTIATE_NO_TLS, desc, media_out);
+}
+
+int negotiate_read_kind(struct view bytes, enum negotiate_tls tls, struct sdp *desc,
+			const struct sdp_media **media_out)
 {
 	const struct sdp_media *media;
 	int rc;
@@ -13,7 +32,9 @@ int negotiate_read(struct view bytes, struct sdp *desc, const struct sdp_media *
 	if (rc)
 		return rc == E_LIMIT ? E_UNSUPPORTED : E_SYNTAX;
 	media = sdp_find_msrp(desc);
-	if (!media || media->msrp.tls)
+	while (media && !is_wanted(media, tls))
+		media = sdp_next_msrp(desc, media);
+	if (!media)
 		return E_UNSUPPORTED;
 	*media_out = media;
 	return 0;

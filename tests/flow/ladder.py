@@ -14,81 +14,13 @@ import os
 import re
 import shutil
 import sys
-import unicodedata
 
+from cells import cells, clean, clip, width_of, wrap
 from stage import read_trace
 
 SERVER = "Server"
-SHOWN_MSRP = 2  # of a kind between two lifelines, in a phase
+SHOWN_MSRP = 2  # of a kind from one phone to the other, in a phase; by the server half as many
 RUN_MIN = 3     # what is shorter is drawn in full
-
-
-# --- text in cells of a terminal ---
-
-def cells(char):
-    if unicodedata.category(char) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
-
-
-def width_of(text):
-    return sum(cells(c) for c in text)
-
-
-def clean(text):
-    """Nothing that a terminal would obey."""
-    return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") or c in "\u061c\u200e\u200f"
-                   or "\u202a" <= c <= "\u202e" or "\u2066" <= c <= "\u2069" else c
-                   for c in text.replace("\r\n", " ").replace("\n", " ").replace("\t", " "))
-
-
-def clip(text, n, dots="…"):
-    if width_of(text) <= n:
-        return text
-    out = ""
-    for c in text:
-        if width_of(out + c + dots) > n:
-            break
-        out += c
-    return out + dots
-
-
-def pad(text, n):
-    return text + " " * max(0, n - width_of(text))
-
-
-def wrap(text, n, hang=""):
-    """Lines of at most n cells; broken at spaces, or anywhere where a word is too long or of a script without spaces."""
-    lines, line = [], ""
-    for word in re.findall(r"\S+", text):
-        while True:
-            begin = line + " " if line and line != hang else line
-            if width_of(begin + word) <= n:
-                line = begin + word
-                break
-            room = n - width_of(begin)
-            wide = any(cells(c) == 2 for c in word)
-            if line and line != hang and not (wide and room >= 4) and width_of(hang + word) <= n:
-                lines.append(line)
-                line = hang
-                continue
-            if room < 2:
-                if line in ("", hang):
-                    hang, line = "", ""  # Too narrow for the indent.
-                    if n < 2:
-                        return lines + [word]
-                    continue
-                lines.append(line)
-                line = hang
-                continue
-            part = clip(word, room, "")
-            lines.append(begin + part)
-            word, line = word[len(part):], hang
-            if not word:
-                break
-    if line not in ("", hang) or not lines:
-        lines.append(line)
-    return lines
 
 
 # --- MSRP streams ---
@@ -107,16 +39,19 @@ class FrameReader:
         self.end_line = None  # of the frame whose body is being read
         self.begin = 0        # where to go on looking
 
-    def feed(self, data):
-        """The frames that are complete now, each with its end-line."""
+    def frames(self, data):
+        """Yields the frames that are complete now, each with its end-line."""
         self.left += data
-        out = []
         while True:
             end = self._one()
             if not end:
-                return out
-            out.append(self.left[:end])
+                return
+            raw = self.left[:end]
             self.left, self.end_line, self.begin = self.left[end:], None, 0
+            yield raw
+
+    def feed(self, data):
+        return list(self.frames(data))
 
     def _one(self):
         if self.end_line is None and not self._head():
@@ -139,7 +74,7 @@ class FrameReader:
 
     def _head(self):
         line, found, _ = self.left.partition(b"\r\n")
-        if not b"MSRP ".startswith(line[:5]) if len(line) < 5 else not line.startswith(b"MSRP "):
+        if not b"MSRP ".startswith(line[:5]):
             raise Broken(f"no start line: {line[:40]!r}")
         if not found:
             if len(self.left) > self.HEAD_MAX:
@@ -213,6 +148,7 @@ class Message:
         self.src = self.dst = None
         self.seen_out = self.seen_in = False
         self.step = self.title = ""
+        self.phase = 0
         self.note = []
         self.noise = self.again = False
         if proto == "msrp":
@@ -303,7 +239,7 @@ class Wire:
             self._streams[key] = (None, None)
             return
         try:
-            for raw in reader.feed(r["bytes"]):
+            for raw in reader.frames(r["bytes"]):
                 self._seen(r, raw)
         except Broken as problem:
             self.faults.append(f"{key[0]}: the stream from or to {r['remote']} is not MSRP: {problem}")
@@ -335,17 +271,25 @@ class Wire:
                 m.src = m.src or far
 
     def _infer(self):
-        """Names for ends whose trace is not there."""
-        names = {}
+        """Names for ends whose trace is not there: who registers where, and whose SDP has which path."""
+        names, paths = {}, {}
         for m in self.messages:
-            if m.proto == "sip" and m.is_request and m.method in ("REGISTER", "INVITE", "SUBSCRIBE"):
-                for end, field in ((m.src, "from"), (m.dst, None)):
-                    if ":" in end:
-                        names.setdefault(end, name_of(m.field(field) if field else m.uri))
-            elif m.proto == "msrp" and m.frame.kind == "SEND" and ":" in m.src:
-                hit = re.search(rb"(?im)^From:[^<\r\n]*<([^>\r\n]+)>", m.frame.body)
-                if hit:
-                    names.setdefault(m.src, name_of(hit.group(1).decode("utf-8", "replace")))
+            if m.proto != "sip":
+                continue
+            if m.is_request and m.method == "REGISTER":
+                names.setdefault(m.src, name_of(m.field("from")))
+                names.setdefault(m.dst, SERVER)
+            focus = "isfocus" in m.field("contact")
+            for path in re.findall(r"(?m)^a=path:.*?msrps?://([^/;\s]+)", m.body.decode("utf-8", "replace")):
+                paths.setdefault(path, SERVER if focus else name_of(m.field("from" if m.is_request else "to")))
+        for m in self.messages:
+            if m.proto != "msrp":
+                continue
+            for end, field in ((m.src, "from-path"), (m.dst, "to-path")):
+                hit = re.search(r"msrps?://([^/;\s]+)", m.frame.fields.get(field, ""))
+                if hit and hit.group(1) in paths:
+                    names.setdefault(end, paths[hit.group(1)])
+        names = {end: name for end, name in names.items() if ":" in end}
         for m in self.messages:
             m.src, m.dst = names.get(m.src, m.src), names.get(m.dst, m.dst)
 
@@ -364,20 +308,37 @@ class Story:
         self.calls = {}      # Call-ID -> what it is
         self.members = set()
         self.due = {}        # what the move still waits for
-        self.title = ""
+        self.titles = []
         self.adder = self.added = ""
         self.together = False
         self.direct = False
+        self.invitees = set()
+        self.opening = set()  # tids of SENDs by which an invitee opens his session
         self.challenged = {(m.call_id, m.number, m.method) for m in messages
                            if m.proto == "sip" and m.status in (401, 407)}
         self.before = set()
         for m in messages:
             (self._sip if m.proto == "sip" else self._msrp)(m)
-            m.title = self.title
+            m.phase = len(self.titles) - 1
+        # An INVITE that was asked for the password belongs to its repetition.
+        begun = {}
+        for m in reversed(messages):
+            if m.proto == "sip" and (m.call_id, m.number, "INVITE") in self.challenged:
+                m.phase = begun.get(m.call_id, m.phase)
+            elif m.proto == "sip" and m.begins_dialog:
+                begun[m.call_id] = m.phase
+        now = 0
+        for m in messages:
+            now = m.phase = max(now, m.phase)
+            m.title = self.titles[now]
+
+    def _enter(self, title):
+        if not self.titles or title != self.titles[-1]:
+            self.titles.append(title)
 
     def _sip(self, m):
-        if not self.title:
-            self.title = "the phones register"
+        if not self.titles:
+            self._enter("the phones register" if m.method == "REGISTER" else "the chat")
         key = (m.src, m.dst, m.raw)
         m.again = key in self.before
         self.before.add(key)
@@ -403,12 +364,12 @@ class Story:
             self.due = {name_of(user) for user, _ in listed}
             self.together = False
             self.calls[m.call_id] = "factory"
-            self.title = (f"{m.src} adds {self.added}: initiate the conference" if replaced
-                          else f"{m.src} calls {self.added}: a conference from the start")
+            self._enter(f"{m.src} adds {self.added}: initiate the conference" if replaced
+                        else f"{m.src} calls {self.added}: a conference from the start")
             m.step = "1"
         elif m.field("replaces"):
             self.calls[m.call_id] = "replaces"
-            self.title = "ask the focus to build the conference, and to tear down the first session"
+            self._enter("ask the focus to build the conference, and to tear down the first session")
             m.note = ["3", f"focus: make the conference; {m.dst} first, in place of his chat with {self.adder}"]
             m.step = "4"
         elif "isfocus" in m.field("contact"):
@@ -418,12 +379,12 @@ class Story:
         else:
             if self.calls.setdefault(m.call_id, "chat") == "chat":
                 if m.src != SERVER:
-                    self.title = f"{m.src} sets up a chat session with {name_of(m.uri)}"
+                    self._enter(f"{m.src} sets up a chat session with {name_of(m.uri)}")
                     self.direct = False
                 m.step = "2" if m.src == SERVER else "1"
 
     def _tear_down(self):
-        self.title = f"tear down the first MSRP session, and set up a session with {self.added}"
+        self._enter(f"tear down the first MSRP session, and set up a session with {self.added}")
 
     def _answer(self, m):
         call = self.calls.get(m.call_id)
@@ -439,6 +400,8 @@ class Story:
             m.step = "4" if call == "replaces" else "6"
             if m.status < 300 and m.src != SERVER:
                 self.members.add(m.src)
+                if call == "invitee":
+                    self.invitees.add(m.src)
             self.due.discard(m.src)
 
     def _bye(self, m):
@@ -449,22 +412,28 @@ class Story:
                     self._tear_down()
                 m.step = "5"
             elif m.is_request and m.src != SERVER:
-                self.title = "the chat terminates"
+                self._enter("the chat terminates")
             return
         if m.is_request:
             self.members.discard(m.src if m.src != SERVER else m.dst)
-            self.title = f"{m.src} leaves" if len(self.members) > 1 else "the chat terminates"
+            self._enter(f"{m.src} leaves" if len(self.members) > 1 else "the chat terminates")
 
     def _msrp(self, m):
         f = m.frame
+        if not self.titles:
+            self._enter("the chat")
         if SERVER not in (m.src, m.dst):
             if not self.direct:
                 m.step = "5"
                 self.direct = bool(f.status)
             return
+        if f.kind == "SEND" and not f.content[1] and m.src in self.invitees:
+            self.opening.add(f.tid)
+        if f.tid in self.opening:
+            m.step = "6"
         if self.adder and not self.together and not self.due and f.kind == "SEND" and f.text and m.dst == SERVER:
             self.together = True
-            self.title = f"{and_list(sorted(self.members))} are chatting together"
+            self._enter(f"{and_list(sorted(self.members))} are chatting together")
 
 
 def and_list(names):
@@ -508,7 +477,7 @@ def sip_label(m):
     return m.method
 
 
-def msrp_label(m):
+def msrp_label(m, room=60):
     f = m.frame
     if f.status:
         return f"MSRP {f.kind}"
@@ -522,7 +491,7 @@ def msrp_label(m):
         return f"MSRP SEND{part} (opens the session)"
     if f.text is None:
         return f"MSRP SEND{part} {kind} ({len(data)} bytes)"
-    return f"MSRP SEND{part} “{clip(clean(f.text), 30)}”"
+    return f"MSRP SEND{part} “{clip(clean(f.text), max(10, min(30, room - 12)))}”"
 
 
 # --- the drawing ---
@@ -534,7 +503,7 @@ class Drawing:
 
     def __init__(self, names, width=100, plain=False, colour=False):
         self.names, self.plain, self.colour = names, plain, colour
-        self.width = max(width, 40)
+        self.width = max(width, 60)
         first = self.MARGIN + max(2, width_of(names[0]) // 2 + 1)
         last = self.width - max(2, width_of(names[-1]) // 2 + 1) - 1
         n = max(1, len(names) - 1)
@@ -563,14 +532,15 @@ class Drawing:
             x += n
 
     def _emit(self, row, margin="", style=""):
-        for i, c in enumerate(margin.rjust(3)):
-            row[i] = c
+        if margin:
+            row[:3] = margin.rjust(3)
         text = "".join(row).rstrip()
-        if self.plain:
-            text = plain_text(text)
         if self.colour and style:
             text = f"\x1b[{style}m{text}\x1b[0m"
         self.out.append(text)
+
+    def _words(self, text):
+        return text.translate({0x2026: "...", 0x201c: '"', 0x201d: '"'}) if self.plain else text
 
     def heads(self):
         row = [" "] * self.width
@@ -579,31 +549,37 @@ class Drawing:
         self._emit(row, style="1")
 
     def title(self, text):
-        self._emit(self._blank())
-        rule = "-" if self.plain else "─"
-        self._emit(list(pad(f"{rule * 2} {text} ", self.width).rstrip() + " "
-                        + rule * max(0, self.width - width_of(text) - 4)), style="1")
-        self.out[-1] = self.out[-1]
+        if self.out:
+            self._emit(self._blank())
+        text, rule = self._words(text), "-" if self.plain else "─"
+        self._emit([f"{rule * 2} {text} " + rule * max(0, self.width - width_of(text) - 4)], style="1")
         self.heads()
 
     def note(self, text, margin=""):
         """Beside the server's lifeline: what is not on the wire."""
         x = self.at.get(SERVER, min(self.at.values())) + 2
-        for i, line in enumerate(wrap(f"[{text}]", self.width - x - 1, " ")):
+        for i, line in enumerate(wrap(f"[{self._words(text)}]", self.width - x - 1, " ")):
             row = self._blank()
             self._put(row, x, line + " ")
             self._emit(row, margin if i == 0 else "", "2")
 
     def line(self, text):
         row = self._blank()
-        self._put(row, self.MARGIN + 4, f" {text} ")
+        self._put(row, self.MARGIN + 4, f" {self._words(text)} ")
         self._emit(row, style="2")
+
+    def room(self, src, dst):
+        """Cells for text on an arrow between the two."""
+        return abs(self.at[src] - self.at[dst]) - 7
 
     def arrow(self, src, dst, label, margin="", double=False, style=""):
         a, b = self.at[src], self.at[dst]
         left, right = min(a, b), max(a, b)
-        room = right - left - 7
-        lines = wrap(label, max(room, 8))
+        room = self.room(src, dst)
+        if src == dst:
+            self.note(label, margin)
+            return
+        lines = wrap(self._words(label), max(room, 8))
         for line in lines[:-1]:
             row = self._blank()
             for x in range(left + 1, right):
@@ -624,11 +600,6 @@ class Drawing:
         else:
             row[left + 1] = "<" if self.plain else "◀"
         self._emit(row, margin, style)
-
-
-def plain_text(text):
-    """The drawing in ASCII; what people wrote stays."""
-    return text.translate({0x2026: "...", 0x201c: '"', 0x201d: '"', 0x2500: "-", 0x2550: "="})
 
 
 def counted(messages):
@@ -659,11 +630,10 @@ class Pick:
         key = (m.src, m.dst, f.kind)
         if f.kind == "REPORT" and f.fields.get("message-id") not in self.ids:
             return False
-        if f.kind == "SEND" and not f.content[1]:
-            key = None  # A session opens: always worth a look.
-        elif self.drawn[key] >= SHOWN_MSRP and f.fields.get("message-id") not in self.ids:
-            return False
-        if key:
+        if f.kind == "SEND" and f.content[1] and f.fields.get("message-id") not in self.ids:
+            # The switch's copies are drawn where the message itself is.
+            if m.src == SERVER or self.drawn[key] >= (SHOWN_MSRP if m.dst != SERVER else SHOWN_MSRP // 2):
+                return False
             self.drawn[key] += 1
         self.tids.add((m.src, m.dst, f.tid))
         self.ids.add(f.fields.get("message-id"))
@@ -672,7 +642,11 @@ class Pick:
 
 def plan(messages, everything):
     """What to draw: ("title", text), ("message", m), ("run", [m...]), ("noise", [m...])."""
-    out, run, noise, title, pick = [], [], [], None, Pick()
+    out, run, phase, pick = [], [], None, Pick()
+    noise = collections.defaultdict(list)
+    for m in messages:
+        if m.proto == "sip" and m.noise and not everything:
+            noise[m.phase].append(m)
 
     def end_run():
         if 0 < len(run) < RUN_MIN:
@@ -682,19 +656,19 @@ def plan(messages, everything):
         run.clear()
 
     def end_noise():
-        if noise:
-            out.append(("noise", list(noise)))
-        noise.clear()
+        if phase in noise:
+            out.append(("noise", noise[phase]))
 
     for m in messages:
-        if m.title != title:
+        if m.phase != phase:
             end_run()
             end_noise()
-            title, pick = m.title, Pick()
-            out.append(("title", title))
+            phase = m.phase
+            pick.drawn.clear()
+            out.append(("title", m.title))
         if m.proto == "sip" and m.noise and not everything:
-            noise.append(m)
-        elif m.proto == "msrp" and not everything and not pick.wants(m):
+            continue
+        if m.proto == "msrp" and not everything and not pick.wants(m):
             run.append(m)
         else:
             end_run()
@@ -722,7 +696,7 @@ def draw(wire, width=100, everything=False, plain=False, colour=False):
         else:
             if it.note:
                 d.note(it.note[1], it.note[0])
-            label = sip_label(it) if it.proto == "sip" else msrp_label(it)
+            label = sip_label(it) if it.proto == "sip" else msrp_label(it, d.room(it.src, it.dst))
             if it.again:
                 label += " (again)"
             if id(it) in odd:

@@ -211,6 +211,81 @@ def old_protocol():
         stage.by_tls("ann")
 
 
+def chat_msrp_tls(ann_offers, bo_offers):
+    """Phone to phone with certificates of their own making: the session descriptions vouch for them."""
+    with TlsStage() as stage:
+        ann = stage.by_tls("ann", *(["--msrp-tls"] if ann_offers else []))
+        bo = stage.by_tls("bo", *(["--msrp-tls"] if bo_offers else []))
+        chat = ann.chat(BO)
+        ann.wait("open", conversation=chat)
+        there = bo.wait("open")["conversation"]
+        talk(ann, chat, bo, there)
+        ann.send(cmd="leave", conversation=chat)
+        bo.wait("ended", conversation=there)
+        ann.wait("ended", conversation=chat)
+        kind = {"tls"} if ann_offers else {"tcp"}
+        expect(transports(ann.trace, "msrp") == kind, f"MSRP by {transports(ann.trace, 'msrp')}")
+        sdp = b"".join(m["bytes"] for m in read_trace(ann.trace) if m["proto"] == "sip")
+        for part in (b" TCP/TLS/MSRP *", b"a=path:msrps://", b"a=fingerprint:SHA-256 "):
+            expect((sdp.count(part) >= 2) == ann_offers, f"{part} stands {sdp.count(part)} times")
+
+
+def group_msrp_tls(n_tls):
+    """The factory answers an offer of TLS in kind, and invites the others by it."""
+    with TlsStage(msrp=True) as stage:
+        ann = stage.by_tls("ann", "--msrp-tls")
+        bo, charles = stage.by_tls("bo"), stage.by_tls("charles")
+        chat = ann.chat(BO, CHARLES)
+        ids = {ann: chat, bo: None, charles: None}
+        ann.wait("open", conversation=chat, conference=True)
+        for c in (bo, charles):
+            ids[c] = c.wait("open", conference=True)["conversation"]
+        for i in range(n_tls):
+            for c, conversation in ids.items():
+                c.send(cmd="send", conversation=conversation, text=f"{c.name} {i}")
+        for c in ids:
+            c.until(lambda x: len(x.messages()) >= 2 * n_tls, "all messages")
+            for other in ids:
+                want = [] if other is c else [f"{other.name} {i}" for i in range(n_tls)]
+                expect([t for t in c.texts() if t.startswith(other.name + " ")] == want, f"{c.name}: {c.texts()}")
+        for c in ids:
+            expect(transports(c.trace, "msrp") == {"tls"}, f"{c.name} by {transports(c.trace, 'msrp')}")
+        expect(transports(stage.trace, "msrp") == {"tls"}, f"server by {transports(stage.trace, 'msrp')}")
+
+
+def move_msrp_tls():
+    """FL-2: a chat of two by TLS becomes a conference by TLS; nothing is lost."""
+    with TlsStage(msrp=True) as stage:
+        ann = stage.by_tls("ann", "--msrp-tls")
+        bo, charles = stage.by_tls("bo"), stage.by_tls("charles")
+        chat = ann.chat(BO)
+        ann.wait("open", conversation=chat)
+        there = bo.wait("open")["conversation"]
+        for i in range(100):
+            ann.send(cmd="send", conversation=chat, text=f"ann {i}")
+            bo.send(cmd="send", conversation=there, text=f"bo {i}")
+            if i == 50:
+                ann.send(cmd="add", conversation=chat, users=[CHARLES])
+        ann.wait("moved", conversation=chat)
+        charles.wait("open", conference=True)
+        for c, other in ((ann, "bo"), (bo, "ann")):
+            want = [f"{other} {i}" for i in range(100)]
+            c.until(lambda x, w=want: sum(t in w for t in x.texts()) >= 100, "all messages")
+            got = [t for t in c.texts() if t in want]
+            expect(got == want, f"{c.name}: {got}")
+        for c in (ann, bo, charles):
+            expect(transports(c.trace, "msrp") == {"tls"}, f"{c.name} by {transports(c.trace, 'msrp')}")
+
+
+def tls_not_offered():
+    """A server without MSRP over TLS says so: 488."""
+    with TlsStage() as stage:
+        ann = stage.by_tls("ann", "--msrp-tls")
+        for name in ("bo", "charles"):
+            stage.by_tls(name)
+        expect(ann.wait("ended", conversation=ann.chat(BO, CHARLES))["status"] == 488, "488 expected")
+
+
 cases = Cases()
 cases.run("chat, SIP by TLS on both sides", ["FL-1", "SW-4"], chat_sip_tls, "tls")
 cases.run("chat, SIP by TLS and by UDP", ["FL-1", "SW-4"], chat_sip_tls, "udp")
@@ -224,4 +299,10 @@ cases.run("the name of the server", ["SW-4"], name_of_server)
 cases.run("client certificates required", ["SW-4"], client_certificates)
 cases.run("certificates are reloaded without a restart", ["SW-4"], reload)
 cases.run("TLS 1.1 and plain bytes are refused", ["SW-4"], old_protocol)
+cases.run("chat, MSRP by TLS", ["FL-1", "SW-4", "IC-7.1.2-4"], chat_msrp_tls, True, True)
+cases.run("an offer of MSRP by TLS is answered in kind", ["FL-1", "SW-4", "IC-7.1.2-4"], chat_msrp_tls, True, False)
+cases.run("an offer of plain MSRP is answered in kind", ["FL-1", "SW-4"], chat_msrp_tls, False, True)
+cases.run("group, MSRP by TLS", ["FL-5", "SW-4"], group_msrp_tls, 10)
+cases.run("a chat becomes a conference, all by TLS", ["FL-2", "SW-4"], move_msrp_tls)
+cases.run("a switch without TLS refuses an offer of it", ["SW-4"], tls_not_offered)
 cases.done()

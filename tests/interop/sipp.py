@@ -19,7 +19,8 @@ NEVER = ("FailedCall(C)", "FailedUnexpectedMessage(C)", "FailedCallRejected(C)",
          "AutoAnswered(C)", "Warnings(C)", "FatalErrors(C)")
 IM_FIELDS = "Accept-Contact: *;+g.oma.sip-im;require;explicit"
 VALUES = {"type": "application/sdp", "body": "@sdp@", "setup": "actpass", "hops": "70", "fields": IM_FIELDS,
-          "expected": "", "stay": "100"}
+          "expected": "", "stay": "100",
+          "wait": ' retrans="500"'}
 
 
 def parts():

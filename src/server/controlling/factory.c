@@ -72,6 +72,7 @@ static int ask_seats(struct conference *conf, uint64_t now_ms)
 		offer[i++] = (struct seat_offer){.seat = m->seat,
 						 .uri = view_str(m->aor),
 						 .display = view_str(m->display),
+						 .tls = conf->tls,
 						 .held = !m->creator};
 	}
 	timer_arm(sip_stack_timers(c->stack), &conf->seats_late, now_ms + c->cfg.seat_timeout_ms);
@@ -81,7 +82,8 @@ static int ask_seats(struct conference *conf, uint64_t now_ms)
 }
 
 static void create(struct controlling *c, struct sip_server_tx *tx, const struct sip_msg *m,
-		   const struct core_identity *who, const struct create_conference *req, uint64_t now_ms)
+		   const struct core_identity *who, const struct create_conference *req, bool tls,
+		   uint64_t now_ms)
 {
 	struct conference *conf = conference_new(c);
 	struct member *creator;
@@ -92,6 +94,7 @@ static void create(struct controlling *c, struct sip_server_tx *tx, const struct
 		return;
 	}
 	conference_hold(conf);
+	conf->tls = tls;
 	creator = member_new(conf, who->uri, who->display);
 	if (creator) {
 		creator->creator = true;
@@ -144,9 +147,11 @@ void factory_invite(struct controlling *c, struct sip_server_tx *tx, const struc
 	if (req.status) {
 		(void)sip_server_tx_reply(tx, req.status, req.reason, buf_view(&req.lines), now_ms);
 	} else {
-		switch (negotiate_read(req.sdp, &desc, &media)) {
+		switch (negotiate_read_kind(req.sdp,
+					    c->broker.fingerprint ? NEGOTIATE_EITHER : NEGOTIATE_NO_TLS,
+					    &desc, &media)) {
 		case 0:
-			create(c, tx, m, who, &req, now_ms);
+			create(c, tx, m, who, &req, media->msrp.tls, now_ms);
 			break;
 		case E_SYNTAX:
 			refuse(tx, 400, "Malformed Session Description", now_ms);
