@@ -33,6 +33,7 @@ static const char usage[] =
 	"  --factory URI        the conference factory; default sip:conference-factory@DOMAIN\n"
 	"  --feature-tag TAG    default +g.oma.sip-im\n"
 	"  --register-expires S seconds; default 600\n"
+	"  --keepalive S        seconds between keep-alives; default 27 over UDP, else 110\n"
 	"  --max-conversations N at once, others get 486; default 64\n"
 	"  --auto-accept        take every chat\n"
 	"  --ask-before-move    ask before a chat of two becomes a conference\n"
@@ -167,6 +168,7 @@ enum option_id {
 	OPT_FACTORY,
 	OPT_FEATURE_TAG,
 	OPT_EXPIRES,
+	OPT_KEEPALIVE,
 	OPT_MAX_CONVERSATIONS,
 	OPT_AUTO_ACCEPT,
 	OPT_ASK,
@@ -191,6 +193,7 @@ static const struct option options[] = {
 	{"factory", required_argument, NULL, OPT_FACTORY},
 	{"feature-tag", required_argument, NULL, OPT_FEATURE_TAG},
 	{"register-expires", required_argument, NULL, OPT_EXPIRES},
+	{"keepalive", required_argument, NULL, OPT_KEEPALIVE},
 	{"max-conversations", required_argument, NULL, OPT_MAX_CONVERSATIONS},
 	{"auto-accept", no_argument, NULL, OPT_AUTO_ACCEPT},
 	{"ask-before-move", no_argument, NULL, OPT_ASK},
@@ -244,6 +247,8 @@ static int take_option(struct settings *s, int id)
 	switch (id) {
 	case OPT_EXPIRES:
 		return number_option("--register-expires", &s->options.register_expires);
+	case OPT_KEEPALIVE:
+		return number_option("--keepalive", &s->options.keepalive);
 	case OPT_MAX_CONVERSATIONS:
 		return number_option("--max-conversations", &s->options.max_conversations);
 	case OPT_AUTO_ACCEPT:

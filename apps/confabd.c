@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SETTINGS_MAX = 64, EXIT_USAGE = 2 };
+enum { SETTINGS_MAX = 64, EXIT_USAGE = 2, SERVICE_ROUTE_MAX = 16384 };
 
 struct options {
 	const char *config;
@@ -172,6 +172,7 @@ static int start_core(struct confabd *d)
 			       .local_request = local_request,
 			       .local_ack = local_ack,
 			       .ctx = d};
+	struct buf route;
 	struct core_config cfg = {
 		.domains = d->domains,
 		.n_domains = d->cfg.sip.domain.n,
@@ -193,9 +194,14 @@ static int start_core(struct confabd *d)
 		.timer_c_ms = 200000,
 	};
 
+	buf_init(&route, SERVICE_ROUTE_MAX);
+	for (size_t i = 0; i < d->cfg.sip.service_route.n; i++)
+		buf_putf(&route, "%s<%s>", i ? ", " : "", d->cfg.sip.service_route.item[i]);
+	cfg.service_route = buf_view(&route);
 	for (size_t i = 0; i < d->cfg.sip.domain.n; i++)
 		d->domains[i] = view_str(d->cfg.sip.domain.item[i]);
 	d->core = core_new(&cfg, &ops, d->stack, io_digest());
+	buf_fini(&route);
 	return d->core ? 0 : E_NOMEM;
 }
 

@@ -105,6 +105,7 @@ struct confab_options {
 	bool ask_before_move;     /* treat an INVITE with Replaces as an invitation; default: move without asking */
 	unsigned max_conversations; /* at once; beyond: 486. Default 64 */
 	uint32_t register_expires;  /* seconds; default 600 */
+	uint32_t keepalive;         /* seconds between keep-alives to the server; default 27 over UDP, else 110 */
 	uint64_t max_message;       /* bytes of an incoming message; default 10 MiB */
 	confab_trace_fn *trace;
 	confab_log_fn *log;

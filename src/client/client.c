@@ -157,6 +157,11 @@ static void conn_down(void *ctx, uint64_t conn, uint64_t now_ms)
 	registration_conn_down(ctx, conn, now_ms);
 }
 
+static void pong(void *ctx, const struct sip_flow *from, const struct addr *mapped, uint64_t now_ms)
+{
+	keepalive_pong(ctx, from, mapped, now_ms);
+}
+
 static char *text_of(const char *fmt, struct view a, struct view b)
 {
 	struct buf t;
@@ -219,6 +224,7 @@ static int make_stacks(struct client *c, const struct digest *digest)
 				    .on_request = on_request,
 				    .on_ack = on_ack,
 				    .on_conn_down = conn_down,
+				    .on_pong = pong,
 				    .trace = sip_trace,
 				    .ctx = c};
 	struct sip_stack_config sc;
@@ -263,6 +269,7 @@ struct client *client_new(const struct client_config *cfg, const struct client_w
 	c->log = log;
 	list_init(&c->conversations);
 	registration_init(c);
+	keepalive_init(c);
 	if (make_texts(c, cfg) || make_stacks(c, digest)) {
 		client_free(c);
 		return NULL;
@@ -275,6 +282,7 @@ void client_free(struct client *c)
 	if (!c)
 		return;
 	timer_cancel(c->timers, &c->register_again);
+	keepalive_stop(c);
 	if (c->registering)
 		sip_uac_detach(c->registering);
 	while (!list_empty(&c->conversations)) {
@@ -293,6 +301,7 @@ void client_free(struct client *c)
 	free(c->factory);
 	free(c->feature_tag);
 	free(c->fingerprint);
+	free(c->service_route);
 	free(c->aor);
 	free(c->contact);
 	free(c->from);

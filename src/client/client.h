@@ -37,6 +37,7 @@ struct client_config {
 	bool auto_accept, ask_before_move;
 	unsigned max_conversations;
 	uint32_t register_expires;
+	uint32_t keepalive;                  /* seconds between keep-alives; 0: as RFC 5626 has it */
 	uint64_t max_message;
 	uint64_t unix_ms_at_zero;
 	uint32_t drain_ms;                   /* longest wait for an old session to be confirmed; default 5000 */

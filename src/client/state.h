@@ -30,6 +30,13 @@ struct client {
 	uint32_t register_seq, backoff_ms;
 	uint64_t flow_conn; /* the connection the binding was made over */
 	bool registered, closing, sips;
+	char *service_route; /* Route lines for requests outside dialogs (RFC 3608); NULL: none */
+	/* keepalive.c */
+	struct timer ping, pong_late;
+	uint32_t flow_timer_s; /* what the registrar asked for, 0: nothing */
+	unsigned pings;	       /* of this round */
+	bool pongs;	       /* the server has answered one on this flow */
+	struct addr mapped;    /* where it sees us (STUN) */
 	struct hash ids; /* no entries: the keyed hash behind conversation.seen */
 };
 
@@ -122,6 +129,13 @@ char *client_aor(struct view uri);
 void registration_init(struct client *c);
 void registration_conn_down(struct client *c, uint64_t conn, uint64_t now_ms);
 void registration_end(struct client *c, uint64_t now_ms);
+
+/* --- keepalive.c: RFC 5626 §4.4 --- */
+void keepalive_init(struct client *c);
+/* The flow is registered: begins, or goes on. */
+void keepalive_start(struct client *c, uint64_t now_ms);
+void keepalive_stop(struct client *c);
+void keepalive_pong(struct client *c, const struct sip_flow *from, const struct addr *mapped, uint64_t now_ms);
 
 /* --- conversation.c --- */
 struct conversation *conversation_new(struct client *c, struct view peer);

@@ -46,6 +46,9 @@ static const struct option_spec specs[] = {
 	 "where it is not the one listened on. Needed when listening on every address."},
 	{"sip.trusted", OPTION_IP_LIST, AT(sip.trusted), "", 0, 0, NULL,
 	 "Peers whose P-Asserted-Identity is believed; from all others it is removed (RFC 3325)."},
+	{"sip.service_route", OPTION_STRING_LIST, AT(sip.service_route), "", 0, 0, NULL,
+	 "URIs that registered phones are to put into the Route of their requests, in this order "
+	 "(RFC 3608), each with ;lr."},
 	{"sip.max_transactions", OPTION_U32, AT(sip.max_transactions), "100000", 100, 10000000,
 	 NULL, "SIP transactions at a time; above it new requests get 503."},
 	{"sip.max_connections", OPTION_U32, AT(sip.max_connections), "10000", 1, 1000000, NULL,
@@ -248,6 +251,19 @@ static void check_addresses(const struct server_config *c, const struct config_l
 			       "must be an address that others can reach");
 }
 
+static void check_routes(const struct server_config *c, const struct config_lines *lines,
+			 struct config_mistakes *mistakes)
+{
+	for (size_t i = 0; i < c->sip.service_route.n; i++) {
+		const char *uri = c->sip.service_route.item[i];
+
+		if ((strncmp(uri, "sip:", 4) != 0 && strncmp(uri, "sips:", 5) != 0) ||
+		    strpbrk(uri, "<>\", \t\r\n"))
+			config_mistake(mistakes, line_of(lines, "sip.service_route"),
+				       "sip.service_route", "%.64s is not a SIP URI", uri);
+	}
+}
+
 static void check_tls(const struct server_config *c, const struct config_lines *lines,
 		      struct config_mistakes *mistakes)
 {
@@ -300,6 +316,7 @@ int config_server_check(struct server_config *config, const struct config_lines 
 	check_names(config, lines, mistakes);
 	check_addresses(config, lines, mistakes);
 	check_tls(config, lines, mistakes);
+	check_routes(config, lines, mistakes);
 	check_numbers(config, lines, mistakes);
 	return mistakes->total == before ? 0 : E_SYNTAX;
 }

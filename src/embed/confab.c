@@ -87,6 +87,7 @@ static int make_client(struct confab *c, const struct confab_options *o)
 		.ask_before_move = o->ask_before_move,
 		.max_conversations = o->max_conversations ? o->max_conversations : 64,
 		.register_expires = o->register_expires ? o->register_expires : 600,
+		.keepalive = o->keepalive,
 		.max_message = o->max_message ? o->max_message : 10u << 20,
 		.unix_ms_at_zero = io_wall_ms() - io_now_ms(&c->io),
 		.drain_ms = 5000,

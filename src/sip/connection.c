@@ -204,6 +204,13 @@ void sip_conn_recv(struct sip_conn *c, struct view bytes, uint64_t now_ms)
 	while ((rc = sip_stream_feed(&c->stream, &bytes, &message)) > SIP_STREAM_NEED_MORE) {
 		if (rc == SIP_STREAM_PING)
 			s->ops.write(s->ops.ctx, c->handle, VIEW("\r\n"));
+		if (rc == SIP_STREAM_PONG && s->ops.on_pong) {
+			struct addr none = {0};
+
+			s->ops.on_pong(s->ops.ctx, &from, &none, now_ms);
+			if (dead)
+				return;
+		}
 		if (rc != SIP_STREAM_MESSAGE)
 			continue;
 		if (!c->proven) {
@@ -236,6 +243,14 @@ uint64_t sip_stack_conn_open(struct sip_stack *s, enum sip_transport t, const st
 		return 0;
 	}
 	return c->id;
+}
+
+void sip_stack_conn_close(struct sip_stack *s, uint64_t conn, uint64_t now_ms)
+{
+	struct sip_conn *c = sip_conn_find(s, conn);
+
+	if (c)
+		sip_conn_close(c, now_ms);
 }
 
 int sip_stack_keepalive(struct sip_stack *s, uint64_t conn)

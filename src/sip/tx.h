@@ -7,6 +7,7 @@
 #include "base/list.h"
 #include "sip/stack.h"
 #include "sip/stream.h"
+#include "sip/stun.h"
 #include "sip/value.h"
 
 enum { SIP_TAG_CHARS = 10, SIP_BRANCH_CHARS = 20 };
@@ -39,6 +40,7 @@ struct sip_stack {
 	size_t n_local;
 	struct timer local_timer;
 	struct buf scratch; /* a request with its stamped Via */
+	uint8_t stun_id[STUN_ID_BYTES]; /* of our last Binding request */
 };
 
 /* Figures 5 and 6 of RFC 3261, figures 5 of RFC 6026. */

@@ -33,7 +33,7 @@ static struct view keep(char **at, struct view v)
 /* One block: the list of domains, the trusted addresses, then the text. */
 static int copy_config(struct core *c, const struct core_config *cfg)
 {
-	size_t text = cfg->realm.n + cfg->server.n;
+	size_t text = cfg->realm.n + cfg->server.n + cfg->service_route.n;
 	struct view *domains;
 	struct addr *trusted;
 	char *at;
@@ -58,6 +58,7 @@ static int copy_config(struct core *c, const struct core_config *cfg)
 	c->cfg.trusted = trusted;
 	c->cfg.realm = keep(&at, cfg->realm);
 	c->cfg.server = keep(&at, cfg->server);
+	c->cfg.service_route = keep(&at, cfg->service_route);
 	if (c->cfg.realm.n == 0)
 		c->cfg.realm = domains[0];
 	return 0;

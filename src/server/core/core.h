@@ -59,6 +59,7 @@ struct core_config {
 	size_t max_bindings;
 	enum core_im_tag im_tag;      /* REQUIRE or ASSUME */
 	struct view server;           /* Server header value */
+	struct view service_route;    /* RFC 3608: name-addrs parted by commas, told to who registers; may be empty */
 	uint32_t timer_c_ms;          /* RFC 3261 §16.6: more than 3 minutes */
 };
 
