@@ -202,15 +202,21 @@ void sip_conn_recv(struct sip_conn *c, struct view bytes, uint64_t now_ms)
 
 	c->dead = &dead;
 	while ((rc = sip_stream_feed(&c->stream, &bytes, &message)) > SIP_STREAM_NEED_MORE) {
-		if (rc == SIP_STREAM_PING)
-			s->ops.write(s->ops.ctx, c->handle, VIEW("\r\n"));
-		if (rc == SIP_STREAM_PONG && s->ops.on_pong) {
+		bool crlf = rc == SIP_STREAM_PING || rc == SIP_STREAM_PONG;
+
+		/* The stream cannot tell the second of two pongs from the second half of a ping. */
+		if (crlf && c->pinged) {
 			struct addr none = {0};
 
-			s->ops.on_pong(s->ops.ctx, &from, &none, now_ms);
+			c->pinged = false;
+			if (s->ops.on_pong)
+				s->ops.on_pong(s->ops.ctx, &from, &none, now_ms);
 			if (dead)
 				return;
+			continue;
 		}
+		if (rc == SIP_STREAM_PING)
+			s->ops.write(s->ops.ctx, c->handle, VIEW("\r\n"));
 		if (rc != SIP_STREAM_MESSAGE)
 			continue;
 		if (!c->proven) {
@@ -259,6 +265,7 @@ int sip_stack_keepalive(struct sip_stack *s, uint64_t conn)
 
 	if (!c)
 		return E_CLOSED;
+	c->pinged = true;
 	s->ops.write(s->ops.ctx, c->handle, VIEW("\r\n\r\n"));
 	return 0;
 }

@@ -26,6 +26,7 @@ struct sip_conn {
 	struct list client_txs;
 	struct timer idle;
 	bool *dead; /* set while bytes are being read: tells the reader that the connection went */
+	bool pinged; /* a keep-alive of ours is not answered yet */
 };
 
 struct sip_stack {
