@@ -21,8 +21,10 @@ static const char usage[] =
 	"  --user URI           own address; sip: may be left out\n"
 	"  --password P         others on this machine may see it; better:\n"
 	"  --password-file F    its first line, or the environment variable CONFAB_PASSWORD\n"
-	"  --server HOST[:PORT] the SIP server; default: the domain of the user, port 5060\n"
-	"  --transport T        towards the server: tcp (default), udp or tls\n"
+	"  --server HOST[:PORT] the SIP server; default: the domain of the user. A name without\n"
+	"                       a port is looked up by NAPTR and SRV\n"
+	"  --transport T        tcp, udp or tls; default: what DNS says, else tcp\n"
+	"  --dns ADDR,...       DNS servers; default: those of the system\n"
 	"  --ca FILE            the CAs believed (PEM); default: those of the system\n"
 	"  --certificate FILE   shown to a server that asks for one (PEM); --key FILE: its key\n"
 	"  --tls-name DOMAIN    whom the server's certificate must name; default: the name in\n"
@@ -158,6 +160,7 @@ enum option_id {
 	OPT_PASSWORD_FILE,
 	OPT_SERVER,
 	OPT_TRANSPORT,
+	OPT_DNS,
 	OPT_CA,
 	OPT_CERTIFICATE,
 	OPT_KEY,
@@ -183,6 +186,7 @@ static const struct option options[] = {
 	{"password-file", required_argument, NULL, OPT_PASSWORD_FILE},
 	{"server", required_argument, NULL, OPT_SERVER},
 	{"transport", required_argument, NULL, OPT_TRANSPORT},
+	{"dns", required_argument, NULL, OPT_DNS},
 	{"ca", required_argument, NULL, OPT_CA},
 	{"certificate", required_argument, NULL, OPT_CERTIFICATE},
 	{"key", required_argument, NULL, OPT_KEY},
@@ -213,6 +217,7 @@ static const char **text_option(struct settings *s, int id)
 		[OPT_PASSWORD_FILE] = &s->password_file,
 		[OPT_SERVER] = &s->options.server,
 		[OPT_TRANSPORT] = &s->options.transport,
+		[OPT_DNS] = &s->options.dns_servers,
 		[OPT_CA] = &s->options.tls_ca,
 		[OPT_CERTIFICATE] = &s->options.tls_certificate,
 		[OPT_KEY] = &s->options.tls_key,

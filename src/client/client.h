@@ -51,6 +51,9 @@ struct sip_stack *client_stack(struct client *c);
 struct msrp_agent *client_msrp(struct client *c);
 
 void client_register(struct client *c, uint64_t now_ms);
+/* Everything goes to another address from now on, by the same transport. Registering is what the next
+ * attempt does by itself. */
+void client_set_server(struct client *c, const struct addr *remote);
 /* Leaves everything and unregisters; client_idle tells when that is done. */
 void client_shutdown(struct client *c, uint64_t now_ms);
 bool client_idle(const struct client *c);

@@ -162,6 +162,13 @@ static void send_register(struct client *c, uint32_t expires, uint64_t now_ms)
 	buf_fini(&b);
 }
 
+void client_set_server(struct client *c, const struct addr *remote)
+{
+	c->cfg.server.remote = *remote;
+	c->flow_conn = 0;
+	keepalive_stop(c);
+}
+
 void client_register(struct client *c, uint64_t now_ms)
 {
 	send_register(c, c->cfg.register_expires, now_ms);

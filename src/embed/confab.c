@@ -66,6 +66,9 @@ static void on_event(void *ctx, const struct confab_event *ev)
 	/* What came of it says less than what it came from. */
 	if (ev->type == CONFAB_REGISTER_FAILED && ev->status == 503 && c->tls_why[0])
 		told.text = c->tls_why;
+	/* RFC 3263 §4.3: no answer, no connection, or a 503. */
+	if (ev->type == CONFAB_REGISTER_FAILED && (ev->status == 503 || ev->status == 408))
+		resolver_failed(c);
 	if (c->on_event)
 		c->on_event(c->event_ctx, &told);
 }

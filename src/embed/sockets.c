@@ -2,29 +2,8 @@
 #include "embed/state.h"
 
 #include "base/error.h"
-#include "io/resolve.h"
 
-enum { SIP_PORT = 5060, SIPS_PORT = 5061, HOST_MAX = 256, PORT_TRIES = 32 };
-
-/* "192.0.2.10:5060", "[2001:db8::1]:5060", "im.example.com", "im.example.com:5070". */
-static int server_find(struct view text, uint16_t default_port, struct addr *out)
-{
-	struct view host = text, port;
-	char name[HOST_MAX];
-	uint32_t number = default_port;
-
-	if (addr_parse_hostport(text, default_port, out) == 0)
-		return 0;
-	if (view_find(text, ':', 0) < text.n) {
-		port = text;
-		host = view_cut(&port, ':');
-		if (view_to_u32(port, &number) || number == 0 || number > UINT16_MAX)
-			return E_SYNTAX;
-	}
-	if (!host.n || !view_copy(host, name, sizeof(name)))
-		return E_SYNTAX;
-	return io_resolve_now(name, (uint16_t)number, 0, out);
-}
+enum { PORT_TRIES = 32 };
 
 static int own_host(struct confab *c, const char *listen)
 {
@@ -101,18 +80,8 @@ static int msrp_open(struct confab *c, uint16_t port, struct io_tls *tls,
 
 int sockets_open(struct confab *c, const struct confab_options *o)
 {
-	struct view transport = view_str(o->transport);
-	int rc;
+	int rc = resolver_open(c, o);
 
-	c->server.transport = SIP_TCP;
-	if (view_eq_nocase(transport, VIEW("udp")))
-		c->server.transport = SIP_UDP;
-	else if (view_eq_nocase(transport, VIEW("tls")))
-		c->server.transport = SIP_TLS;
-	else if (transport.n && !view_eq_nocase(transport, VIEW("tcp")))
-		return E_UNSUPPORTED;
-	rc = server_find(view_str(o->server), c->server.transport == SIP_TLS ? SIPS_PORT : SIP_PORT,
-			 &c->server.remote);
 	if (rc == 0)
 		rc = certificates_open(c, o);
 	if (rc == 0)
@@ -136,5 +105,6 @@ void sockets_close(struct confab *c)
 	io_udp_close(c->udp);
 	c->sip_listener = c->msrp_listener = c->msrp_tls_listener = NULL;
 	c->udp = NULL;
+	resolver_close(c);
 	certificates_close(c);
 }

@@ -36,6 +36,7 @@ struct confab {
 	struct addr bind_host;
 	struct addr sip_local, msrp_local, msrp_tls_local;
 	struct sip_flow server;
+	struct resolver *resolver;
 	struct io_udp *udp;
 	struct io_listener *sip_listener, *msrp_listener, *msrp_tls_listener;
 	struct io_tls *sip_tls;  /* towards the server; NULL: not by TLS */
@@ -66,6 +67,13 @@ bool certificates_vouch(void *ctx, void *handle, bool tls, const struct msrp_pee
 /* Is the server who it should be (RFC 5922)? ctx: struct wire. */
 const char *certificates_identify_server(void *ctx, struct io_conn *io, const struct cert_name *name,
 					 size_t n);
+
+/* --- resolver.c --- */
+/* Finds the server; blocks for some seconds at the most. E_SYNTAX, E_UNSUPPORTED (transport), E_NOTFOUND. */
+int resolver_open(struct confab *c, const struct confab_options *o);
+void resolver_close(struct confab *c);
+/* The server did not do: the next one of those found, or a new lookup. */
+void resolver_failed(struct confab *c);
 
 /* --- sockets.c --- */
 /* Finds the server, opens the UDP socket and both listeners. E_MISSING, E_SYNTAX, E_NOTFOUND, and

@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import time
 
+from dns_server import DnsServer
 from stage import BIN, DOMAIN, Cases, Client, Failed, Stage, expect, free_ports, read_trace
 
 BO, CHARLES = f"sip:bo@{DOMAIN}", f"sip:charles@{DOMAIN}"
@@ -116,6 +117,27 @@ def refused(words, names=(DOMAIN, "127.0.0.1"), days=None, other_ca=False, extra
         expect(words in failed["text"], f"{failed} says nothing of {words}")
         sip = [m["bytes"] for m in read_trace(stage.trace)]
         expect(not sip, f"the server was told {sip[:1]}")
+
+
+def domain_by_dns():
+    """RFC 5922 §4: the certificate has to name the domain that was asked for, not the host that DNS gave."""
+    with TlsStage(names=(DOMAIN,)) as stage:
+        records = {(DOMAIN, "NAPTR"): [(5, 1, "s", "SIPS+D2T", f"_sips._tcp.{DOMAIN}"),
+                                       (9, 1, "s", "SIP+D2T", f"_sip._tcp.{DOMAIN}")],
+                   (f"_sips._tcp.{DOMAIN}", "SRV"): [(1, 1, stage.tls_port, "host7.example.net")],
+                   (f"_sip._tcp.{DOMAIN}", "SRV"): [(1, 1, stage.sip_port, "host7.example.net")],
+                   ("host7.example.net", "A"): ["127.0.0.1"]}
+        with DnsServer(records) as dns:
+            for user in ("ann", f"sips:bo@{DOMAIN}"):
+                extra = ["--server", DOMAIN, "--dns", dns.address, "--ca", stage.pem("ca")]
+                if user.startswith("sips"):
+                    extra += ["--user", user, "--password", "pw-bo"]
+                c = Client(stage, "ann", transport="", extra=extra)
+                stage.clients.append(c)
+                c.wait("registered")
+                sip = [m for m in read_trace(c.trace) if m["proto"] == "sip"]
+                expect(sip[-1]["transport"] == "tls", f"{user} by {sip[-1]['transport']}")
+            expect(sip[-1]["bytes"].count(b"sips:bo@") >= 2, "sips in the REGISTER")
 
 
 def name_of_server():
@@ -296,6 +318,7 @@ cases.run("a certificate for a subdomain by wildcard", ["SW-4"],
           lambda: refused("does not name", names=("*.example.com",), extra=("--tls-name", "sip.example.com")))
 cases.run("a certificate that is over", ["SW-4"], lambda: refused("expired", days=-1))
 cases.run("the name of the server", ["SW-4"], name_of_server)
+cases.run("a domain by DNS, and its certificate", ["SW-4"], domain_by_dns)
 cases.run("client certificates required", ["SW-4"], client_certificates)
 cases.run("certificates are reloaded without a restart", ["SW-4"], reload)
 cases.run("TLS 1.1 and plain bytes are refused", ["SW-4"], old_protocol)
