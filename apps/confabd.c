@@ -123,6 +123,11 @@ static bool served(void *ctx, struct view host, uint16_t port)
 	return core_is_served_domain(((struct confabd *)ctx)->core, host, port);
 }
 
+static int resolve(void *ctx, const struct sip_uri *uri, struct sip_flow *out, uint64_t now_ms)
+{
+	return confabd_resolve(ctx, uri, out, now_ms);
+}
+
 /* --- what the stack tells --- */
 
 static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m,
@@ -171,6 +176,7 @@ static int start_core(struct confabd *d)
 			       .is_local = is_local,
 			       .local_request = local_request,
 			       .local_ack = local_ack,
+			       .resolve = resolve,
 			       .ctx = d};
 	struct buf route;
 	struct core_config cfg = {
@@ -294,7 +300,9 @@ static int start(struct confabd *d, const char **what)
 	if (rc)
 		return rc;
 	*what = "the SIP sockets";
-	rc = start_stack(d);
+	rc = confabd_resolve_open(d);
+	if (rc == 0)
+		rc = start_stack(d);
 	if (rc == 0)
 		rc = start_core(d);
 	if (rc)
@@ -311,6 +319,7 @@ static void stop(struct confabd *d)
 {
 	switch_threads_stop(d->switch_threads);
 	controlling_free(d->controlling);
+	confabd_resolve_close(d);
 	core_free(d->core);
 	sip_stack_free(d->stack);
 	confabd_sockets_close(d);

@@ -12,6 +12,7 @@
 #include "store/store.h"
 
 struct confabd_sockets;
+struct confabd_resolver;
 struct io_tls;
 
 struct confabd {
@@ -27,6 +28,7 @@ struct confabd {
 	struct store *store;
 	struct confabd_sockets *sockets;
 	struct switch_threads *switch_threads;
+	struct confabd_resolver *resolver;
 	struct sip_stack *stack;
 	struct core *core;
 	struct controlling *controlling;
@@ -47,8 +49,17 @@ int confabd_tls_open(struct confabd *d);
 void confabd_tls_close(struct confabd *d);
 /* Reads the files anew; what is wrong with them goes to the log, and all stays as it was. */
 void confabd_tls_reload(struct confabd *d);
-/* Whom a connection to this address must lead to: a domain, or the address itself. dst: 256 bytes. */
-void confabd_tls_peer(const struct confabd *d, const struct addr *to, char *dst);
+
+/* --- confabd_resolve.c: other domains --- */
+int confabd_resolve_open(struct confabd *d);
+void confabd_resolve_close(struct confabd *d);
+/* As struct core_ops has it. */
+int confabd_resolve(struct confabd *d, const struct sip_uri *uri, struct sip_flow *out, uint64_t now_ms);
+/* Nobody is at this address: others that were found with it are next (RFC 3263 section 4.3). */
+void confabd_resolve_failed(struct confabd *d, const struct addr *to);
+/* Whom a TLS connection to this address must lead to (RFC 5922): the domain that was asked for, or the
+ * address itself. dst: 256 bytes. */
+void confabd_resolve_peer(const struct confabd *d, const struct addr *to, char *dst);
 
 /* --- confabd_seats.c: the switch as the focus sees it --- */
 int confabd_seats_start(struct confabd *d);

@@ -24,6 +24,7 @@ struct link {
 	struct confabd *d;
 	struct io_conn *io;
 	struct sip_conn *sip;
+	bool dialed, up;
 	char peer[256]; /* who must be there, where we connect by TLS */
 };
 
@@ -40,6 +41,7 @@ static void on_connected(void *ctx, struct io_conn *io)
 	struct link *l = ctx;
 
 	(void)io;
+	l->up = true;
 	if (l->sip)
 		sip_conn_up(l->sip, io_now_ms(&l->d->loop));
 }
@@ -56,9 +58,12 @@ static void on_data(void *ctx, struct io_conn *io, struct view bytes)
 static void on_closed(void *ctx, struct io_conn *io, int error)
 {
 	struct link *l = ctx;
+	struct addr to;
 
-	(void)io;
-	(void)error;
+	if (l->dialed && !l->up && error) {
+		io_conn_remote(io, &to);
+		confabd_resolve_failed(l->d, &to);
+	}
 	if (l->sip)
 		sip_conn_down(l->sip, io_now_ms(&l->d->loop));
 	free(l);
@@ -124,10 +129,11 @@ static void *connect_to(void *ctx, struct sip_conn *conn, enum sip_transport t,
 		return NULL;
 	l->d = d;
 	l->sip = conn;
+	l->dialed = true;
 	if (t == SIP_TLS) {
 		struct addr literal;
 
-		confabd_tls_peer(d, to, l->peer);
+		confabd_resolve_peer(d, to, l->peer);
 		options.tls = d->sip_tls;
 		options.tls_name = addr_parse(view_str(l->peer), 0, &literal) ? l->peer : NULL;
 		options.identify = identify;

@@ -76,11 +76,3 @@ void confabd_tls_reload(struct confabd *d)
 	log_line(&d->log.log, LOG_INFO, "confabd", "the certificate was read anew");
 	warn_of_end(d, d->sip_tls);
 }
-
-void confabd_tls_peer(const struct confabd *d, const struct addr *to, char *dst)
-{
-	char text[ADDR_TEXT_MAX];
-
-	(void)d;
-	(void)view_copy(view_str(addr_host(to, text)), dst, 256);
-}

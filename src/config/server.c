@@ -67,6 +67,10 @@ static const struct option_spec specs[] = {
 	 "Whether those who connect by SIP over TLS show a certificate. optional: it is asked for, "
 	 "and one that is shown must be good. required: for links between servers."},
 
+	{"dns.servers", OPTION_STRING_LIST, AT(dns.servers), "", 0, 0, NULL,
+	 "The DNS servers to ask, ADDRESS or ADDRESS:PORT; those of the system where it is not set. "
+	 "Requests to other domains go where NAPTR and SRV say (RFC 3263)."},
+
 	{"auth.required", OPTION_BOOL, AT(auth.required), "yes", 0, 0, NULL,
 	 "Whether users prove who they are by digest. Switch it off on a closed test network "
 	 "only."},

@@ -30,6 +30,9 @@ struct server_config {
 		uint32_t verify_clients;   /* enum server_verify_clients */
 	} tls;
 	struct {
+		struct option_strings servers; /* empty: those of the system */
+	} dns;
+	struct {
 		bool required;
 		char realm[OPTION_TEXT_MAX]; /* never empty after the check */
 		uint64_t nonce_lifetime_ms;

@@ -3,7 +3,10 @@
 # timeout: 240
 
 import os
+import re
+import socket
 import subprocess
+import threading
 
 from dns_server import DnsServer
 from stage import BIN, DOMAIN, Cases, Client, Stage, expect, free_ports, read_trace
@@ -86,6 +89,78 @@ def nobody_there():
         expect(done.returncode == 1 and DOMAIN in done.stderr and "no such" in done.stderr, f"{done}")
 
 
+class Elsewhere:
+    """A server of another domain: declines each INVITE, over UDP and TCP. got: what came."""
+
+    def __init__(self):
+        self.port = free_ports(1)
+        self.got = []
+        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.udp.bind(("127.0.0.1", self.port))
+        self.tcp = socket.create_server(("127.0.0.1", self.port))
+        for run in (self._datagrams, self._connections):
+            threading.Thread(target=run, daemon=True).start()
+
+    def _reply(self, message):
+        self.got.append(message)
+        if not message.startswith(b"INVITE"):
+            return b""
+        keep = re.findall(rb"(?m)^(?:Via|From|Call-ID|CSeq):.*\r\n", message)
+        to = re.search(rb"(?m)^To:.*(?=\r\n)", message).group(0)
+        return (b"SIP/2.0 603 Not Here\r\n" + b"".join(keep) + to + b";tag=x\r\nContent-Length: 0\r\n\r\n")
+
+    def _datagrams(self):
+        while True:
+            message, peer = self.udp.recvfrom(65536)
+            reply = self._reply(message)
+            if reply:
+                self.udp.sendto(reply, peer)
+
+    def _connections(self):
+        while True:
+            s, _ = self.tcp.accept()
+            threading.Thread(target=self._stream, args=(s,), daemon=True).start()
+
+    def _stream(self, s):
+        have = b""
+        while True:
+            more = s.recv(65536)
+            if not more:
+                return
+            have += more
+            while b"\r\n\r\n" in have:
+                head, _, rest = have.partition(b"\r\n\r\n")
+                n = int(re.search(rb"(?im)^content-length: *(\d+)", head).group(1))
+                if len(rest) < n:
+                    break
+                have = rest[n:]
+                reply = self._reply(head + b"\r\n\r\n" + rest[:n])
+                if reply:
+                    s.sendall(reply)
+
+
+def other_domain(transport, dead=False):
+    """The server asks DNS where another domain is; nobody waits for it but the request."""
+    there = Elsewhere()
+    label = f"_sip._{transport}.example.net"
+    records = {(label, "SRV"): [(5, 0, there.port, "sip.example.net")], ("sip.example.net", "A"): ["127.0.0.1"]}
+    if dead:
+        records[(label, "SRV")].append((1, 0, free_ports(1), "sip.example.net"))
+    with DnsServer(records) as dns, Stage(settings=[f"dns.servers = {dns.address}"]) as stage:
+        ann = stage.client("ann")
+        if dead:
+            first = ann.wait("ended", conversation=ann.chat("sip:dan@example.net"))
+            expect(first["status"] in (500, 503), f"{first}")
+        ended = ann.wait("ended", conversation=ann.chat("sip:dan@example.net"))
+        expect(ended["status"] == 603, f"{ended}")
+        expect(there.got and there.got[0].startswith(b"INVITE sip:dan@example.net SIP/2.0"), f"got {there.got[:1]}")
+        asked = len(dns.asked)
+        ann.wait("ended", conversation=ann.chat("sip:eve@example.net"))
+        expect(len(dns.asked) == asked, "asked again at once")
+        ended = ann.wait("ended", conversation=ann.chat("sip:dan@example.org"))
+        expect(ended["status"] == 404, f"{ended}")
+
+
 cases = Cases()
 for kind in ("tcp", "udp"):
     cases.run(f"NAPTR, SRV and address: {kind}", [], naptr, kind)
@@ -94,4 +169,7 @@ cases.run("a port needs no SRV", [], port_needs_no_srv)
 cases.run("the next server when one fails", [], fail_over)
 cases.run("DNS is asked again when all have failed", [], moved_server)
 cases.run("a domain that has no server", [], nobody_there)
+for kind in ("udp", "tcp"):
+    cases.run(f"a request to another domain: {kind}", [], other_domain, kind)
+cases.run("another domain's next server when one fails", [], other_domain, "tcp", True)
 cases.done()

@@ -5,7 +5,10 @@
 #include "server/core/target.h"
 #include "server/participating/participate_proxy.h"
 
-enum { BREADTH_DEFAULT = 60 }; /* RFC 5393 §5.3.3 */
+enum {
+	BREADTH_DEFAULT = 60, /* RFC 5393 §5.3.3 */
+	WAIT = 1,	      /* DNS has to be asked */
+};
 
 /* RFC 3261 §26.2.2, RFC 5630 §3.1: what is asked for by sips goes over TLS on each hop. */
 static bool is_safe(const struct inbound *r, const struct sip_flow *to)
@@ -107,7 +110,24 @@ static bool may_leave(const struct inbound *r)
 	return r->trusted || r->who.asserted || (r->in_dialog && r->marked);
 }
 
-/* 0 and the way; or the status to refuse with. */
+/* The host is a name: 0, WAIT, or the status to refuse with. */
+static int resolve(struct inbound *r, const struct sip_uri *next, struct sip_flow *flow)
+{
+	const struct core_ops *ops = &r->c->ops;
+
+	if (!ops->resolve)
+		return 404;
+	switch (ops->resolve(ops->ctx, next, flow, r->now_ms)) {
+	case 0:
+		return is_safe(r, flow) ? 0 : 416;
+	case E_STATE:
+		return WAIT;
+	default:
+		return 404;
+	}
+}
+
+/* 0 and the way; WAIT; or the status to refuse with. */
 static int find_way(struct inbound *r, struct proxy_target *t, struct view *aor)
 {
 	struct sip_addr route;
@@ -128,7 +148,7 @@ static int find_way(struct inbound *r, struct proxy_target *t, struct view *aor)
 	case E_UNSUPPORTED:
 		return 416;
 	default:
-		return 404; /* names of other domains are not looked up */
+		return resolve(r, &next, &t->flow);
 	}
 }
 
@@ -147,6 +167,10 @@ void proxy_request(struct inbound *r)
 		return;
 	}
 	status = find_way(r, &t, &aor);
+	if (status == WAIT)
+		status = core_park(r) ? 503 : WAIT;
+	if (status == WAIT)
+		return;
 	if (status)
 		core_reply(r, status, NULL, VIEW(""));
 	else
