@@ -146,11 +146,11 @@ static int user_failed(struct store *store, int rc, const char *address)
 		return ctl_complain(EXIT_FAILURE, "there is no user %s", address);
 	case E_LIMIT:
 		return ctl_complain(EXIT_FAILURE, "%s: name, domain, realm or password is too long",
-				address);
+				    address);
 	case E_SYNTAX:
-		return ctl_complain(EXIT_FAILURE,
-				"%s: the password is empty, or a character is not allowed there",
-				address);
+		return ctl_complain(
+			EXIT_FAILURE,
+			"%s: the password is empty, or a character is not allowed there", address);
 	default:
 		return ctl_complain(EXIT_FAILURE, "%s", store_error(store));
 	}
@@ -186,7 +186,8 @@ static int user_im(struct store *store, const struct command *command, struct vi
 					   store_user_set_im(store, name, domain,
 							     (enum store_im_feature_tag)i),
 					   command->words[2]);
-	return ctl_complain(EXIT_USAGE, "%s is none of require, assume, default", command->words[3]);
+	return ctl_complain(EXIT_USAGE, "%s is none of require, assume, default",
+			    command->words[3]);
 }
 
 static int user_print(void *ctx, const struct store_user *user)
@@ -217,7 +218,7 @@ static int user_one(struct store *store, const struct command *command)
 
 	if (address_parse(command->words[2], &name, &domain))
 		return ctl_complain(EXIT_USAGE, "%s is not of the form sip:NAME@DOMAIN",
-				command->words[2]);
+				    command->words[2]);
 	if (strcmp(verb, "add") == 0)
 		return user_add(store, command, name, domain);
 	if (strcmp(verb, "im") == 0)
@@ -244,7 +245,7 @@ static int user_command(const struct command *command)
 		return ctl_complain(EXIT_USAGE, "user: add, del, im or list?");
 	if (command->n_words != verbs[i].n_words)
 		return ctl_complain(EXIT_USAGE, "user %s: too %s words", verb,
-				command->n_words < verbs[i].n_words ? "few" : "many");
+				    command->n_words < verbs[i].n_words ? "few" : "many");
 	if (!io_digest())
 		return ctl_complain(EXIT_FAILURE, "the installed OpenSSL lacks MD5 or SHA-256");
 	if (store_open(command->store_path, io_digest(), verbs[i].open_flags, &store, why,
@@ -307,11 +308,13 @@ static bool days_read(const char *text, int *out)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"store", required_argument, NULL, 's'}, {"password", required_argument, NULL, 'p'},
-		{"realm", required_argument, NULL, 'r'}, {"days", required_argument, NULL, 'd'},
-		{"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'V'},	 {NULL, 0, NULL, 0}};
+	static const struct option options[] = {{"store", required_argument, NULL, 's'},
+						{"password", required_argument, NULL, 'p'},
+						{"realm", required_argument, NULL, 'r'},
+						{"days", required_argument, NULL, 'd'},
+						{"help", no_argument, NULL, 'h'},
+						{"version", no_argument, NULL, 'V'},
+						{NULL, 0, NULL, 0}};
 	static struct server_config defaults;
 	struct command command = {.realm = "", .days = CERTIFICATE_DAYS};
 	int option;

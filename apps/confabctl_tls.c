@@ -12,7 +12,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { DAY_S = 24 * 3600, CLOCKS_DIFFER_S = 3600, CA_DAYS = 3650, PATH_SIZE = 4096, NAMES_MAX = 16 };
+enum {
+	DAY_S = 24 * 3600,
+	CLOCKS_DIFFER_S = 3600,
+	CA_DAYS = 3650,
+	PATH_SIZE = 4096,
+	NAMES_MAX = 16
+};
 
 static bool path_in(const char *dir, const char *name, const char *end, char *dst)
 {
@@ -34,7 +40,8 @@ static int save(const char *dir, const char *name, const struct io_certificate *
 }
 
 /* RFC 5922 §7.1: a domain stands in it as a sip URI and as a DNS name. */
-static int order_names(struct buf *text, char **word, size_t n, const char **name_out, size_t *n_out)
+static int order_names(struct buf *text, char **word, size_t n, const char **name_out,
+		       size_t *n_out)
 {
 	size_t at[2 * NAMES_MAX], k = 0;
 	struct addr a;
@@ -61,12 +68,12 @@ static int issue(const char *dir, const char *file, char **word, int n, int days
 {
 	char certificate[PATH_SIZE], key[PATH_SIZE];
 	const char *name[2 * NAMES_MAX];
-	struct io_certificate_order order = {
-		.name = word[0],
-		.alternative = name,
-		/* One that is over was good once. */
-		.from_s = days > 0 ? -CLOCKS_DIFFER_S : ((int64_t)days - 1) * DAY_S,
-		.to_s = (int64_t)days * DAY_S};
+	struct io_certificate_order order = {.name = word[0],
+					     .alternative = name,
+					     /* One that is over was good once. */
+					     .from_s = days > 0 ? -CLOCKS_DIFFER_S
+								: ((int64_t)days - 1) * DAY_S,
+					     .to_s = (int64_t)days * DAY_S};
 	struct io_certificate *ca, *c;
 	struct buf text;
 	int rc, status;
@@ -78,8 +85,9 @@ static int issue(const char *dir, const char *file, char **word, int n, int days
 	rc = io_certificate_load(certificate, key, &ca);
 	if (rc)
 		return ctl_complain(EXIT_FAILURE, "%s, %s: %s", certificate, key,
-				    rc == E_NOTFOUND ? "cannot be read (confabctl tls init makes them)"
-						     : "no certificate and its key");
+				    rc == E_NOTFOUND
+					    ? "cannot be read (confabctl tls init makes them)"
+					    : "no certificate and its key");
 	buf_init(&text, 65536);
 	rc = order_names(&text, word, (size_t)n, name, &order.n_alternatives);
 	if (!rc)
@@ -110,8 +118,8 @@ static int init(const char *dir, char **word, int n, int days)
 		return ctl_complain(EXIT_FAILURE, "%s: too long", dir);
 	/* Everything it signed would be worth nothing without it. */
 	if (stat(path, &st) == 0)
-		return ctl_complain(EXIT_FAILURE, "%s exists already; confabctl tls issue makes more",
-				    path);
+		return ctl_complain(EXIT_FAILURE,
+				    "%s exists already; confabctl tls issue makes more", path);
 	rc = io_certificate_new(&order, NULL, &ca);
 	if (rc)
 		return ctl_complain(EXIT_FAILURE, "%s", error_text(rc));

@@ -116,7 +116,8 @@ static struct place *place_new(struct confabd *d, const struct sip_lookup_order 
 	return p;
 }
 
-static int read_order(const struct confabd *d, const struct sip_uri *uri, struct sip_lookup_order *o)
+static int read_order(const struct confabd *d, const struct sip_uri *uri,
+		      struct sip_lookup_order *o)
 {
 	struct view v;
 
@@ -146,13 +147,13 @@ static int answer(const struct place *p, struct sip_flow *out)
 
 	if (!p->n)
 		return E_NOTFOUND;
-	*out = (struct sip_flow){.transport = t->transport,
-				 .remote = t->addr,
-				 .may_grow = t->transport == SIP_UDP};
+	*out = (struct sip_flow){
+		.transport = t->transport, .remote = t->addr, .may_grow = t->transport == SIP_UDP};
 	return 0;
 }
 
-int confabd_resolve(struct confabd *d, const struct sip_uri *uri, struct sip_flow *out, uint64_t now_ms)
+int confabd_resolve(struct confabd *d, const struct sip_uri *uri, struct sip_flow *out,
+		    uint64_t now_ms)
 {
 	struct sip_lookup_order o;
 	struct sip_lookup *l;

@@ -214,8 +214,7 @@ static void link_secured(const struct link *l)
 	uint8_t sha256[IO_TLS_SHA256];
 
 	if (l->conn && io_conn_is_tls(l->io))
-		switch_conn_secured(l->conn,
-				    io_conn_tls_sha256(l->io, sha256) ? sha256 : NULL);
+		switch_conn_secured(l->conn, io_conn_tls_sha256(l->io, sha256) ? sha256 : NULL);
 }
 
 static void on_connected(void *ctx, struct io_conn *io)
@@ -470,10 +469,9 @@ void switch_threads_seats_open(struct switch_threads *ts, unsigned shard, uint64
 void switch_threads_seat_answer(struct switch_threads *ts, unsigned shard, switch_seat_id seat,
 				const struct switch_seat_answer *a)
 {
-	struct command *c =
-		command_new(ts, COMMAND_ANSWER,
-			    a->remote_path.n + a->accept_types.n + a->accept_wrapped_types.n +
-				    a->fingerprint.n);
+	struct command *c = command_new(ts, COMMAND_ANSWER,
+					a->remote_path.n + a->accept_types.n +
+						a->accept_wrapped_types.n + a->fingerprint.n);
 	char *at;
 
 	if (!c)

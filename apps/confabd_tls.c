@@ -28,7 +28,8 @@ static int open_one(struct confabd *d, enum io_tls_clients clients, struct io_tl
 	int rc = io_tls_new(&options, out, why, sizeof(why));
 
 	if (rc)
-		log_line(&d->log.log, LOG_ERROR, "confabd", "TLS: %s", why[0] ? why : error_text(rc));
+		log_line(&d->log.log, LOG_ERROR, "confabd", "TLS: %s",
+			 why[0] ? why : error_text(rc));
 	return rc;
 }
 

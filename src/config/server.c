@@ -56,7 +56,8 @@ static const struct option_spec specs[] = {
 
 	{"tls.certificate", OPTION_STRING, AT(tls.certificate), "", 0, 0, NULL,
 	 "PEM file with the server's certificate, and behind it those between it and its CA. Its "
-	 "names must be those of sip.domain (RFC 5922). Read anew on SIGHUP, as are the other files "
+	 "names must be those of sip.domain (RFC 5922). Read anew on SIGHUP, as are the other "
+	 "files "
 	 "of tls."},
 	{"tls.key", OPTION_STRING, AT(tls.key), "", 0, 0, NULL,
 	 "PEM file with its private key; where it is not set the key stands in tls.certificate."},
@@ -68,7 +69,8 @@ static const struct option_spec specs[] = {
 	 "and one that is shown must be good. required: for links between servers."},
 
 	{"dns.servers", OPTION_STRING_LIST, AT(dns.servers), "", 0, 0, NULL,
-	 "The DNS servers to ask, ADDRESS or ADDRESS:PORT; those of the system where it is not set. "
+	 "The DNS servers to ask, ADDRESS or ADDRESS:PORT; those of the system where it is not "
+	 "set. "
 	 "Requests to other domains go where NAPTR and SRV say (RFC 3263)."},
 
 	{"auth.required", OPTION_BOOL, AT(auth.required), "yes", 0, 0, NULL,
@@ -142,7 +144,8 @@ static const struct option_spec specs[] = {
 	{"msrp.max_connections", OPTION_U32, AT(msrp.max_connections), "10000", 1, 1000000, NULL,
 	 "MSRP connections of one thread at a time."},
 	{"msrp.tls", OPTION_BOOL, AT(msrp.tls), "no", 0, 0, NULL,
-	 "Whether the switch takes MSRP over TLS too, with tls.certificate. An offer is answered in "
+	 "Whether the switch takes MSRP over TLS too, with tls.certificate. An offer is answered "
+	 "in "
 	 "kind; a conference invites others by what its creator uses."},
 	{"msrp.tls_port", OPTION_U32, AT(msrp.tls_port), "2955", 0, 65535, NULL,
 	 "The TLS port of the first switch thread; thread i listens on this plus i. 0: the kernel "

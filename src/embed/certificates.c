@@ -13,7 +13,8 @@ static int complain(struct confab *c, int rc, const char *why)
 	return rc;
 }
 
-/* RFC 5922 §4: whoever asks for a domain must find that domain, whatever the address it lives at. */
+/* RFC 5922 §4: whoever asks for a domain must find that domain, whatever the address it lives at.
+ */
 static int expected_name(struct confab *c, const struct confab_options *o)
 {
 	struct view server = view_str(o->server), name = view_str(o->tls_name);
@@ -34,7 +35,8 @@ int certificates_open(struct confab *c, const struct confab_options *o)
 {
 	struct io_tls_options sip = {
 		.certificate = o->tls_certificate, .key = o->tls_key, .ca = o->tls_ca};
-	struct io_tls_options msrp = {.self_name = "confab", .ca = o->tls_ca, .clients = IO_TLS_CLIENTS_ANY};
+	struct io_tls_options msrp = {
+		.self_name = "confab", .ca = o->tls_ca, .clients = IO_TLS_CLIENTS_ANY};
 	char why[IO_TLS_WHY_MAX] = "";
 	int rc = expected_name(c, o);
 
@@ -85,8 +87,8 @@ bool certificates_vouch(void *ctx, void *handle, bool tls, const struct msrp_pee
 	return p.kept;
 }
 
-const char *certificates_identify_server(void *ctx, struct io_conn *io, const struct cert_name *name,
-					 size_t n)
+const char *certificates_identify_server(void *ctx, struct io_conn *io,
+					 const struct cert_name *name, size_t n)
 {
 	const struct wire *w = ctx;
 

@@ -66,16 +66,15 @@ static int begin(struct resolver *r, struct io_dns *dns, void (*done)(struct res
 	return 0;
 }
 
-/* What was found, as far as it is of one kind: our Contact names a transport, and our sockets are of
- * a family. */
+/* What was found, as far as it is of one kind: our Contact names a transport, and our sockets are
+ * of a family. */
 static void keep(struct resolver *r)
 {
 	const struct sip_lookup *l = &r->lookup;
 
 	r->n = r->at = 0;
 	for (size_t i = 0; i < l->n_targets; i++) {
-		const struct sip_target *first =
-			r->confab->client ? NULL : &l->target[0];
+		const struct sip_target *first = r->confab->client ? NULL : &l->target[0];
 		enum sip_transport t = first ? first->transport : r->confab->server.transport;
 		uint8_t family = first ? first->addr.family : r->confab->server.remote.family;
 
@@ -166,7 +165,8 @@ static int read_transport(struct resolver *r, const struct confab_options *o)
 	/* RFC 3263 §4.1 would have UDP; what is said here is longer than a datagram. */
 	order->fallback = order->transport = SIP_TCP;
 	order->allowed = SIP_MAY(SIP_UDP) | SIP_MAY(SIP_TCP) | SIP_MAY(SIP_TLS);
-	order->sips = sip_uri_parse(view_str(o->user), &user) == 0 && user.scheme == SIP_SCHEME_SIPS;
+	order->sips =
+		sip_uri_parse(view_str(o->user), &user) == 0 && user.scheme == SIP_SCHEME_SIPS;
 	if (!o->transport || !o->transport[0])
 		return 0;
 	for (size_t i = 0; i < 3; i++)
@@ -187,7 +187,8 @@ int resolver_open(struct confab *c, const struct confab_options *o)
 		return E_NOMEM;
 	c->resolver = r;
 	r->confab = c;
-	r->dns_servers = o->dns_servers && o->dns_servers[0] ? view_dup(view_str(o->dns_servers)) : NULL;
+	r->dns_servers =
+		o->dns_servers && o->dns_servers[0] ? view_dup(view_str(o->dns_servers)) : NULL;
 	rc = read_transport(r, o);
 	if (!rc)
 		rc = read_server(r, o);

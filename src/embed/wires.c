@@ -23,7 +23,8 @@ static void trace_msrp(const struct wire *w, bool out, struct view bytes)
 		return;
 	io_conn_local(w->io, &local);
 	io_conn_remote(w->io, &remote);
-	trace(w->confab, out, "msrp", io_conn_is_tls(w->io) ? "tls" : "tcp", &local, &remote, bytes);
+	trace(w->confab, out, "msrp", io_conn_is_tls(w->io) ? "tls" : "tcp", &local, &remote,
+	      bytes);
 }
 
 /* The message's flow names the remote end alone. */
@@ -205,7 +206,8 @@ static void *sip_connect(void *ctx, struct sip_conn *conn, enum sip_transport t,
 		if (!c->sip_tls)
 			return NULL;
 		options.tls = c->sip_tls;
-		options.tls_name = addr_parse(view_str(c->tls_name), 0, &literal) ? c->tls_name : NULL;
+		options.tls_name =
+			addr_parse(view_str(c->tls_name), 0, &literal) ? c->tls_name : NULL;
 		options.identify = certificates_identify_server;
 	}
 	w = wire_connect(c, true, to, options);

@@ -11,8 +11,9 @@
 struct io_certificate;
 
 struct io_certificate_order {
-	const char *name;	 /* the common name */
-	const char *const *alternative; /* "DNS:example.com", "URI:sip:example.com", "IP:192.0.2.1" */
+	const char *name; /* the common name */
+	const char *const
+		*alternative; /* "DNS:example.com", "URI:sip:example.com", "IP:192.0.2.1" */
 	size_t n_alternatives;
 	int64_t from_s, to_s; /* validity, seconds from now; negative: in the past */
 	bool ca;	      /* may sign others */

@@ -240,8 +240,7 @@ static size_t read_naptr(const unsigned char *bytes, int n_bytes, struct dns_rec
 			.type = DNS_NAPTR, .order = p->order, .preference = p->preference};
 		/* What does not fit is no service of SIP. */
 		if (view_copy(view_str((const char *)p->flags), r->flags, sizeof(r->flags)) &&
-		    view_copy(view_str((const char *)p->service), r->service,
-			      sizeof(r->service)) &&
+		    view_copy(view_str((const char *)p->service), r->service, sizeof(r->service)) &&
 		    view_copy(view_str(p->replacement), r->name, sizeof(r->name)))
 			n++;
 	}
@@ -302,7 +301,8 @@ static void on_addresses(void *ctx, int status, int timeouts, struct ares_addrin
 	finish(q, error_of(status), r, n);
 }
 
-void io_dns_ask(struct io_dns *d, enum dns_type type, const char *name, io_dns_fn *answer, void *ctx)
+void io_dns_ask(struct io_dns *d, enum dns_type type, const char *name, io_dns_fn *answer,
+		void *ctx)
 {
 	struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_flags = ARES_AI_NOSORT};
 	struct question *q = calloc(1, sizeof(*q));
@@ -315,6 +315,7 @@ void io_dns_ask(struct io_dns *d, enum dns_type type, const char *name, io_dns_f
 	if (type == DNS_ADDRESS)
 		ares_getaddrinfo(d->channel, name, NULL, &hints, on_addresses, q);
 	else
-		ares_query(d->channel, name, C_IN, type == DNS_NAPTR ? T_NAPTR : T_SRV, on_records, q);
+		ares_query(d->channel, name, C_IN, type == DNS_NAPTR ? T_NAPTR : T_SRV, on_records,
+			   q);
 	rest(d);
 }

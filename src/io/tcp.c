@@ -489,8 +489,8 @@ static void refuse(struct io_conn *c, const char *why)
 		io_tls_session_set_why(c->tls, why);
 		io_tls_session_refuse(c->tls);
 	}
-	log_line(c->loop->log, LOG_WARN, "io", "TLS with %s failed: %s", addr_text(&c->remote, text),
-		 io_tls_session_why(c->tls));
+	log_line(c->loop->log, LOG_WARN, "io", "TLS with %s failed: %s",
+		 addr_text(&c->remote, text), io_tls_session_why(c->tls));
 	queue_clear(c);
 	c->state = CONN_REFUSED;
 	c->error = E_DENIED;

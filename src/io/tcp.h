@@ -90,9 +90,9 @@ uint64_t io_listener_refused(const struct io_listener *l);
 struct io_conn_options {
 	const struct addr *local; /* bind to it first (port 0: any); NULL: the kernel chooses */
 	size_t queue_max;	  /* cap on queued output in bytes; 0: IO_CONN_QUEUE_MAX */
-	uint64_t timeout_ms; /* for connecting, TLS included; 0: IO_CONN_CONNECT_TIMEOUT_MS */
-	struct io_tls *tls;  /* NULL: plain; needed until the call returns */
-	const char *tls_name; /* the name to ask for (SNI); NULL: none; copied */
+	uint64_t timeout_ms;	  /* for connecting, TLS included; 0: IO_CONN_CONNECT_TIMEOUT_MS */
+	struct io_tls *tls;	  /* NULL: plain; needed until the call returns */
+	const char *tls_name;	  /* the name to ask for (SNI); NULL: none; copied */
 	bool tls_any; /* whoever signed it: identify compares the fingerprint (io_conn_tls_matches)
 		       */
 	/* Is the peer who was meant? Asked before connected, with ctx, when the certificate is
@@ -152,8 +152,8 @@ bool io_conn_is_tls(const struct io_conn *c);
 const char *io_conn_tls_why(const struct io_conn *c);
 /* Is this ("SHA-256 4A:AD:…") the fingerprint of the peer's certificate? False without one. */
 bool io_conn_tls_matches(const struct io_conn *c, struct view fingerprint);
-/* It was made without looking at who signed (tls_any, IO_TLS_CLIENTS_ANY): was the certificate a good
- * one all the same? */
+/* It was made without looking at who signed (tls_any, IO_TLS_CLIENTS_ANY): was the certificate a
+ * good one all the same? */
 bool io_conn_tls_believed(const struct io_conn *c);
 /* Hands the names of the peer's certificate to fn, once; n is 0 without one. */
 void io_conn_tls_names(const struct io_conn *c,

@@ -77,7 +77,7 @@ static int take_files(const struct io_tls *t, SSL_CTX *ctx, char *why, size_t si
 
 static int take_ca(const struct io_tls *t, SSL_CTX *ctx, bool accepts, char *why, size_t size)
 {
-	STACK_OF(X509_NAME) *names;
+	STACK_OF(X509_NAME) * names;
 
 	if (!t->ca)
 		return SSL_CTX_set_default_verify_paths(ctx) == 1 ? 0 : E_NOMEM;
@@ -113,14 +113,13 @@ static void take_rules(const struct io_tls *t, SSL_CTX *ctx, bool accepts)
 	else if (accepts && t->clients == IO_TLS_CLIENTS_REQUIRE)
 		verify = SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
 	SSL_CTX_set_verify(ctx, verify,
-			   accepts && t->clients == IO_TLS_CLIENTS_ANY ? io_tls_accept_any
-							      : NULL);
+			   accepts && t->clients == IO_TLS_CLIENTS_ANY ? io_tls_accept_any : NULL);
 	(void)SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
 	/* An end without close_notify is one all the same: SIP and MSRP frame themselves. */
 	(void)SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF |
 					       SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET);
 	(void)SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY |
-						SSL_MODE_NO_AUTO_CHAIN);
+					    SSL_MODE_NO_AUTO_CHAIN);
 	/* Connections live long; a session that could be resumed would only cost memory. */
 	(void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	(void)SSL_CTX_set_num_tickets(ctx, 0);

@@ -13,8 +13,8 @@
 #include <sys/socket.h>
 
 enum {
-	RECORD_MAX = 16384,	  /* plaintext of one record (RFC 8446 §5.1) */
-	CIPHER_MAX = 128 * 1024,  /* what the handshake or key updates may leave unsent */
+	RECORD_MAX = 16384,	 /* plaintext of one record (RFC 8446 §5.1) */
+	CIPHER_MAX = 128 * 1024, /* what the handshake or key updates may leave unsent */
 };
 
 struct io_tls_session {

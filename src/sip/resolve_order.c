@@ -158,8 +158,8 @@ static void take_naptr(struct sip_lookup *l, const struct dns_record *r, size_t 
 		ask_all_srv(l);
 }
 
-/* RFC 2782: among those of the lowest priority, by chance and in proportion to weight; those of weight
- * 0 first in the list, so that they have a small chance. */
+/* RFC 2782: among those of the lowest priority, by chance and in proportion to weight; those of
+ * weight 0 first in the list, so that they have a small chance. */
 static size_t pick_srv(const struct sip_lookup *l, const struct dns_record *r, size_t n,
 		       const bool *taken)
 {

@@ -1,6 +1,6 @@
 /*
- * Where a SIP URI leads (RFC 3263 §4), without asking anybody: it says what to ask of DNS next, takes
- * the answer, and ends with targets in the order in which they are to be tried (RFC 2782).
+ * Where a SIP URI leads (RFC 3263 §4), without asking anybody: it says what to ask of DNS next,
+ * takes the answer, and ends with targets in the order in which they are to be tried (RFC 2782).
  */
 #ifndef CONFAB_SIP_RESOLVE_ORDER_H
 #define CONFAB_SIP_RESOLVE_ORDER_H
@@ -40,17 +40,18 @@ struct sip_lookup {
 };
 
 struct sip_lookup_order {
-	struct view host;	     /* of the URI, or its maddr */
-	uint16_t port;		     /* 0: none */
-	bool has_transport;	     /* a transport parameter, or a choice made elsewhere */
+	struct view host;   /* of the URI, or its maddr */
+	uint16_t port;	    /* 0: none */
+	bool has_transport; /* a transport parameter, or a choice made elsewhere */
 	enum sip_transport transport;
 	bool sips;
-	unsigned allowed;	     /* SIP_MAY() of what can be had here */
-	enum sip_transport fallback; /* RFC 3263 §4.1: UDP, TLS for sips; a client with long messages: TCP */
+	unsigned allowed; /* SIP_MAY() of what can be had here */
+	enum sip_transport
+		fallback; /* RFC 3263 §4.1: UDP, TLS for sips; a client with long messages: TCP */
 };
 
-/* E_SYNTAX (no host, or one too long), E_UNSUPPORTED (a transport that is not allowed). A numeric host
- * needs no question. entropy: for SRV weights. */
+/* E_SYNTAX (no host, or one too long), E_UNSUPPORTED (a transport that is not allowed). A numeric
+ * host needs no question. entropy: for SRV weights. */
 int sip_lookup_begin(struct sip_lookup *l, const struct sip_lookup_order *order,
 		     const struct entropy *entropy);
 /* The next question: a name that lives until the answer; NULL: over, target[] is what was found. */

@@ -104,8 +104,7 @@ static int read_attribute(struct stun *s, struct attribute_place *p, uint16_t ty
 		break;
 	case ATTR_FINGERPRINT:
 		if (value.n != 4 || p->at + FINGERPRINT_BYTES != p->message.n ||
-		    u32_at(value, 0) !=
-			    (crc32_of(view_first(p->message, p->at)) ^ fingerprint_xor))
+		    u32_at(value, 0) != (crc32_of(view_first(p->message, p->at)) ^ fingerprint_xor))
 			return E_SYNTAX;
 		break;
 	case ATTR_USERNAME:

@@ -27,8 +27,8 @@ enum { STUN_BINDING = 1 };
 
 /* Tells a STUN message from a SIP one: two zero bits in front and the magic cookie (§6). */
 bool stun_is(struct view datagram);
-/* The whole datagram. E_SYNTAX: lengths that do not fit, or a wrong FINGERPRINT; E_LIMIT: longer than
- * STUN_BYTES_MAX. */
+/* The whole datagram. E_SYNTAX: lengths that do not fit, or a wrong FINGERPRINT; E_LIMIT: longer
+ * than STUN_BYTES_MAX. */
 int stun_parse(struct view datagram, struct stun *out);
 void stun_write_request(struct buf *b, const uint8_t id[STUN_ID_BYTES]);
 /* The answer to a request that came from `from`: success, or 420 where it has attributes that are

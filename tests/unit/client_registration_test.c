@@ -1,4 +1,5 @@
-/* src/client/registration.c and keepalive.c against a server made of strings, on a virtual clock. */
+/* src/client/registration.c and keepalive.c against a server made of strings, on a virtual clock.
+ */
 #include "client/client.h"
 
 #include <setjmp.h>
@@ -173,7 +174,8 @@ static void test_a_missing_pong_gives_the_connection_up(void **state)
 
 		while (!w.out.n)
 			wait(100);
-		if (!is_ping()) fail_msg("%d %.*s", i, (int)w.out.n, w.out.p);
+		if (!is_ping())
+			fail_msg("%d %.*s", i, (int)w.out.n, w.out.p);
 		assert_in_range(w.now - begin, 88000, 110100);
 		buf_reset(&w.out);
 		if (i < 2)
@@ -292,7 +294,8 @@ static void test_IC_7_1_1_6__requests_follow_the_service_route(void **state)
 	(void)state;
 	start(SIP_TCP);
 	assert_true(view_find_view(buf_view(&w.out), VIEW("Supported: path\r\n"), 0) < w.out.n);
-	registered_by_tcp("Service-Route: <sip:p1.example.com;lr>,\r\n <sip:s1.example.com;lr;orig>\r\n");
+	registered_by_tcp(
+		"Service-Route: <sip:p1.example.com;lr>,\r\n <sip:s1.example.com;lr;orig>\r\n");
 	assert_int_equal(client_call(w.client, &uri, 1, &chat, w.now), 0);
 	wait(1);
 	assert_true(view_starts(buf_view(&w.out), VIEW("INVITE sip:bo@example.com ")));

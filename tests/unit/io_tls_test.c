@@ -69,8 +69,8 @@ static int make_files(void **state)
 
 static int remove_files(void **state)
 {
-	static const char *const files[] = {"ca",	"other_ca", "server",
-					    "client",	"stranger", "expired"};
+	static const char *const files[] = {"ca",     "other_ca", "server",
+					    "client", "stranger", "expired"};
 	char key[64];
 
 	(void)state;
@@ -215,8 +215,8 @@ static void dial(struct world *w, bool any)
 					  .queue_max = 2 * BIG,
 					  .identify = identify};
 
-	assert_int_equal(
-		io_conn_connect(&w->loop, &w->at, &options, &events, &w->here, &w->here.c), 0);
+	assert_int_equal(io_conn_connect(&w->loop, &w->at, &options, &events, &w->here, &w->here.c),
+			 0);
 }
 
 static void world_fini(struct world *w)

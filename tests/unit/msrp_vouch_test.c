@@ -105,7 +105,8 @@ static struct msrp_session *session(int i, const char *local, const char *remote
 					 .fingerprint = view_str(fingerprint)};
 	struct msrp_session *s;
 
-	assert_int_equal(msrp_session_new(w.place[i].agent, &sc, &handler, &number[i], w.now, &s), 0);
+	assert_int_equal(msrp_session_new(w.place[i].agent, &sc, &handler, &number[i], w.now, &s),
+			 0);
 	return s;
 }
 

@@ -71,9 +71,9 @@ static size_t answer_to(const char *name, enum dns_type type, struct dns_record 
 			view_copy(view_str(text[1]), r->service, sizeof(r->service));
 			strcpy(r->name, text[2]);
 		} else if (type == DNS_SRV) {
-			assert_int_equal(sscanf(zone[i], "%*s %*s %u %u %u %63s", &a, &b, &port,
-						text[0]),
-					 4);
+			assert_int_equal(
+				sscanf(zone[i], "%*s %*s %u %u %u %63s", &a, &b, &port, text[0]),
+				4);
 			r->priority = (uint16_t)a;
 			r->weight = (uint16_t)b;
 			r->port = (uint16_t)port;
@@ -191,8 +191,8 @@ static void test_what_cannot_be_had_is_refused(void **state)
 	assert_string_equal(resolve("a.example", 0, -1, true, SIP_MAY(SIP_UDP)), "refused");
 }
 
-/* RFC 2782: one of weight 3 comes first about three times as often as one of weight 1; one of weight
- * 0 hardly ever; priority goes before all. */
+/* RFC 2782: one of weight 3 comes first about three times as often as one of weight 1; one of
+ * weight 0 hardly ever; priority goes before all. */
 static void test_rfc_2782_weights(void **state)
 {
 	struct dns_record r[] = {{.type = DNS_SRV, .priority = 1, .weight = 1, .name = "one"},

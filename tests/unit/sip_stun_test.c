@@ -106,7 +106,8 @@ static void test_unknown_attributes_are_named_in_a_420(void **state)
 
 static void test_what_is_no_stun(void **state)
 {
-	static const char *const sip[] = {"OPTIONS sip:a SIP/2.0\r\n\r\n", "\r\n\r\n", "", "\0\0\0\1"};
+	static const char *const sip[] = {"OPTIONS sip:a SIP/2.0\r\n\r\n", "\r\n\r\n", "",
+					  "\0\0\0\1"};
 	unsigned char bad[sizeof(rfc5769_v4)];
 	struct stun s;
 
