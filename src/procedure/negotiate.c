@@ -10,8 +10,11 @@ static bool knows_fingerprint(const struct sdp_msrp *m)
 
 static bool is_wanted(const struct sdp_media *m, enum negotiate_tls tls)
 {
+	/* RFC 4975 §14.1: the scheme and the proto say the same. */
+	bool secure = view_starts_nocase(m->msrp.path, VIEW("msrps:"));
+
 	if (m->msrp.tls)
-		return tls != NEGOTIATE_NO_TLS && knows_fingerprint(&m->msrp);
+		return secure && tls != NEGOTIATE_NO_TLS && knows_fingerprint(&m->msrp);
 	return tls != NEGOTIATE_TLS;
 }
 
