@@ -10,11 +10,12 @@
 #include "procedure/general.h"
 #include "sip/session_timer.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SETTINGS_MAX = 64, EXIT_USAGE = 2 };
+enum { SETTINGS_MAX = 64, EXIT_USAGE = 2, SERVICE_ROUTE_MAX = 16384 };
 
 struct options {
 	const char *config;
@@ -126,6 +127,11 @@ static bool served(void *ctx, struct view host, uint16_t port)
 	return core_is_served_domain(((struct confabd *)ctx)->core, host, port);
 }
 
+static int resolve(void *ctx, const struct sip_uri *uri, struct sip_flow *out, uint64_t now_ms)
+{
+	return confabd_resolve(ctx, uri, out, now_ms);
+}
+
 /* --- what the stack tells --- */
 
 static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m,
@@ -174,7 +180,9 @@ static int start_core(struct confabd *d)
 			       .is_local = is_local,
 			       .local_request = local_request,
 			       .local_ack = local_ack,
+			       .resolve = resolve,
 			       .ctx = d};
+	struct buf route;
 	struct core_config cfg = {
 		.domains = d->domains,
 		.n_domains = d->cfg.sip.domain.n,
@@ -200,12 +208,17 @@ static int start_core(struct confabd *d)
 		.timer_c_ms = 200000,
 	};
 
+	buf_init(&route, SERVICE_ROUTE_MAX);
+	for (size_t i = 0; i < d->cfg.sip.service_route.n; i++)
+		buf_putf(&route, "%s<%s>", i ? ", " : "", d->cfg.sip.service_route.item[i]);
+	cfg.service_route = buf_view(&route);
 	for (size_t i = 0; i < d->cfg.sip.domain.n; i++)
 		d->domains[i] = view_str(d->cfg.sip.domain.item[i]);
 	for (size_t i = 0; i < d->cfg.sip.routes.n; i++)
 		(void)config_server_route(d->cfg.sip.routes.item[i], &d->routes[i].domain,
 					  &d->routes[i].peer);
 	d->core = core_new(&cfg, &ops, d->stack, io_digest());
+	buf_fini(&route);
 	return d->core ? 0 : E_NOMEM;
 }
 
@@ -282,6 +295,10 @@ static void on_signal(void *ctx, int signo)
 {
 	struct confabd *d = ctx;
 
+	if (signo == SIGHUP) {
+		confabd_tls_reload(d);
+		return;
+	}
 	log_line(&d->log.log, LOG_INFO, "confabd", "signal %d: stopping", signo);
 	io_stop(&d->loop);
 }
@@ -315,8 +332,14 @@ static int start(struct confabd *d, const char **what)
 			 d->cfg.store.path, why[0] ? why : error_text(rc));
 		return rc;
 	}
+	*what = "tls.certificate";
+	rc = confabd_tls_open(d);
+	if (rc)
+		return rc;
 	*what = "the SIP sockets";
-	rc = start_stack(d);
+	rc = confabd_resolve_open(d);
+	if (rc == 0)
+		rc = start_stack(d);
 	if (rc == 0)
 		rc = start_core(d);
 	if (rc)
@@ -338,6 +361,7 @@ static void stop(struct confabd *d)
 	switch_threads_stop(d->switch_threads);
 	controlling_free(d->controlling);
 	b2bua_free(d->b2bua);
+	confabd_resolve_close(d);
 	core_free(d->core);
 	sip_stack_free(d->stack);
 	confabd_sockets_close(d);
@@ -346,6 +370,7 @@ static void stop(struct confabd *d)
 		io_deadline_fini(&d->deadline);
 		io_loop_fini(&d->loop);
 	}
+	confabd_tls_close(d);
 	store_close(d->store);
 	trace_close(d->trace);
 	io_log_close(&d->log);

@@ -13,6 +13,8 @@
 #include "store/store.h"
 
 struct confabd_sockets;
+struct confabd_resolver;
+struct io_tls;
 
 struct confabd {
 	struct server_config cfg;
@@ -23,9 +25,11 @@ struct confabd {
 	struct io_deadline deadline;
 	struct io_batch batch;
 	struct trace *trace;
+	struct io_tls *sip_tls, *msrp_tls; /* NULL: no certificate is configured */
 	struct store *store;
 	struct confabd_sockets *sockets;
 	struct switch_threads *switch_threads;
+	struct confabd_resolver *resolver;
 	struct sip_stack *stack;
 	struct core *core;
 	struct b2bua *b2bua;
@@ -42,6 +46,24 @@ void confabd_sockets_close(struct confabd *d);
 /* The part of the stack's operations that reaches the sockets. */
 void confabd_sockets_ops(struct sip_stack_ops *ops);
 
+/* --- confabd_tls.c: certificates --- */
+/* 0, or a negative code (the log says which file). */
+int confabd_tls_open(struct confabd *d);
+void confabd_tls_close(struct confabd *d);
+/* Reads the files anew; what is wrong with them goes to the log, and all stays as it was. */
+void confabd_tls_reload(struct confabd *d);
+
+/* --- confabd_resolve.c: other domains --- */
+int confabd_resolve_open(struct confabd *d);
+void confabd_resolve_close(struct confabd *d);
+/* As struct core_ops has it. */
+int confabd_resolve(struct confabd *d, const struct sip_uri *uri, struct sip_flow *out, uint64_t now_ms);
+/* Nobody is at this address: others that were found with it are next (RFC 3263 section 4.3). */
+void confabd_resolve_failed(struct confabd *d, const struct addr *to);
+/* Whom a TLS connection to this address must lead to (RFC 5922): the domain that was asked for, or the
+ * address itself. dst: 256 bytes. */
+void confabd_resolve_peer(const struct confabd *d, const struct addr *to, char *dst);
+
 /* --- confabd_seats.c: the switch as the focus sees it --- */
 int confabd_seats_start(struct confabd *d);
 void confabd_seats_broker(struct confabd *d, struct seat_broker *broker);
@@ -51,7 +73,7 @@ bool confabd_relays_event(struct confabd *d, const struct switch_event *ev, uint
 
 /* --- confabd_trace.c --- */
 void confabd_trace_sip(void *ctx, bool out, const struct sip_flow *flow, struct view bytes);
-void confabd_trace_msrp(void *ctx, unsigned shard, bool out, const struct addr *local,
+void confabd_trace_msrp(void *ctx, bool tls, bool out, const struct addr *local,
 			const struct addr *remote, struct view bytes);
 
 #endif

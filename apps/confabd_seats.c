@@ -3,6 +3,7 @@
 #include "confabd.h"
 
 #include "base/error.h"
+#include "io/tls.h"
 
 #include <stdlib.h>
 
@@ -30,6 +31,7 @@ static int seats_open(void *ctx, uint64_t request, uint64_t conference, struct v
 		list[i] = (struct switch_seat_config){.seat = seat[i].seat,
 						      .uri = seat[i].uri,
 						      .display = seat[i].display,
+						      .tls = seat[i].tls,
 						      .held = seat[i].held};
 	switch_threads_seats_open(d->switch_threads, shard_of(d, conference), request, conference,
 				  uri, list, n);
@@ -44,6 +46,7 @@ static void seat_answer(void *ctx, uint64_t conference, uint64_t seat, const str
 					    .accept_types = a->accept_types,
 					    .accept_wrapped_types = a->accept_wrapped_types,
 					    .max_size = a->max_size,
+					    .fingerprint = a->fingerprint,
 					    .connect = a->connect};
 
 	switch_threads_seat_answer(d->switch_threads, shard_of(d, conference), seat, &answer);
@@ -63,12 +66,20 @@ static void conference_over(void *ctx, uint64_t conference)
 	switch_threads_conference_close(d->switch_threads, shard_of(d, conference), conference);
 }
 
+static void fingerprint(void *ctx, char *dst)
+{
+	struct confabd *d = ctx;
+
+	io_tls_fingerprint(d->msrp_tls, dst);
+}
+
 void confabd_seats_broker(struct confabd *d, struct seat_broker *broker)
 {
 	*broker = (struct seat_broker){.open = seats_open,
 				       .answer = seat_answer,
 				       .close = seat_close,
 				       .end = conference_over,
+				       .fingerprint = d->msrp_tls ? fingerprint : NULL,
 				       .ctx = d};
 }
 
@@ -144,6 +155,8 @@ int confabd_seats_start(struct confabd *d)
 	};
 
 	cfg.listen.port = (uint16_t)d->cfg.msrp.port;
+	cfg.tls = d->msrp_tls;
+	cfg.tls_port = (uint16_t)d->cfg.msrp.tls_port;
 	if (d->cfg.sip.advertise.family == cfg.listen.family && addr_is_any(&cfg.listen))
 		cfg.shard.advertise = d->cfg.sip.advertise;
 	d->switch_threads = switch_threads_start(&cfg, &d->log.log);

@@ -10,11 +10,14 @@
 #include "io/loop.h"
 #include "switch/switch.h"
 
+struct io_tls;
 struct switch_threads;
 
 struct switch_threads_config {
 	unsigned n_threads; /* at least 1, at most 64 */
 	struct addr listen; /* thread i listens on port + i; port 0: any ports */
+	struct io_tls *tls; /* NULL: plain TCP alone. Needed while it runs. */
+	uint16_t tls_port;  /* thread i listens for TLS on this plus i; 0: any ports */
 	struct switch_config
 		shard; /* shard, n_shards and the port of advertise are set for each thread; an
 			* advertise of family 0 means the listening address */
@@ -24,7 +27,7 @@ struct switch_threads_config {
 	void *ctx;
 	/* Bytes as they were read (out false) and written; called on the threads, at the same time
 	 * by several. May be NULL. */
-	void (*trace)(void *ctx, unsigned shard, bool out, const struct addr *local,
+	void (*trace)(void *ctx, bool tls, bool out, const struct addr *local,
 		      const struct addr *remote, struct view bytes);
 	void *trace_ctx;
 };

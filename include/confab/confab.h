@@ -94,8 +94,15 @@ struct confab_options {
 	const char *user;         /* own IM Address, "sip:ann@example.com"; required */
 	const char *display;      /* name shown to others */
 	const char *password;
-	const char *server;       /* address of the SIP server, "192.0.2.10:5060"; required */
-	const char *transport;    /* "tcp" (default) or "udp" */
+	const char *server;       /* the SIP server: "192.0.2.10:5060", or a name; required. A name without a port is
+	                           * looked up by NAPTR and SRV (RFC 3263); others found are tried when one fails */
+	const char *transport;    /* "tcp", "udp" or "tls"; default: what DNS says, else tcp */
+	const char *dns_servers;  /* "192.0.2.53, 192.0.2.54:5353"; default: those of the system */
+	const char *tls_ca;       /* PEM file of the CAs believed; default: those of the system */
+	const char *tls_certificate, *tls_key; /* PEM files, where the server wants to see one */
+	const char *tls_name;     /* the domain that the server's certificate must name; default: the name in
+	                           * server, or where that is an address, the domain of user */
+	bool msrp_tls;            /* offer MSRP over TLS; an offer of it is taken in any case */
 	const char *listen;       /* own address; default: the one the kernel uses towards the server */
 	uint16_t sip_port, msrp_port; /* default: chosen by the kernel */
 	const char *factory;      /* Conference-factory-URI; default sip:conference-factory@DOMAIN */
@@ -104,13 +111,15 @@ struct confab_options {
 	bool ask_before_move;     /* treat an INVITE with Replaces as an invitation; default: move without asking */
 	unsigned max_conversations; /* at once; beyond: 486. Default 64 */
 	uint32_t register_expires;  /* seconds; default 600 */
+	uint32_t keepalive;         /* seconds between keep-alives to the server; default 27 over UDP, else 110 */
 	uint64_t max_message;       /* bytes of an incoming message; default 10 MiB */
 	confab_trace_fn *trace;
 	confab_log_fn *log;
 	void *trace_ctx, *log_ctx;
 };
 
-/* Opens the sockets and registers. The caller's ctx comes back with each event. */
+/* Opens the sockets and registers. A server's name is looked up before it returns, which takes some seconds where DNS
+ * does not answer; later lookups do not block. The caller's ctx comes back with each event. */
 int confab_new(struct uv_loop_s *loop, const struct confab_options *options, confab_event_fn *on_event,
 	       void *ctx, struct confab **out);
 /* Leaves all conversations, unregisters, and calls done when nothing is left (bounded: two seconds). Then

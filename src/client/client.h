@@ -29,12 +29,15 @@ struct client_world {
 struct client_config {
 	struct view user, display, password; /* user: "sip:ann@example.com" */
 	struct sip_flow server;              /* where everything goes */
-	struct addr sip_local[2];            /* UDP and TCP listening address */
-	struct addr msrp_local;
+	struct addr sip_local[3];            /* UDP, TCP and TLS listening address; family 0: none */
+	struct addr msrp_local, msrp_tls_local; /* family 0: no TLS */
+	struct view msrp_fingerprint;        /* of our certificate, as a=fingerprint has it */
+	bool msrp_tls;                       /* offers are of TLS */
 	struct view factory, feature_tag;
 	bool auto_accept, ask_before_move;
 	unsigned max_conversations;
 	uint32_t register_expires;
+	uint32_t keepalive;                  /* seconds between keep-alives; 0: as RFC 5626 has it */
 	uint64_t max_message;
 	uint64_t unix_ms_at_zero;
 	uint32_t drain_ms;                   /* longest wait for an old session to be confirmed; default 5000 */
@@ -48,6 +51,9 @@ struct sip_stack *client_stack(struct client *c);
 struct msrp_agent *client_msrp(struct client *c);
 
 void client_register(struct client *c, uint64_t now_ms);
+/* Everything goes to another address from now on, by the same transport. Registering is what the next
+ * attempt does by itself. */
+void client_set_server(struct client *c, const struct addr *remote);
 /* Leaves everything and unregisters; client_idle tells when that is done. */
 void client_shutdown(struct client *c, uint64_t now_ms);
 bool client_idle(const struct client *c);

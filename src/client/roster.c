@@ -232,6 +232,7 @@ static void write_first(struct conversation *v, struct buf *b)
 	sip_write_fieldf(b, "From", "%s;tag=%s", c->from, entropy_token(c->entropy, tag, 12));
 	sip_write_fieldf(b, "To", "<%s>", v->current->peer);
 	sip_write_field(b, "Call-ID", view_str(entropy_token(c->entropy, call_id, 26)));
+	buf_puts(b, c->service_route ? c->service_route : "");
 	sip_write_field(b, "CSeq", VIEW("1 SUBSCRIBE"));
 	sip_write_field(b, "Max-Forwards", VIEW("70"));
 }

@@ -61,7 +61,9 @@ void leg_reinvited(struct leg *leg, struct sip_server_tx *tx, const struct sip_m
 		.username = VIEW("-"),
 		.sess_id = 1,
 		.sess_version = 1,
-		.addr = c->cfg.msrp_local,
+		.addr = leg->tls ? c->cfg.msrp_tls_local : c->cfg.msrp_local,
+		.tls = leg->tls,
+		.fingerprint = leg->tls ? view_str(c->fingerprint) : VIEW(""),
 		.path = view_str(leg->local_uri),
 		.accept_types = VIEW("message/cpim text/plain"),
 		.accept_wrapped_types = VIEW("text/plain *"),
@@ -71,7 +73,7 @@ void leg_reinvited(struct leg *leg, struct sip_server_tx *tx, const struct sip_m
 	struct im_profile p;
 	struct sdp desc;
 
-	if (m->body.n && negotiate_read(m->body, &desc, &media)) {
+	if (m->body.n && negotiate_read_kind(m->body, leg->tls ? NEGOTIATE_TLS : NEGOTIATE_NO_TLS, &desc, &media)) {
 		(void)sip_server_tx_reply(tx, 488, NULL, VIEW(""), now_ms);
 		return;
 	}

@@ -12,7 +12,7 @@ enum { PATH_TEXT_MAX = 192, SEEN_MAX = 1024, TEXT_MAX = 16 * 1024 * 1024 };
 
 struct client {
 	struct client_config cfg;
-	char *user, *display, *password, *factory, *feature_tag, *aor, *contact, *from, *domain;
+	char *user, *display, *password, *factory, *feature_tag, *aor, *contact, *from, *domain, *fingerprint;
 	struct client_world world;
 	struct timers *timers;
 	const struct entropy *entropy;
@@ -31,7 +31,14 @@ struct client {
 	char call_id[33], from_tag[13];
 	uint32_t register_seq, backoff_ms;
 	uint64_t flow_conn; /* the connection the binding was made over */
-	bool registered, closing;
+	bool registered, closing, sips;
+	char *service_route; /* Route lines for requests outside dialogs (RFC 3608); NULL: none */
+	/* keepalive.c */
+	struct timer ping, pong_late;
+	uint32_t flow_timer_s; /* what the registrar asked for, 0: nothing */
+	unsigned pings;	       /* of this round */
+	bool pongs;	       /* the server has answered one on this flow */
+	struct addr mapped;    /* where it sees us (STUN) */
 	struct hash ids; /* no entries: the keyed hash behind conversation.seen */
 };
 
@@ -53,6 +60,7 @@ struct leg {
 	enum leg_state state;
 	bool conference;
 	bool active;      /* we connect */
+	bool tls;         /* MSRP over TLS */
 	bool cpim;        /* the peer takes message/cpim */
 	bool dialog_over; /* BYE went or came */
 	bool said_bye;    /* it was ours */
@@ -142,6 +150,13 @@ void reap_now(struct client *c);
 void registration_init(struct client *c);
 void registration_conn_down(struct client *c, uint64_t conn, uint64_t now_ms);
 void registration_end(struct client *c, uint64_t now_ms);
+
+/* --- keepalive.c: RFC 5626 §4.4 --- */
+void keepalive_init(struct client *c);
+/* The flow is registered: begins, or goes on. */
+void keepalive_start(struct client *c, uint64_t now_ms);
+void keepalive_stop(struct client *c);
+void keepalive_pong(struct client *c, const struct sip_flow *from, const struct addr *mapped, uint64_t now_ms);
 
 /* --- conversation.c --- */
 struct conversation *conversation_new(struct client *c, struct view peer);

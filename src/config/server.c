@@ -29,6 +29,10 @@ static const char *const dial_in_words[] = {[SERVER_DIAL_IN_MEMBERS] = "members"
 					    [SERVER_DIAL_IN_ANYONE] = "anyone",
 					    [SERVER_DIAL_IN_NOBODY] = "nobody",
 					    NULL};
+static const char *const client_words[] = {[SERVER_CLIENTS_NO] = "no",
+					   [SERVER_CLIENTS_OPTIONAL] = "optional",
+					   [SERVER_CLIENTS_REQUIRED] = "required",
+					   NULL};
 static const char *const algorithm_words[] = {"SHA-256", "MD5", NULL};
 static const char *const level_words[] = {[LOG_ERROR] = "error",
 					  [LOG_WARN] = "warn",
@@ -53,10 +57,32 @@ static const struct option_spec specs[] = {
 	{"sip.routes", OPTION_STRING_LIST, AT(sip.routes), "", 0, 0, NULL,
 	 "Other domains and the peers that serve them: domain=address:port. A request to a user of "
 	 "such a domain goes there. Peers that are to be believed stand in sip.trusted as well."},
+	{"sip.service_route", OPTION_STRING_LIST, AT(sip.service_route), "", 0, 0, NULL,
+	 "URIs that registered phones are to put into the Route of their requests, in this order "
+	 "(RFC 3608), each with ;lr."},
 	{"sip.max_transactions", OPTION_U32, AT(sip.max_transactions), "100000", 100, 10000000,
 	 NULL, "SIP transactions at a time; above it new requests get 503."},
 	{"sip.max_connections", OPTION_U32, AT(sip.max_connections), "10000", 1, 1000000, NULL,
 	 "SIP connections over TCP at a time."},
+
+	{"tls.certificate", OPTION_STRING, AT(tls.certificate), "", 0, 0, NULL,
+	 "PEM file with the server's certificate, and behind it those between it and its CA. Its "
+	 "names must be those of sip.domain (RFC 5922). Read anew on SIGHUP, as are the other "
+	 "files "
+	 "of tls."},
+	{"tls.key", OPTION_STRING, AT(tls.key), "", 0, 0, NULL,
+	 "PEM file with its private key; where it is not set the key stands in tls.certificate."},
+	{"tls.ca", OPTION_STRING, AT(tls.ca), "", 0, 0, NULL,
+	 "PEM file with the CAs that other servers and clients must be certified by; where it is "
+	 "not set those of the system are believed."},
+	{"tls.verify_clients", OPTION_ENUM, AT(tls.verify_clients), "optional", 0, 0, client_words,
+	 "Whether those who connect by SIP over TLS show a certificate. optional: it is asked for, "
+	 "and one that is shown must be good. required: for links between servers."},
+
+	{"dns.servers", OPTION_STRING_LIST, AT(dns.servers), "", 0, 0, NULL,
+	 "The DNS servers to ask, ADDRESS or ADDRESS:PORT; those of the system where it is not "
+	 "set. "
+	 "Requests to other domains go where NAPTR and SRV say (RFC 3263)."},
 
 	{"auth.required", OPTION_BOOL, AT(auth.required), "yes", 0, 0, NULL,
 	 "Whether users prove who they are by digest. Switch it off on a closed test network "
@@ -140,6 +166,13 @@ static const struct option_spec specs[] = {
 	 "waits (RFC 4975 section 5.1)."},
 	{"msrp.max_connections", OPTION_U32, AT(msrp.max_connections), "10000", 1, 1000000, NULL,
 	 "MSRP connections of one thread at a time."},
+	{"msrp.tls", OPTION_BOOL, AT(msrp.tls), "no", 0, 0, NULL,
+	 "Whether the switch takes MSRP over TLS too, with tls.certificate. An offer is answered "
+	 "in "
+	 "kind; a conference invites others by what its creator uses."},
+	{"msrp.tls_port", OPTION_U32, AT(msrp.tls_port), "2955", 0, 65535, NULL,
+	 "The TLS port of the first switch thread; thread i listens on this plus i. 0: the kernel "
+	 "chooses."},
 
 	{"store.path", OPTION_STRING, AT(store.path), "/var/lib/confab/users.db", 0, 0, NULL,
 	 "The SQLite file with the users; made and filled by confabctl."},
@@ -258,6 +291,43 @@ static void check_addresses(const struct server_config *c, const struct config_l
 			       "must be an address that others can reach");
 }
 
+static void check_routes(const struct server_config *c, const struct config_lines *lines,
+			 struct config_mistakes *mistakes)
+{
+	for (size_t i = 0; i < c->sip.service_route.n; i++) {
+		const char *uri = c->sip.service_route.item[i];
+
+		if ((strncmp(uri, "sip:", 4) != 0 && strncmp(uri, "sips:", 5) != 0) ||
+		    strpbrk(uri, "<>\", \t\r\n"))
+			config_mistake(mistakes, line_of(lines, "sip.service_route"),
+				       "sip.service_route", "%.64s is not a SIP URI", uri);
+	}
+}
+
+static void check_tls(const struct server_config *c, const struct config_lines *lines,
+		      struct config_mistakes *mistakes)
+{
+	bool needed = c->msrp.tls;
+
+	for (size_t i = 0; i < c->sip.listen.n; i++)
+		needed = needed || c->sip.listen.item[i].transport == OPTION_TLS;
+	if (needed && !c->tls.certificate[0])
+		config_mistake(mistakes, line_of(lines, "tls.certificate"), "tls.certificate",
+			       "is needed where sip.listen has tls: or msrp.tls is yes");
+	if (c->tls.key[0] && !c->tls.certificate[0])
+		config_mistake(mistakes, line_of(lines, "tls.key"), "tls.key",
+			       "is of no use without tls.certificate");
+	if (c->msrp.tls && c->msrp.tls_port && c->msrp.port &&
+	    c->msrp.tls_port < c->msrp.port + c->msrp.threads &&
+	    c->msrp.port < c->msrp.tls_port + c->msrp.threads)
+		config_mistake(mistakes, line_of(lines, "msrp.tls_port"), "msrp.tls_port",
+			       "the ports of %u threads overlap those from msrp.port on",
+			       c->msrp.threads);
+	if (c->msrp.tls && c->msrp.tls_port && c->msrp.tls_port + c->msrp.threads - 1 > 65535)
+		config_mistake(mistakes, line_of(lines, "msrp.tls_port"), "msrp.tls_port",
+			       "leaves no room for %u threads below 65536", c->msrp.threads);
+}
+
 static void check_numbers(const struct server_config *c, const struct config_lines *lines,
 			  struct config_mistakes *mistakes)
 {
@@ -291,6 +361,8 @@ int config_server_check(struct server_config *config, const struct config_lines 
 
 	check_names(config, lines, mistakes);
 	check_addresses(config, lines, mistakes);
+	check_tls(config, lines, mistakes);
+	check_routes(config, lines, mistakes);
 	check_numbers(config, lines, mistakes);
 	return mistakes->total == before ? 0 : E_SYNTAX;
 }

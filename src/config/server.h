@@ -9,6 +9,7 @@ enum server_participating_mode { SERVER_PROXY, SERVER_B2BUA };
 enum server_end_policy { SERVER_END_LAST, SERVER_END_BELOW_TWO, SERVER_END_CREATOR };
 enum server_remove_policy { SERVER_REMOVE_CREATOR, SERVER_REMOVE_ANYONE, SERVER_REMOVE_NOBODY };
 enum server_dial_in_policy { SERVER_DIAL_IN_MEMBERS, SERVER_DIAL_IN_ANYONE, SERVER_DIAL_IN_NOBODY };
+enum server_verify_clients { SERVER_CLIENTS_NO, SERVER_CLIENTS_OPTIONAL, SERVER_CLIENTS_REQUIRED };
 /* Bits of auth.algorithms. */
 enum server_auth_algorithm { SERVER_AUTH_SHA256 = 1 << 0, SERVER_AUTH_MD5 = 1 << 1 };
 
@@ -21,9 +22,19 @@ struct server_config {
 		struct addr advertise;	      /* port 0: that of the listener */
 		struct option_ips trusted;
 		struct option_strings routes; /* "domain=address:port" */
+		struct option_strings service_route;
 		uint32_t max_transactions;
 		uint32_t max_connections;
 	} sip;
+	struct {
+		char certificate[OPTION_TEXT_MAX];
+		char key[OPTION_TEXT_MAX]; /* empty: in the certificate's file */
+		char ca[OPTION_TEXT_MAX];  /* empty: those of the system */
+		uint32_t verify_clients;   /* enum server_verify_clients */
+	} tls;
+	struct {
+		struct option_strings servers; /* empty: those of the system */
+	} dns;
 	struct {
 		bool required;
 		char realm[OPTION_TEXT_MAX]; /* never empty after the check */
@@ -63,6 +74,8 @@ struct server_config {
 		uint64_t rebind_grace_ms;
 		uint64_t chunk_whole_max;
 		uint32_t max_connections;
+		bool tls;
+		uint32_t tls_port; /* thread i listens on tls_port + i; 0: the kernel chooses */
 	} msrp;
 	struct {
 		char path[OPTION_TEXT_MAX];

@@ -61,8 +61,16 @@ static void on_event(void *ctx, const struct confab_event *ev)
 {
 	struct confab *c = ctx;
 
+	struct confab_event told = *ev;
+
+	/* What came of it says less than what it came from. */
+	if (ev->type == CONFAB_REGISTER_FAILED && ev->status == 503 && c->tls_why[0])
+		told.text = c->tls_why;
+	/* RFC 3263 §4.3: no answer, no connection, or a 503. */
+	if (ev->type == CONFAB_REGISTER_FAILED && (ev->status == 503 || ev->status == 408))
+		resolver_failed(c);
 	if (c->on_event)
-		c->on_event(c->event_ctx, ev);
+		c->on_event(c->event_ctx, &told);
 }
 
 static int make_client(struct confab *c, const struct confab_options *o)
@@ -72,19 +80,23 @@ static int make_client(struct confab *c, const struct confab_options *o)
 		.display = view_str(o->display),
 		.password = view_str(o->password),
 		.server = c->server,
-		.sip_local = {c->sip_local, c->sip_local},
+		.sip_local = {c->sip_local, c->sip_local, c->sip_local},
 		.msrp_local = c->msrp_local,
+		.msrp_tls_local = c->msrp_tls_local,
+		.msrp_tls = o->msrp_tls,
 		.factory = view_str(o->factory),
 		.feature_tag = view_str(o->feature_tag),
 		.auto_accept = o->auto_accept,
 		.ask_before_move = o->ask_before_move,
 		.max_conversations = o->max_conversations ? o->max_conversations : 64,
 		.register_expires = o->register_expires ? o->register_expires : 600,
+		.keepalive = o->keepalive,
 		.max_message = o->max_message ? o->max_message : 10u << 20,
 		.unix_ms_at_zero = io_wall_ms() - io_now_ms(&c->io),
 		.drain_ms = 5000,
 	};
 	struct client_world world = {.event = on_event};
+	char fingerprint[IO_TLS_FINGERPRINT_MAX];
 	struct sip_uri u;
 
 	if (sip_uri_parse(cfg.user, &u) || !u.user.n ||
@@ -93,6 +105,8 @@ static int make_client(struct confab *c, const struct confab_options *o)
 	if (!io_digest())
 		return E_UNSUPPORTED;
 	wires_world(c, &world);
+	io_tls_fingerprint(c->msrp_tls, fingerprint);
+	cfg.msrp_fingerprint = view_str(fingerprint);
 	c->client = client_new(&cfg, &world, io_digest(), &c->timers, &c->entropy, &c->log);
 	return c->client ? 0 : E_NOMEM;
 }

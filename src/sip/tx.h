@@ -7,6 +7,7 @@
 #include "base/list.h"
 #include "sip/stack.h"
 #include "sip/stream.h"
+#include "sip/stun.h"
 #include "sip/value.h"
 
 enum { SIP_TAG_CHARS = 10, SIP_BRANCH_CHARS = 20 };
@@ -25,6 +26,7 @@ struct sip_conn {
 	struct list client_txs;
 	struct timer idle;
 	bool *dead; /* set while bytes are being read: tells the reader that the connection went */
+	bool pinged; /* a keep-alive of ours is not answered yet */
 };
 
 struct sip_stack {
@@ -39,6 +41,7 @@ struct sip_stack {
 	size_t n_local;
 	struct timer local_timer;
 	struct buf scratch; /* a request with its stamped Via */
+	uint8_t stun_id[STUN_ID_BYTES]; /* of our last Binding request */
 };
 
 /* Figures 5 and 6 of RFC 3261, figures 5 of RFC 6026. */

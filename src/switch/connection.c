@@ -1,6 +1,8 @@
 /* The read side of a connection: frames to where they belong. */
 #include "switch/shard.h"
 
+#include "base/error.h"
+
 #include "base/buf.h"
 #include "msrp/uri.h"
 #include "msrp/write.h"
@@ -344,6 +346,14 @@ struct switch_conn *switch_conn_accept(struct switch_shard *s, void *handle, uin
 	return c;
 }
 
+void switch_conn_secured(struct switch_conn *c, const uint8_t *sha256)
+{
+	c->tls = true;
+	c->known = sha256 != NULL;
+	if (sha256)
+		memcpy(c->sha256, sha256, sizeof(c->sha256));
+}
+
 void switch_conn_up(struct switch_conn *c, uint64_t now_ms)
 {
 	struct switch_shard *s = c->shard;
@@ -354,10 +364,14 @@ void switch_conn_up(struct switch_conn *c, uint64_t now_ms)
 	c->dialed = NULL;
 	seat->dialing = NULL;
 	/* Its owner may have come to us meanwhile. */
-	if (seat->conn)
+	if (seat->conn) {
 		switch_conn_idle(c, true, now_ms);
-	else
+	} else if (!switch_seat_trusts(seat, c)) {
+		switch_conn_idle(c, true, now_ms);
+		switch_seat_lost(seat, E_DENIED, now_ms);
+	} else {
 		switch_seat_bind(seat, c, now_ms);
+	}
 	switch_handover_output(s);
 }
 

@@ -237,7 +237,7 @@ static int check_head(struct switch_conn *c, struct seat *seat, const struct msr
 		return 506;
 	if (!switch_seat_from_path(seat, h->from_path))
 		return 481;
-	if (!seat->conn && c->n_seats >= SEATS_PER_CONN_MAX)
+	if (!seat->conn && (c->n_seats >= SEATS_PER_CONN_MAX || !switch_seat_trusts(seat, c)))
 		return 403;
 	if (!h->has_body)
 		return 0;

@@ -62,7 +62,10 @@ static int write_session(struct seat *seat)
 	if (!seat->session)
 		return E_NOMEM;
 	buf_init(&b, SWITCH_PATH_TEXT_MAX - 1);
-	msrp_uri_write(&b, s->cfg.tls, &s->cfg.advertise, view_str(text));
+	if (!seat->tls || s->cfg.advertise_tls.family)
+		msrp_uri_write(&b, seat->tls,
+			       seat->tls ? &s->cfg.advertise_tls : &s->cfg.advertise,
+			       view_str(text));
 	if (buf_ok(&b)) {
 		memcpy(seat->local, b.p, b.n);
 		seat->n_local = b.n;
@@ -83,6 +86,7 @@ struct seat *switch_seat_new(struct switch_shard *s, const struct switch_seat_co
 	seat->shard = s;
 	seat->id = sc->seat;
 	seat->held = seat->queues = sc->held;
+	seat->tls = sc->tls;
 	list_init(&seat->conn_link);
 	list_init(&seat->queue);
 	list_init(&seat->sent);
@@ -196,6 +200,51 @@ static bool path_same(struct view a, struct view b)
 		return false;
 	/* The first hop counts: it is whom we talk to. */
 	return n && m && msrp_uri_eq(&x[0], &y[0]);
+}
+
+/* The connection leads to the seat's owner as far as certificates can tell. One whom we went to has
+ * to be proven; one who came has shown the session id, which is told to him alone. */
+bool switch_seat_trusts(const struct seat *seat, const struct switch_conn *c)
+{
+	if (seat->tls != c->tls)
+		return false;
+	if (!seat->vouched)
+		return !seat->tls || !seat->active;
+	return c->known && memcmp(seat->sha256, c->sha256, SHA256_BYTES) == 0;
+}
+
+static int hex(char c)
+{
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+				      : -1;
+}
+
+/* "SHA-256 4A:AD:…" (RFC 8122 §5). */
+static int set_fingerprint(struct seat *seat, struct view text)
+{
+	struct view rest = view_trim(text);
+	uint8_t hash[SHA256_BYTES];
+
+	seat->vouched = false;
+	if (!rest.n)
+		return 0;
+	if (!view_eq_nocase(view_cut(&rest, ' '), VIEW("SHA-256")))
+		return E_UNSUPPORTED;
+	rest = view_trim(rest);
+	if (rest.n != 3 * SHA256_BYTES - 1)
+		return E_SYNTAX;
+	for (size_t i = 0; i < SHA256_BYTES; i++) {
+		int high = hex(rest.p[3 * i]), low = hex(rest.p[3 * i + 1]);
+
+		if (high < 0 || low < 0 || (i + 1 < SHA256_BYTES && rest.p[3 * i + 2] != ':'))
+			return E_SYNTAX;
+		hash[i] = (uint8_t)(high << 4 | low);
+	}
+	memcpy(seat->sha256, hash, sizeof(hash));
+	seat->vouched = true;
+	return 0;
 }
 
 bool switch_seat_from_path(struct seat *seat, struct view from_path)
@@ -422,9 +471,16 @@ void switch_seat_answer(struct switch_shard *s, switch_seat_id id,
 
 	if (!seat || seat->state == SEAT_DRAINING)
 		return;
+	seat->active = a->connect;
+	rc = set_fingerprint(seat, a->fingerprint);
+	if (rc) {
+		switch_seat_lost(seat, rc, now_ms);
+		return;
+	}
 	/* Whoever holds the seat by its session id alone must be whom the answer names. */
 	if (seat->conn && seat->remote && !seat->answered &&
-	    !path_same(a->remote_path, view_of(seat->remote, seat->n_remote))) {
+	    (!path_same(a->remote_path, view_of(seat->remote, seat->n_remote)) ||
+	     !switch_seat_trusts(seat, seat->conn))) {
 		switch_delivery_unbind(seat, now_ms);
 		leave_conn(seat, false, now_ms);
 		seat->state = SEAT_RESERVED;
@@ -437,7 +493,6 @@ void switch_seat_answer(struct switch_shard *s, switch_seat_id id,
 		return;
 	}
 	seat->max_size = a->max_size;
-	seat->active = a->connect;
 	seat->answered = seat->queues = true;
 	if (!seat->conn && seat->state != SEAT_CONNECTING) {
 		seat->state = SEAT_ANSWERED;

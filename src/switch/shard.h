@@ -60,6 +60,8 @@ struct block {
 };
 
 /* A free list of equal things: in a steady state nothing is taken from the heap. */
+enum { SHA256_BYTES = 32 };
+
 struct pool {
 	void *free;
 	size_t size, n_free, max_free;
@@ -153,6 +155,8 @@ struct switch_conn {
 	uint64_t stopped_by; /* a bit per shard that has such seats */
 	bool woken, paused, finishing, deaf, busy, freed;
 	bool quiet; /* is not being read */
+	bool tls, known; /* known: sha256 is that of the peer's certificate */
+	uint8_t sha256[SHA256_BYTES];
 };
 
 enum seat_state {
@@ -174,6 +178,8 @@ struct seat {
 	enum seat_state state;
 	bool held, queues, answered, active, rebound, finish;
 	bool takes_cpim, takes_any;
+	bool tls, vouched; /* vouched: the owner's certificate has the hash sha256 */
+	uint8_t sha256[SHA256_BYTES];
 	struct switch_conn *conn;
 	struct switch_conn *dialing; /* being made for it */
 	struct list conn_link;
@@ -448,6 +454,8 @@ void switch_seat_unbind(struct seat *seat, uint64_t now_ms);
 /* From-Path of what comes for it: right, or taken as right while the owner's answer is under way.
  */
 bool switch_seat_from_path(struct seat *seat, struct view from_path);
+/* TLS where it must be, with the certificate that the owner's answer promised. */
+bool switch_seat_trusts(const struct seat *seat, const struct switch_conn *c);
 void switch_seat_lost(struct seat *seat, int error, uint64_t now_ms);
 /* The connection that we began for it did not come about. */
 void switch_seat_undialed(struct seat *seat, uint64_t now_ms);

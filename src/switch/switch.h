@@ -31,7 +31,7 @@ typedef uint64_t switch_seat_id;       /* the same */
 struct switch_config {
 	unsigned shard, n_shards;
 	struct addr advertise;     /* address and port that stand in a=path; the port is this shard's own */
-	bool tls;
+	struct addr advertise_tls; /* the same for TLS; family 0: no TLS */
 	size_t seat_backlog;       /* bytes that may wait for one seat, unanswered ones included */
 	size_t chunk_whole_max;    /* a chunk up to this is passed on whole (SW-6) */
 	uint64_t max_message;      /* bytes; a larger one: 413 */
@@ -104,6 +104,7 @@ struct switch_seat_config {
 	switch_seat_id seat;
 	struct view uri;        /* the participant's address: what CPIM From must say, what CPIM To finds */
 	struct view display;
+	bool tls;               /* its path is msrps: nothing but TLS leads to it */
 	bool held;              /* reserved for an invitee: the conference's messages wait for it from now on */
 };
 /* Opens the conference if it is new and adds the seats to it, all or none. Answers with SEATS_READY or SEATS_FAILED carrying
@@ -115,6 +116,7 @@ struct switch_seat_answer {
 	struct view remote_path;   /* the participant's a=path */
 	struct view accept_types, accept_wrapped_types;
 	uint64_t max_size;         /* a=max-size, 0: none */
+	struct view fingerprint;   /* a=fingerprint, SHA-256; empty: none (then we cannot connect to a seat by TLS) */
 	bool connect;              /* we are the active side (RFC 6135) */
 };
 /* The SDP of the seat's owner is known. */
@@ -139,6 +141,9 @@ void switch_relay_close(struct switch_shard *s, switch_conference_id relay, uint
 /* --- connections: called by the world on the shard's thread --- */
 
 struct switch_conn *switch_conn_accept(struct switch_shard *s, void *handle, uint64_t now_ms); /* NULL: refuse */
+/* After switch_conn_accept, or before switch_conn_up: it is a TLS connection. sha256: 32 bytes, the hash of the peer's
+ * certificate; NULL: it showed none. */
+void switch_conn_secured(struct switch_conn *c, const uint8_t *sha256);
 void switch_conn_up(struct switch_conn *c, uint64_t now_ms);
 void switch_conn_recv(struct switch_conn *c, struct view bytes, uint64_t now_ms);
 /* Output to write, in order: fills up to max pieces, returns their number. They stay until consumed. */

@@ -14,11 +14,13 @@ struct controlling;
 struct seat_offer {
 	uint64_t seat;
 	struct view uri, display;
+	bool tls;  /* MSRP over TLS */
 	bool held; /* for an invitee: what is said meanwhile waits for him */
 };
 
 struct seat_answer {
 	struct view remote_path, accept_types, accept_wrapped_types;
+	struct view fingerprint; /* of the owner's certificate; empty: none given */
 	uint64_t max_size;
 	bool connect; /* the switch connects */
 };
@@ -31,6 +33,8 @@ struct seat_broker {
 	void (*answer)(void *ctx, uint64_t conference, uint64_t seat, const struct seat_answer *a);
 	void (*close)(void *ctx, uint64_t conference, uint64_t seat, bool drain);
 	void (*end)(void *ctx, uint64_t conference);
+	/* The a=fingerprint of the switch as it is now (112 bytes); NULL where it has no TLS. */
+	void (*fingerprint)(void *ctx, char *dst);
 	void *ctx;
 };
 

@@ -76,7 +76,7 @@ static int add_invitees(struct conference *conf, const struct member *creator,
 }
 
 static void create(struct controlling *c, struct sip_server_tx *tx, const struct sip_msg *m,
-		   const struct core_identity *who, const struct create_conference *req,
+		   const struct core_identity *who, const struct create_conference *req, bool tls,
 		   uint64_t now_ms)
 {
 	struct conference *conf = conference_new(c);
@@ -88,6 +88,7 @@ static void create(struct controlling *c, struct sip_server_tx *tx, const struct
 		return;
 	}
 	conference_hold(conf);
+	conf->tls = tls;
 	creator = member_new(conf, who->uri, who->display);
 	if (creator) {
 		creator->creator = true;
@@ -152,9 +153,11 @@ void factory_invite(struct controlling *c, struct sip_server_tx *tx, const struc
 	} else if (names_conference(c, &req)) {
 		refuse(tx, 403, "A Conference Cannot Be Invited", now_ms);
 	} else {
-		switch (negotiate_read(req.sdp, &desc, &media)) {
+		switch (negotiate_read_kind(req.sdp,
+					    c->broker.fingerprint ? NEGOTIATE_EITHER : NEGOTIATE_NO_TLS,
+					    &desc, &media)) {
 		case 0:
-			create(c, tx, m, who, &req, now_ms);
+			create(c, tx, m, who, &req, media->msrp.tls, now_ms);
 			break;
 		case E_SYNTAX:
 			refuse(tx, 400, "Malformed Session Description", now_ms);

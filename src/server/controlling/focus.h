@@ -81,6 +81,7 @@ struct conference {
 	struct timer seats_late;    /* the switch does not answer */
 	struct timer replaces_late; /* an entry with Replaces does not answer */
 	bool seated, ending, others_released;
+	bool tls; /* its creator uses MSRP over TLS, and so the others are offered it */
 	int depth; /* handlers under way: freed only at 0 */
 	bool dead;
 };

@@ -34,7 +34,7 @@ static struct view keep(char **at, struct view v)
 /* One block: the list of domains, the routes, the trusted addresses, then the text. */
 static int copy_config(struct core *c, const struct core_config *cfg)
 {
-	size_t text = cfg->realm.n + cfg->server.n;
+	size_t text = cfg->realm.n + cfg->server.n + cfg->service_route.n;
 	struct core_route *routes;
 	struct view *domains;
 	struct addr *trusted;
@@ -67,6 +67,7 @@ static int copy_config(struct core *c, const struct core_config *cfg)
 	c->cfg.trusted = trusted;
 	c->cfg.realm = keep(&at, cfg->realm);
 	c->cfg.server = keep(&at, cfg->server);
+	c->cfg.service_route = keep(&at, cfg->service_route);
 	if (c->cfg.realm.n == 0)
 		c->cfg.realm = domains[0];
 	return 0;
@@ -91,6 +92,7 @@ static void init_tables(struct core *c, const struct digest *digest)
 	c->challenger.offer_md5 = c->cfg.offer_md5;
 	c->challenger.offer_sha256 = c->cfg.offer_sha256;
 	list_init(&c->contexts);
+	list_init(&c->parked);
 	buf_init(&c->out, max + CORE_HEAD_MAX);
 	buf_init(&c->extra, CORE_HEAD_MAX);
 	buf_init(&c->sender, CORE_AOR_MAX);
@@ -122,6 +124,7 @@ void core_free(struct core *c)
 	if (!c)
 		return;
 	proxy_drop_all(c);
+	core_parked_drop(c);
 	location_fini(&c->location);
 	sip_challenger_fini(&c->challenger);
 	hash_fini(&c->keyed);
@@ -318,8 +321,7 @@ static void answer_options(struct inbound *r)
 			"Supported: path\r\n"));
 }
 
-/* Fills what is read off the message; false: it was answered. */
-static bool readable(struct inbound *r)
+bool core_readable(struct inbound *r)
 {
 	if (core_route_preprocess(r) || sip_msg_from(r->m, &r->from_addr) ||
 	    sip_msg_to(r->m, &r->to_addr)) {
@@ -387,7 +389,7 @@ void core_request(struct core *c, struct sip_server_tx *tx, const struct sip_msg
 	struct inbound r = {
 		.c = c, .tx = tx, .m = m, .from = sip_server_tx_flow(tx), .now_ms = now_ms};
 
-	if (readable(&r) && check_proxy_require(&r))
+	if (core_readable(&r) && check_proxy_require(&r))
 		go_on(&r);
 }
 
@@ -395,7 +397,7 @@ void core_ack(struct core *c, const struct sip_msg *m, const struct sip_flow *fr
 {
 	struct inbound r = {.c = c, .m = m, .from = from, .now_ms = now_ms};
 
-	if (!readable(&r) || !check_hops(&r) || !check_loop(&r))
+	if (!core_readable(&r) || !check_hops(&r) || !check_loop(&r))
 		return;
 	r.trusted = core_is_trusted(c, from);
 	if (is_b2bua_side(&r))

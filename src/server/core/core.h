@@ -49,6 +49,10 @@ struct core_ops {
 	void (*local_request)(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m,
 			      const struct core_identity *who, uint64_t now_ms);
 	void (*local_ack)(void *ctx, const struct sip_msg *m, uint64_t now_ms);
+	/* Where a URI of another domain leads, when its host is a name (RFC 3263): 0 and the flow;
+	 * E_STATE: it is being looked up, core_resolved will be called; E_NOTFOUND: nowhere. Copies what
+	 * it keeps. NULL: names are not looked up. */
+	int (*resolve)(void *ctx, const struct sip_uri *uri, struct sip_flow *out, uint64_t now_ms);
 	/* A binding appeared, was refreshed or went; for the log and for later persistence. May be NULL. */
 	void (*on_binding)(void *ctx, struct view aor, struct view contact, uint64_t expires_at_ms);
 	void *ctx;
@@ -71,6 +75,7 @@ struct core_config {
 	const struct core_route *routes;
 	size_t n_routes;
 	struct view server;           /* Server header value */
+	struct view service_route;    /* RFC 3608: name-addrs parted by commas, told to who registers; may be empty */
 	uint32_t timer_c_ms;          /* RFC 3261 §16.6: more than 3 minutes */
 };
 
@@ -81,6 +86,8 @@ void core_free(struct core *c);
 /* What the stack's user is told; core decides. */
 void core_request(struct core *c, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms);
 void core_ack(struct core *c, const struct sip_msg *m, const struct sip_flow *from, uint64_t now_ms);
+/* A lookup has ended: requests that wait go on, those whose lookup has not ended wait again. */
+void core_resolved(struct core *c, uint64_t now_ms);
 /* Bindings that came over this connection lose their flow (they stay, and are reached by their contact address). */
 void core_conn_down(struct core *c, uint64_t conn, uint64_t now_ms);
 size_t core_binding_count(const struct core *c);

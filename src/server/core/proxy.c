@@ -6,7 +6,17 @@
 #include "server/participating/b2bua.h"
 #include "server/participating/participate_proxy.h"
 
-enum { BREADTH_DEFAULT = 60 }; /* RFC 5393 §5.3.3 */
+enum {
+	BREADTH_DEFAULT = 60, /* RFC 5393 §5.3.3 */
+	WAIT = 1,	      /* DNS has to be asked */
+};
+
+/* RFC 3261 §26.2.2, RFC 5630 §3.1: what is asked for by sips goes over TLS on each hop. */
+static bool is_safe(const struct inbound *r, const struct sip_flow *to)
+{
+	return r->uri.scheme != SIP_SCHEME_SIPS || to->transport == SIP_TLS ||
+	       to->transport == SIP_LOCAL;
+}
 
 /* Bindings of the user that take the request, by q then age. RFC 3841 §7.2.4: where implicit
  * preferences leave none, all are tried. */
@@ -21,7 +31,7 @@ static size_t choose(struct inbound *r, const struct location_aor *a, bool assum
 		struct proxy_target t = {.uri = b->contact, .path = b->path, .q = b->q};
 
 		if (n == max || (!all && !target_matches(r->m, b->params, assume_im, NULL)) ||
-		    binding_flow(b, r->c->stack, &t.flow))
+		    binding_flow(b, r->c->stack, &t.flow) || !is_safe(r, &t.flow))
 			continue;
 		out[n++] = t;
 	}
@@ -121,7 +131,24 @@ static bool to_peer(const struct core *c, const struct sip_uri *next, struct sip
 	return false;
 }
 
-/* 0 and the way; or the status to refuse with. */
+/* The host is a name: 0, WAIT, or the status to refuse with. */
+static int resolve(struct inbound *r, const struct sip_uri *next, struct sip_flow *flow)
+{
+	const struct core_ops *ops = &r->c->ops;
+
+	if (!ops->resolve)
+		return 404;
+	switch (ops->resolve(ops->ctx, next, flow, r->now_ms)) {
+	case 0:
+		return is_safe(r, flow) ? 0 : 416;
+	case E_STATE:
+		return WAIT;
+	default:
+		return 404;
+	}
+}
+
+/* 0 and the way; WAIT; or the status to refuse with. */
 static int find_way(struct inbound *r, struct proxy_target *t, struct view *aor)
 {
 	struct sip_addr route;
@@ -144,7 +171,7 @@ static int find_way(struct inbound *r, struct proxy_target *t, struct view *aor)
 	case E_UNSUPPORTED:
 		return 416;
 	default:
-		return 404; /* names of other domains are not looked up */
+		return resolve(r, &next, &t->flow);
 	}
 }
 
@@ -163,6 +190,10 @@ void proxy_request(struct inbound *r)
 		return;
 	}
 	status = find_way(r, &t, &aor);
+	if (status == WAIT)
+		status = core_park(r) ? 503 : WAIT;
+	if (status == WAIT)
+		return;
 	if (status)
 		core_reply(r, status, NULL, VIEW(""));
 	else

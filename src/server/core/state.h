@@ -18,6 +18,8 @@ struct core {
 	struct hash keyed;    /* its key alone: for the cookies in Record-Route */
 	struct list contexts; /* struct response_context */
 	struct b2bua *b2bua;  /* server/participating/b2bua.h; NULL: none */
+	struct list parked;   /* parked.c */
+	size_t n_parked;
 	/* One request is looked at at a time: these are its scratch. */
 	struct buf out;	   /* the message being composed */
 	struct buf extra;  /* header lines for it */
@@ -69,6 +71,13 @@ uint64_t core_route_cookie(const struct core *c, const struct sip_msg *m);
 
 /* route.c: RFC 3261 §16.4. E_SYNTAX: a Route or the Request-URI cannot be read. */
 int core_route_preprocess(struct inbound *r);
+
+/* core.c: fills what is read off the message; false: it was answered. */
+bool core_readable(struct inbound *r);
+
+/* parked.c: a request that waits for DNS. E_LIMIT, E_NOMEM. */
+int core_park(struct inbound *r);
+void core_parked_drop(struct core *c);
 
 /* authenticate.c */
 /* Finds out who sent a request. False: it was answered. */
