@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { SETTINGS_MAX = 64, EXIT_USAGE = 2 };
 
@@ -89,7 +90,7 @@ static int user_find(void *ctx, struct view user, struct view domain, struct cor
 {
 	struct confabd *d = ctx;
 	struct store_user u;
-	int rc = store_user_find(d->store, user, domain, &u);
+	int rc = d->store ? store_user_find(d->store, user, domain, &u) : E_NOTFOUND;
 
 	if (rc)
 		return rc;
@@ -190,6 +191,9 @@ static int start_core(struct confabd *d)
 								    : CORE_IM_REQUIRE,
 		.server = VIEW(IM_SERVER_RELEASE),
 		.timer_c_ms = 200000,
+		.ims = {.on = d->cfg.ims.mode,
+			.orig_user = view_str(d->cfg.ims.orig_user),
+			.term_user = view_str(d->cfg.ims.term_user)},
 	};
 
 	for (size_t i = 0; i < d->cfg.sip.domain.n; i++)
@@ -219,6 +223,10 @@ static int start_controlling(struct confabd *d)
 	};
 	struct seat_broker broker;
 
+	if (d->cfg.ims.mode) {
+		cfg.route = view_str(d->cfg.ims.route);
+		cfg.conference_domain = d->domains[0];
+	}
 	confabd_seats_broker(d, &broker);
 	d->controlling = controlling_new(&cfg, d->stack, io_digest(), &broker);
 	if (!d->controlling)
@@ -249,9 +257,23 @@ static void on_signal(void *ctx, int signo)
 	io_stop(&d->loop);
 }
 
-static int start(struct confabd *d, const char **what)
+/* In IMS mode the users are the core's; what the file says of some of them is welcome, but not needed. */
+static int start_store(struct confabd *d)
 {
 	char why[256] = "";
+	int rc;
+
+	if (d->cfg.ims.mode && access(d->cfg.store.path, F_OK))
+		return 0;
+	rc = store_open(d->cfg.store.path, io_digest(), 0, &d->store, why, sizeof(why));
+	if (rc)
+		log_line(&d->log.log, LOG_ERROR, "confabd", "%s: %s (confabctl user add makes one)",
+			 d->cfg.store.path, why[0] ? why : error_text(rc));
+	return rc;
+}
+
+static int start(struct confabd *d, const char **what)
+{
 	int rc;
 
 	*what = "log.file";
@@ -272,12 +294,9 @@ static int start(struct confabd *d, const char **what)
 	io_deadline_init(&d->deadline, &d->loop, on_deadline, d);
 	io_loop_after_batch(&d->loop, &d->batch, after_batch, d);
 	*what = "store.path";
-	rc = store_open(d->cfg.store.path, io_digest(), 0, &d->store, why, sizeof(why));
-	if (rc) {
-		log_line(&d->log.log, LOG_ERROR, "confabd", "%s: %s (confabctl user add makes one)",
-			 d->cfg.store.path, why[0] ? why : error_text(rc));
+	rc = start_store(d);
+	if (rc)
 		return rc;
-	}
 	*what = "the SIP sockets";
 	rc = start_stack(d);
 	if (rc == 0)

@@ -100,6 +100,7 @@ static void *connect_to(void *ctx, struct sip_conn *conn, enum sip_transport t,
 {
 	struct confabd *d = ctx;
 	struct io_conn_options options = {.queue_max = QUEUE_MAX};
+	struct addr from = *sip_stack_sent_by(d->stack, SIP_TCP, to->family);
 	struct link *l;
 
 	if (t != SIP_TCP)
@@ -109,6 +110,10 @@ static void *connect_to(void *ctx, struct sip_conn *conn, enum sip_transport t,
 		return NULL;
 	l->d = d;
 	l->sip = conn;
+	/* The core knows its application servers by their addresses. */
+	from.port = 0;
+	if (d->cfg.ims.mode && !d->cfg.sip.advertise.family && from.family == to->family)
+		options.local = &from;
 	if (io_conn_connect(&d->loop, to, &options, &events, l, &l->io)) {
 		free(l);
 		return NULL;

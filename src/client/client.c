@@ -30,7 +30,7 @@ void client_profile(const struct client *c, struct im_profile *p)
 		.feature_tag = view_str(c->feature_tag),
 		.release = VIEW(IM_CLIENT_RELEASE),
 		.allow = VIEW(IM_ALLOW),
-		.identity = view_str(c->aor),
+		.identity = view_str(c->identity ? c->identity : c->aor),
 	};
 }
 
@@ -186,6 +186,9 @@ static int make_texts(struct client *c, const struct client_config *cfg)
 	char host[ADDR_TEXT_MAX];
 	struct sip_uri u;
 
+	if (view_find(cfg->access_network, '\r', 0) < cfg->access_network.n ||
+	    view_find(cfg->access_network, '\n', 0) < cfg->access_network.n)
+		return E_SYNTAX;
 	c->user = view_dup(cfg->user);
 	c->display = view_dup(cfg->display);
 	c->password = view_dup(cfg->password);
@@ -226,6 +229,7 @@ static int make_stacks(struct client *c, const struct digest *digest)
 				       .max_queue = 100000,
 				       .write_ahead = 65536};
 	struct sip_uri u;
+	char *every;
 
 	sip_stack_config_defaults(&sc);
 	sc.max_tx = 10000;
@@ -238,7 +242,11 @@ static int make_stacks(struct client *c, const struct digest *digest)
 		return E_NOMEM;
 	ua.user = u.user;
 	ua.password = view_str(c->password);
+	every = text_of("P-Access-Network-Info: 1\r\n", c->cfg.access_network, VIEW(""));
+	if (c->cfg.access_network.n && every)
+		ua.every = view_str(every);
 	c->ua = sip_ua_new(c->stack, &ua);
+	free(every);
 	c->msrp = msrp_agent_new(&mc, &c->world.msrp, c->timers, c->entropy, c->log);
 	return c->ua && c->msrp ? 0 : E_NOMEM;
 }
@@ -288,6 +296,8 @@ void client_free(struct client *c)
 	free(c->factory);
 	free(c->feature_tag);
 	free(c->aor);
+	free(c->identity);
+	free(c->service_route);
 	free(c->contact);
 	free(c->from);
 	free(c->domain);

@@ -13,6 +13,7 @@ int leg_invite(struct leg *leg, struct view uri, struct view content_type, struc
 	struct client *c = leg->conversation->client;
 	struct sip_invite invite = {.uri = uri,
 				    .from = view_str(c->from),
+				    .routes = ims_service_route(c),
 				    .content_type = content_type,
 				    .body = body,
 				    .flow = client_flow(c)};

@@ -51,7 +51,7 @@ void roster_tell(struct conversation *v)
 		p[i].status = e ? conference_status_text(e->status) : "";
 		p[i].how = e ? how_text[e->disconnection] : "";
 		p[i].anonymous = u->anonymous;
-		p[i].self = view_eq(u->entity, view_str(v->client->aor));
+		p[i].self = ims_is_self(v->client, u->entity);
 	}
 	if (p && owned) {
 		ev.participant = p;
@@ -73,7 +73,7 @@ static void tell_one(struct conversation *v, const struct conference_user *u, bo
 	ev.display = display ? display : "";
 	if (!in && u->n_endpoints)
 		ev.text = how_text[u->endpoints[0].disconnection];
-	if (!view_eq(u->entity, view_str(v->client->aor)))
+	if (!ims_is_self(v->client, u->entity))
 		client_emit(v->client, &ev);
 	free(uri);
 	free(display);
@@ -195,6 +195,8 @@ static void write_first(struct conversation *v, struct buf *b)
 	char tag[13], call_id[27];
 
 	sip_write_request_line(b, VIEW("SUBSCRIBE"), view_str(v->current->peer));
+	if (ims_service_route(c).n)
+		sip_write_field(b, "Route", ims_service_route(c));
 	sip_write_fieldf(b, "From", "%s;tag=%s", c->from, entropy_token(c->entropy, tag, 12));
 	sip_write_fieldf(b, "To", "<%s>", v->current->peer);
 	sip_write_field(b, "Call-ID", view_str(entropy_token(c->entropy, call_id, 26)));

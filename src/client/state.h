@@ -30,6 +30,9 @@ struct client {
 	uint32_t register_seq, backoff_ms;
 	uint64_t flow_conn; /* the connection the binding was made over */
 	bool registered, closing;
+	/* ims.c */
+	char *service_route, *identity; /* of the latest 200 to REGISTER; NULL: none */
+	uint64_t instance[2];
 	struct hash ids; /* no entries: the keyed hash behind conversation.seen */
 };
 
@@ -121,6 +124,15 @@ char *client_aor(struct view uri);
 void registration_init(struct client *c);
 void registration_conn_down(struct client *c, uint64_t conn, uint64_t now_ms);
 void registration_end(struct client *c, uint64_t now_ms);
+
+/* --- ims.c --- */
+void ims_write_instance(struct client *c, struct buf *contact); /* parameter of Contact */
+void ims_write_register(struct client *c, struct buf *b);
+/* A 200 to REGISTER: Service-Route and P-Associated-URI. */
+void ims_registered(struct client *c, const struct sip_msg *m);
+/* Route values of every initial request, comma-joined; empty where the registrar gave none (RFC 3608 §6.1). */
+struct view ims_service_route(const struct client *c);
+bool ims_is_self(const struct client *c, struct view aor);
 
 /* --- conversation.c --- */
 struct conversation *conversation_new(struct client *c, struct view peer);

@@ -8,7 +8,7 @@
 struct sip_ua {
 	struct sip_stack *stack;
 	struct sip_ua_config cfg;
-	char *user, *password;
+	char *user, *password, *every;
 	struct hash dialogs;
 	struct list uacs;
 };

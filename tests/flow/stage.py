@@ -178,7 +178,7 @@ class Stage:
     """A server with users, and clients that come and go."""
 
     def __init__(self, users=("ann", "bo", "charles"), host="127.0.0.1", settings=(), trace=True, threads=2,
-                 asan_clean=True):
+                 asan_clean=True, domain=DOMAIN):
         self.dir = tempfile.mkdtemp(prefix="confab-")
         self.host = host
         self.users = {u: f"pw-{u}" for u in users}
@@ -193,7 +193,7 @@ class Stage:
         at = f"[{host}]" if ":" in host else host
         self.server = f"{at}:{self.sip_port}"
         self.trace = os.path.join(self.dir, "server.trace")
-        lines = [f"sip.listen = udp:{self.server}, tcp:{self.server}", f"sip.domain = {DOMAIN}",
+        lines = [f"sip.listen = udp:{self.server}, tcp:{self.server}", f"sip.domain = {domain}",
                  f"msrp.listen = {host}", f"msrp.port = {self.msrp_port}", f"msrp.threads = {threads}",
                  f"store.path = {self.store}", "log.level = info",
                  f"log.file = {os.path.join(self.dir, 'server.log')}"]

@@ -11,14 +11,14 @@
 int member_invite(struct member *m, uint64_t now_ms)
 {
 	struct conference *conf = m->conference;
-	struct sip_invite invite = {.flow = {.transport = SIP_LOCAL}};
+	struct sip_invite invite = {0};
 	struct invite_member who = {
 		.inviter = view_str(m->inviter),
 		.inviter_anonymous = m->inviter_anonymous,
 		.replaces = m->without_replaces ? VIEW("") : view_str(m->replaces),
 		.conference = view_str(conf->uri),
 	};
-	struct buf contact, extra, sdp, from;
+	struct buf contact, extra, sdp, from, route;
 	struct im_profile p;
 	int rc;
 
@@ -27,17 +27,21 @@ int member_invite(struct member *m, uint64_t now_ms)
 	buf_init(&extra, SIP_HEAD_BYTES_MAX);
 	buf_init(&sdp, SIP_HEAD_BYTES_MAX);
 	buf_init(&from, 512);
+	buf_init(&route, 512);
 	im_write_contact(&contact, &p, view_str(conf->uri), true);
 	invite_member_write_fields(&extra, &p, &who);
 	buf_putf(&from, "<%s>", conf->uri);
 	rc = member_write_sdp(m, &sdp, VIEW(""));
+	if (rc == 0)
+		rc = focus_first_hop(conf->ctl, &invite, &route, &extra);
 	invite.uri = view_str(m->uri);
 	invite.from = buf_view(&from);
 	invite.contact = buf_view(&contact);
 	invite.extra = buf_view(&extra);
 	invite.content_type = VIEW("application/sdp");
 	invite.body = buf_view(&sdp);
-	if (rc == 0 && (!buf_ok(&contact) || !buf_ok(&extra) || !buf_ok(&sdp) || !buf_ok(&from)))
+	if (rc == 0 && (!buf_ok(&contact) || !buf_ok(&extra) || !buf_ok(&sdp) || !buf_ok(&from) ||
+			!buf_ok(&route)))
 		rc = E_NOMEM;
 	if (rc == 0)
 		rc = sip_session_invite(conf->ctl->ua, &invite, &member_handler, m, now_ms, &m->session);
@@ -47,6 +51,7 @@ int member_invite(struct member *m, uint64_t now_ms)
 	buf_fini(&extra);
 	buf_fini(&sdp);
 	buf_fini(&from);
+	buf_fini(&route);
 	return rc;
 }
 

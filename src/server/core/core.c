@@ -3,6 +3,8 @@
 
 #include "base/error.h"
 #include "server/core/proxy.h"
+#include "server/participating/ims_isc.h"
+#include "server/participating/ims_register.h"
 #include "server/participating/participate_proxy.h"
 #include "sip/write.h"
 
@@ -33,7 +35,7 @@ static struct view keep(char **at, struct view v)
 /* One block: the list of domains, the trusted addresses, then the text. */
 static int copy_config(struct core *c, const struct core_config *cfg)
 {
-	size_t text = cfg->realm.n + cfg->server.n;
+	size_t text = cfg->realm.n + cfg->server.n + cfg->ims.orig_user.n + cfg->ims.term_user.n;
 	struct view *domains;
 	struct addr *trusted;
 	char *at;
@@ -58,6 +60,8 @@ static int copy_config(struct core *c, const struct core_config *cfg)
 	c->cfg.trusted = trusted;
 	c->cfg.realm = keep(&at, cfg->realm);
 	c->cfg.server = keep(&at, cfg->server);
+	c->cfg.ims.orig_user = keep(&at, cfg->ims.orig_user);
+	c->cfg.ims.term_user = keep(&at, cfg->ims.term_user);
 	if (c->cfg.realm.n == 0)
 		c->cfg.realm = domains[0];
 	return 0;
@@ -87,6 +91,16 @@ static void init_tables(struct core *c, const struct digest *digest)
 	buf_init(&c->sender, CORE_AOR_MAX);
 	buf_init(&c->target, CORE_AOR_MAX);
 	buf_init(&c->other, CORE_AOR_MAX);
+	buf_init(&c->served, CORE_AOR_MAX);
+}
+
+static int init_ims(struct core *c)
+{
+	const struct entropy *entropy = sip_stack_entropy(c->stack);
+	uint64_t key[2] = {entropy_u64(entropy), entropy_u64(entropy)};
+
+	c->served_users = ims_served_new(c->timers, c->cfg.max_bindings, key);
+	return c->served_users ? 0 : E_NOMEM;
 }
 
 struct core *core_new(const struct core_config *cfg, const struct core_ops *ops,
@@ -105,6 +119,10 @@ struct core *core_new(const struct core_config *cfg, const struct core_ops *ops,
 	c->timers = sip_stack_timers(stack);
 	c->log = sip_stack_log(stack);
 	init_tables(c, digest);
+	if (c->cfg.ims.on && init_ims(c)) {
+		core_free(c);
+		return NULL;
+	}
 	return c;
 }
 
@@ -121,6 +139,8 @@ void core_free(struct core *c)
 	buf_fini(&c->sender);
 	buf_fini(&c->target);
 	buf_fini(&c->other);
+	buf_fini(&c->served);
+	ims_served_free(c->served_users);
 	free(c->text);
 	free(c);
 }
@@ -128,6 +148,11 @@ void core_free(struct core *c)
 size_t core_binding_count(const struct core *c)
 {
 	return location_count(&c->location);
+}
+
+size_t core_served_count(const struct core *c)
+{
+	return ims_served_count(c->served_users);
 }
 
 void core_conn_down(struct core *c, uint64_t conn, uint64_t now_ms)
@@ -326,10 +351,23 @@ static bool readable(struct inbound *r)
 	return true;
 }
 
+/* The participating function's check; local: the request ends here. False: answered. */
+static bool participates(struct inbound *r, bool local)
+{
+	if (!r->c->cfg.ims.on)
+		return participate_originating(r, local);
+	ims_isc_read(r);
+	return ims_isc_participate(r);
+}
+
 static void go_on(struct inbound *r)
 {
 	bool local = is_local(r);
 
+	if (r->m->method == SIP_REGISTER && !r->more_routes && r->c->cfg.ims.on) {
+		ims_register(r);
+		return;
+	}
 	if (r->m->method == SIP_REGISTER && !r->more_routes && core_is_ours(r->c, &r->uri)) {
 		core_register(r);
 		return;
@@ -342,11 +380,11 @@ static void go_on(struct inbound *r)
 	if (!core_identify(r))
 		return;
 	if (local) {
-		if (participate_originating(r, true))
+		if (participates(r, true))
 			r->c->ops.local_request(r->c->ops.ctx, r->tx, r->m, &r->who, r->now_ms);
 		return;
 	}
-	if (check_hops(r) && check_loop(r) && participate_originating(r, false))
+	if (check_hops(r) && check_loop(r) && participates(r, false))
 		proxy_request(r);
 }
 

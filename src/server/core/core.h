@@ -45,6 +45,13 @@ struct core_ops {
 	void *ctx;
 };
 
+/* IMS mode (PF-X-2): this process is an application server on the ISC interface of another core. Nobody registers here
+ * and no digest is asked for; who is not among the trusted peers has no identity. */
+struct ims_config {
+	bool on;
+	struct view orig_user, term_user; /* user parts of the own Route URIs for the two sides */
+};
+
 struct core_config {
 	const struct view *domains;   /* served domains, the first is the realm's default */
 	size_t n_domains;
@@ -60,6 +67,7 @@ struct core_config {
 	enum core_im_tag im_tag;      /* REQUIRE or ASSUME */
 	struct view server;           /* Server header value */
 	uint32_t timer_c_ms;          /* RFC 3261 §16.6: more than 3 minutes */
+	struct ims_config ims;
 };
 
 /* cfg is copied deeply. */
@@ -72,6 +80,8 @@ void core_ack(struct core *c, const struct sip_msg *m, const struct sip_flow *fr
 /* Bindings that came over this connection lose their flow (they stay, and are reached by their contact address). */
 void core_conn_down(struct core *c, uint64_t conn, uint64_t now_ms);
 size_t core_binding_count(const struct core *c);
+/* IMS mode: users whom the core has told to be registered. */
+size_t core_served_count(const struct core *c);
 bool core_is_served_domain(const struct core *c, struct view host, uint16_t port);
 
 #endif
