@@ -179,8 +179,7 @@ def outsider():
 
 def conference(server):
     """What the focus sends of its own, and how it is reached (PF-X-2)."""
-    own = [m for m in server if m.out and m.is_request("INVITE") and "isfocus" in m.value("Contact")
-           and ";tag=" not in m.value("To")]
+    own = [m for m in server if m.out and m.is_request("INVITE") and len(m.all("Via")) == 1]
     expect(own, "the focus invited nobody")
     icids = set()
     for m in own:
