@@ -89,6 +89,8 @@ static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg
 {
 	struct client *c = ctx;
 
+	if (m->method == SIP_NOTIFY && !sip_ua_owns(c->ua, m))
+		roster_early_notify(c, m);
 	if (sip_ua_request(c->ua, tx, m, now_ms))
 		return;
 	if (m->method == SIP_INVITE) {

@@ -199,6 +199,9 @@ void split_look(struct conversation *v, struct view aor, bool in, const char *ho
 
 /* --- roster.c --- */
 void roster_subscribe(struct conversation *v, uint64_t now_ms);
+/* A NOTIFY outside any dialog: it may be faster than the 200 to our SUBSCRIBE, and makes the dialog then (RFC 6665 §4.1.2.4).
+ */
+void roster_early_notify(struct client *c, const struct sip_msg *m);
 void roster_end(struct conversation *v);
 void roster_tell(struct conversation *v);
 
