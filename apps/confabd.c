@@ -202,6 +202,21 @@ static int start_core(struct confabd *d)
 	return d->core ? 0 : E_NOMEM;
 }
 
+/* E_SYNTAX, E_ADDRESS (a name), E_UNSUPPORTED: the invitations of conferences would lead nowhere. */
+static int check_ims_route(struct confabd *d)
+{
+	struct sip_flow flow;
+	struct sip_uri u;
+	int rc = sip_uri_parse(view_str(d->cfg.ims.route), &u);
+
+	if (rc == 0)
+		rc = sip_flow_of_uri(&u, &flow);
+	if (rc)
+		log_line(&d->log.log, LOG_ERROR, "confabd", "ims.route = %s: %s", d->cfg.ims.route,
+			 error_text(rc));
+	return rc;
+}
+
 static int start_controlling(struct confabd *d)
 {
 	static const enum conference_end_policy policy[] = {
@@ -224,6 +239,10 @@ static int start_controlling(struct confabd *d)
 	struct seat_broker broker;
 
 	if (d->cfg.ims.mode) {
+		int rc = check_ims_route(d);
+
+		if (rc)
+			return rc;
 		cfg.route = view_str(d->cfg.ims.route);
 		cfg.conference_domain = d->domains[0];
 	}

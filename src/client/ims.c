@@ -1,4 +1,5 @@
-/* IMS mode of the client (IC-7.1.1-6): what a registration says besides, and what its answer teaches. */
+/* IMS mode of the client (IC-7.1.1-6): what a registration says besides, and what its answer
+ * teaches. */
 #include "client/state.h"
 
 #include "base/error.h"
@@ -54,7 +55,8 @@ static char *joined(const struct sip_msg *m, enum sip_header_id id)
 	return text;
 }
 
-/* RFC 7315 §4.1: the first of the associated URIs is the default one; the SIP one among them is what people here go by. */
+/* RFC 7315 §4.1: the first of the associated URIs is the default one; the SIP one among them is
+ * what people here go by. */
 static char *default_identity(const struct sip_msg *m)
 {
 	struct sip_values it;

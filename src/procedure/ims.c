@@ -32,7 +32,8 @@ int ims_served_user_read(const struct sip_msg *m, struct ims_served_user *out)
 	return 0;
 }
 
-enum ims_side ims_side_of_route(const struct sip_uri *route, struct view orig_user, struct view term_user)
+enum ims_side ims_side_of_route(const struct sip_uri *route, struct view orig_user,
+				struct view term_user)
 {
 	if (route->user.n && view_eq(route->user, orig_user))
 		return IMS_SIDE_ORIG;

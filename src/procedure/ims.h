@@ -29,21 +29,23 @@ struct ims_served_user {
 /* E_MISSING, E_SYNTAX; nothing is put into out then. */
 int ims_served_user_read(const struct sip_msg *m, struct ims_served_user *out);
 
-/* The side that the server's own Route entry tells: its user part, else the parameter `orig` that the core puts into
- * the Route of an originating request; NONE where it tells nothing. */
-enum ims_side ims_side_of_route(const struct sip_uri *route, struct view orig_user, struct view term_user);
+/* The side that the server's own Route entry tells: its user part, else the parameter `orig` that
+ * the core puts into the Route of an originating request; NONE where it tells nothing. */
+enum ims_side ims_side_of_route(const struct sip_uri *route, struct view orig_user,
+				struct view term_user);
 
-/* True for a header field that is passed on inside the trust domain alone (RFC 7315 §4, RFC 5502 §7,
- * RFC 6050 §5). P-Asserted-Identity is not among them: it may leave where no privacy is asked for
- * (RFC 3325 §7). */
+/* True for a header field that is passed on inside the trust domain alone (RFC 7315 §4, RFC 5502
+ * §7, RFC 6050 §5). P-Asserted-Identity is not among them: it may leave where no privacy is asked
+ * for (RFC 3325 §7). */
 bool ims_is_trust_field(const struct sip_msg *m, int field);
 
-/* "P-Charging-Vector: icid-value=…;icid-generated-at=…" with a fresh value (RFC 7315 §4.6). host: as it stands in URIs,
- * IPv6 in brackets. */
+/* "P-Charging-Vector: icid-value=…;icid-generated-at=…" with a fresh value (RFC 7315 §4.6). host:
+ * as it stands in URIs, IPv6 in brackets. */
 void ims_write_charging_vector(struct buf *b, const struct entropy *entropy, struct view host);
 
-/* For a B2BUA: the fields that the INVITE of its other leg takes over as they came (all but Route, which is left to its
- * routing): asserted identity, served user, charging vector with the same icid, charging function addresses, access network, Privacy.
+/* For a B2BUA: the fields that the INVITE of its other leg takes over as they came (all but Route,
+ * which is left to its routing): asserted identity, served user, charging vector with the same
+ * icid, charging function addresses, access network, Privacy.
  */
 void ims_write_taken_over(struct buf *b, const struct sip_msg *m);
 

@@ -1,4 +1,5 @@
-/* IMS mode: the focus's own requests go to the core (S-CSCF or I-CSCF), not through this process's (PF-X-2). */
+/* IMS mode: the focus's own requests go to the core (S-CSCF or I-CSCF), not through this process's
+ * (PF-X-2). */
 #include "server/controlling/focus.h"
 
 #include "base/error.h"
@@ -37,6 +38,7 @@ int focus_first_hop(const struct controlling *c, struct sip_invite *invite, stru
 	own = sip_stack_sent_by(c->stack, SIP_LOCAL, 4);
 	buf_putf(route, "<%s>", c->route);
 	invite->routes = buf_view(route);
-	ims_write_charging_vector(extra, sip_stack_entropy(c->stack), view_str(addr_host(own, host)));
+	ims_write_charging_vector(extra, sip_stack_entropy(c->stack),
+				  view_str(addr_host(own, host)));
 	return route_flow(c, &invite->flow);
 }

@@ -155,8 +155,8 @@ void ims_register(struct inbound *r)
 		core_reply(r, 503, NULL, VIEW("Retry-After: 60\r\n"));
 		return;
 	}
-	log_line(c->log, LOG_INFO, "ims", "%.*s is %s, says the core", VIEW_ARG(buf_view(&c->target)),
-		 seconds ? "registered" : "no longer registered");
+	log_line(c->log, LOG_INFO, "ims", "%.*s is %s, says the core",
+		 VIEW_ARG(buf_view(&c->target)), seconds ? "registered" : "no longer registered");
 	buf_reset(&c->extra);
 	sip_write_copy(&c->extra, r->m, SIP_H_CONTACT);
 	sip_write_fieldf(&c->extra, "Expires", "%u", seconds);
