@@ -86,6 +86,13 @@ struct view ims_service_route(const struct client *c)
 	return c->service_route ? view_str(c->service_route) : VIEW("");
 }
 
+/* The P-CSCF may have lost us: the registration is made anew. */
+void ims_unavailable(struct client *c, uint64_t now_ms)
+{
+	if (c->cfg.ims && !c->closing)
+		client_register(c, now_ms);
+}
+
 bool ims_is_self(const struct client *c, struct view aor)
 {
 	return view_eq(aor, view_str(c->aor)) ||

@@ -132,6 +132,8 @@ void ims_write_register(struct client *c, struct buf *b);
 void ims_registered(struct client *c, const struct sip_msg *m);
 /* Route values of every initial request, comma-joined; empty where the registrar gave none (RFC 3608 §6.1). */
 struct view ims_service_route(const struct client *c);
+/* A 503 to a request of ours. */
+void ims_unavailable(struct client *c, uint64_t now_ms);
 bool ims_is_self(const struct client *c, struct view aor);
 
 /* --- conversation.c --- */

@@ -5,13 +5,14 @@
 import os
 import random
 import re
+import signal
 import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "flow"))
 from stage import Cases, Client, Failed, expect, read_trace  # noqa: E402
 from kamailio import ACCESS, CORE, FACTORY, PHONES, SERVER, KamailioStage  # noqa: E402
-from test_chat import BO, FOUR, group_of_four, two_of  # noqa: E402
+from test_chat import BO, FOUR, group_of_four, talk, two_of  # noqa: E402
 from test_move import move, wire  # noqa: E402
 
 EACH = int(os.environ.get("CONFAB_MOVE_MESSAGES", "200"))
@@ -177,6 +178,22 @@ def outsider():
             expect(status == b"403", f"{status} instead of 403")
 
 
+def without_server(how):
+    """An application server that is gone, or does not answer, does not end the call."""
+    with KamailioStage() as stage:
+        ann, bo = stage.client("ann"), stage.client("bo")
+        stage.process.send_signal(how)
+        if how == signal.SIGTERM:
+            stage.process.wait(10)
+        try:
+            chat = ann.chat(BO)
+            ann.wait("open", conversation=chat)
+            talk(ann, chat, bo, bo.wait("open")["conversation"], 5)
+        finally:
+            stage.process.send_signal(signal.SIGCONT)
+        nothing_leaks(stage, ("ann", "bo"))
+
+
 def conference(server):
     """What the focus sends of its own, and how it is reached (PF-X-2)."""
     own = [m for m in server if m.out and m.is_request("INVITE") and len(m.all("Via")) == 1]
@@ -224,6 +241,8 @@ def main():
     cases.run("Kamailio, no feature tag", ["PF-9.1.2-1", "PF-X-2"], no_tag)
     cases.run("Kamailio, wrong password", ["R-10"], wrong_password)
     cases.run("Kamailio, one outside the trust domain", ["R-3", "PF-X-2"], outsider)
+    cases.run("Kamailio, the application server is gone", ["R-10"], without_server, signal.SIGTERM)
+    cases.run("Kamailio, the application server is silent", ["R-10"], without_server, signal.SIGSTOP)
     cases.run("Kamailio, group of four, then they leave one by one", ["FL-5", "FL-7", "PF-X-2", "R-10", "R-3"], group)
     cases.run("Kamailio, move", ["FL-2", "PF-X-2", "R-10", "R-3", "move-1", "move-5"], upgrade)
     cases.done()

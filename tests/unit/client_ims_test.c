@@ -300,6 +300,19 @@ static void test_IC_7_1_1_6__without_a_service_route_there_is_none(void **state)
 	check_value(&m, SIP_H_P_PREFERRED_IDENTITY, "<sip:ann@example.com>");
 }
 
+static void test_IC_7_1_1_6__after_a_503_it_registers_anew(void **state)
+{
+	struct world *w = *state;
+	struct sip_msg m;
+
+	registered(w, "");
+	call(w, "sip:bo@example.com", NULL);
+	m = next_request(w, "INVITE");
+	answer(w, &m, 503, "", "", "");
+	(void)next_request(w, "ACK");
+	(void)next_request(w, "REGISTER");
+}
+
 /* --- the conference, through a core that overtakes --- */
 
 static const char focus_sdp[] =
@@ -401,6 +414,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_IC_7_1_1_6__a_notify_may_be_faster_than_the_200, world_begin,
 			world_end),
+		cmocka_unit_test_setup_teardown(test_IC_7_1_1_6__after_a_503_it_registers_anew,
+						world_begin, world_end),
 		cmocka_unit_test_setup_teardown(test_a_notify_of_nobody_is_481, world_begin,
 						world_end),
 	};
