@@ -101,7 +101,7 @@ struct confab_options {
 	unsigned max_conversations; /* at once; beyond: 486. Default 64 */
 	uint32_t register_expires;  /* seconds; default 600 */
 	uint64_t max_message;       /* bytes of an incoming message; default 10 MiB */
-	bool ims;                   /* register as a phone of an IMS core does: Supported: path, +sip.instance */
+	bool ims;                   /* register as a phone of an IMS core does (+sip.instance), and anew after a 503 */
 	const char *access_network; /* P-Access-Network-Info of every request, "IEEE-802.11"; default: none */
 	confab_trace_fn *trace;
 	confab_log_fn *log;

@@ -304,9 +304,9 @@ void client_free(struct client *c)
 	free(c->password);
 	free(c->factory);
 	free(c->feature_tag);
+	free(c->service_route);
 	free(c->aor);
 	free(c->identity);
-	free(c->service_route);
 	free(c->contact);
 	free(c->from);
 	free(c->domain);

@@ -2,14 +2,9 @@
  * teaches. */
 #include "client/state.h"
 
-#include "base/error.h"
-#include "sip/write.h"
-
 #include <stdlib.h>
 
-enum { ROUTES_BYTES_MAX = 4096 };
-
-/* RFC 5626 §4.1, RFC 9562 §5.4: a UUID of its own for each start, where none was given. */
+/* RFC 5626 §4.1, RFC 9562 §5.4: nothing is kept on disk, so each start has a UUID of its own. */
 void ims_write_instance(struct client *c, struct buf *contact)
 {
 	uint64_t a = c->instance[0], b = c->instance[1];
@@ -20,39 +15,6 @@ void ims_write_instance(struct client *c, struct buf *contact)
 		 (unsigned)(a >> 32), (unsigned)(a >> 16) & 0xffffu, (unsigned)a & 0xfffu,
 		 0x8000u | ((unsigned)(b >> 48) & 0x3fffu),
 		 (unsigned long long)(b & 0xffffffffffffull));
-}
-
-void ims_write_register(struct client *c, struct buf *b)
-{
-	if (c->cfg.ims)
-		sip_write_field(b, "Supported", VIEW("path"));
-}
-
-/* The values of a header, comma-joined; NULL: there are none, or too many, or no memory. */
-static char *joined(const struct sip_msg *m, enum sip_header_id id)
-{
-	struct sip_values it;
-	struct view v;
-	struct buf b;
-	char *text;
-	size_t n;
-
-	buf_init(&b, ROUTES_BYTES_MAX);
-	sip_values_start(&it, m, id);
-	while (sip_values_next(&it, &v)) {
-		if (b.n)
-			buf_putc(&b, ',');
-		buf_put(&b, v);
-	}
-	if (b.n == 0) {
-		buf_fini(&b);
-		return NULL;
-	}
-	buf_putc(&b, '\0');
-	text = buf_take(&b, &n);
-	if (!text)
-		buf_fini(&b);
-	return text;
 }
 
 /* RFC 7315 §4.1: the first of the associated URIs is the default one; the SIP one among them is
@@ -74,16 +36,8 @@ static char *default_identity(const struct sip_msg *m)
 
 void ims_registered(struct client *c, const struct sip_msg *m)
 {
-	/* RFC 3608 §5: those of the latest 200 hold. */
-	free(c->service_route);
 	free(c->identity);
-	c->service_route = joined(m, SIP_H_SERVICE_ROUTE);
 	c->identity = default_identity(m);
-}
-
-struct view ims_service_route(const struct client *c)
-{
-	return c->service_route ? view_str(c->service_route) : VIEW("");
 }
 
 /* The P-CSCF may have lost us: the registration is made anew. */

@@ -13,7 +13,6 @@ int leg_invite(struct leg *leg, struct view uri, struct view content_type, struc
 	struct client *c = leg->conversation->client;
 	struct sip_invite invite = {.uri = uri,
 				    .from = view_str(c->from),
-				    .routes = ims_service_route(c),
 				    .content_type = content_type,
 				    .body = body,
 				    .flow = client_flow(c)};
@@ -27,6 +26,7 @@ int leg_invite(struct leg *leg, struct view uri, struct view content_type, struc
 	im_write_accept_contact(&lines, &p);
 	im_write_initial(&lines, &p);
 	buf_put(&lines, extra);
+	buf_puts(&lines, c->service_route ? c->service_route : "");
 	im_write_contact(&contact, &p, view_str(c->contact), false);
 	invite.extra = buf_view(&lines);
 	invite.contact = buf_view(&contact);

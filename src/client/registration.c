@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { BACKOFF_FIRST_MS = 500, BACKOFF_MAX_MS = 30000 };
+enum { SERVICE_ROUTE_MAX = 4096, BACKOFF_FIRST_MS = 500, BACKOFF_MAX_MS = 30000 };
 
 static void send_register(struct client *c, uint32_t expires, uint64_t now_ms);
 
@@ -50,6 +50,27 @@ static uint32_t granted(const struct client *c, const struct sip_msg *m)
 	return seconds;
 }
 
+/* RFC 3608 §5: the route of this registration, in its order, for what is asked for from now on. */
+static void keep_service_route(struct client *c, const struct sip_msg *m)
+{
+	struct sip_values it;
+	struct view v;
+	struct buf b;
+	size_t n;
+
+	free(c->service_route);
+	c->service_route = NULL;
+	buf_init(&b, SERVICE_ROUTE_MAX);
+	sip_values_start(&it, m, SIP_H_SERVICE_ROUTE);
+	while (sip_values_next(&it, &v))
+		sip_write_field(&b, "Route", v);
+	if (b.n) {
+		buf_putc(&b, '\0');
+		c->service_route = buf_take(&b, &n);
+	}
+	buf_fini(&b);
+}
+
 static void failed(struct client *c, int status, const char *text, uint64_t now_ms)
 {
 	struct confab_event ev = {.type = CONFAB_REGISTER_FAILED, .status = status, .text = text};
@@ -86,6 +107,7 @@ static void on_response(void *ctx, struct sip_uac *uac, const struct sip_msg *m,
 	if (c->closing)
 		return;
 	seconds = granted(c, m);
+	keep_service_route(c, m);
 	c->registered = true;
 	ims_registered(c, m);
 	c->backoff_ms = BACKOFF_FIRST_MS;
@@ -135,7 +157,8 @@ static void send_register(struct client *c, uint32_t expires, uint64_t now_ms)
 	buf_putf(&contact, ";expires=%u", expires);
 	sip_write_field(&b, "Contact", buf_view(&contact));
 	im_write_initial(&b, &p);
-	ims_write_register(c, &b);
+	/* RFC 3327 §4.1: a proxy between may put itself into the way back. */
+	sip_write_field(&b, "Supported", VIEW("path"));
 	sip_write_body(&b, VIEW(""), VIEW(""));
 	if (!buf_ok(&b) || !buf_ok(&contact) ||
 	    sip_uac_send(c->ua, buf_view(&b), &flow, &c->register_seq, &handler, c, now_ms,

@@ -255,11 +255,10 @@ static void write_first(struct conversation *v, struct buf *b)
 	char tag[13], call_id[27];
 
 	sip_write_request_line(b, VIEW("SUBSCRIBE"), view_str(v->current->peer));
-	if (ims_service_route(c).n)
-		sip_write_field(b, "Route", ims_service_route(c));
 	sip_write_fieldf(b, "From", "%s;tag=%s", c->from, entropy_token(c->entropy, tag, 12));
 	sip_write_fieldf(b, "To", "<%s>", v->current->peer);
 	sip_write_field(b, "Call-ID", view_str(entropy_token(c->entropy, call_id, 26)));
+	buf_puts(b, c->service_route ? c->service_route : "");
 	sip_write_field(b, "CSeq", VIEW("1 SUBSCRIBE"));
 	sip_write_field(b, "Max-Forwards", VIEW("70"));
 }

@@ -32,8 +32,9 @@ struct client {
 	uint32_t register_seq, backoff_ms;
 	uint64_t flow_conn; /* the connection the binding was made over */
 	bool registered, closing;
+	char *service_route; /* Route lines for requests outside dialogs (RFC 3608); NULL: none */
 	/* ims.c */
-	char *service_route, *identity; /* of the latest 200 to REGISTER; NULL: none */
+	char *identity; /* the default one of the latest 200 to REGISTER; NULL: none was told */
 	uint64_t instance[2];
 	struct hash ids; /* no entries: the keyed hash behind conversation.seen */
 };
@@ -139,11 +140,8 @@ void registration_end(struct client *c, uint64_t now_ms);
 
 /* --- ims.c --- */
 void ims_write_instance(struct client *c, struct buf *contact); /* parameter of Contact */
-void ims_write_register(struct client *c, struct buf *b);
-/* A 200 to REGISTER: Service-Route and P-Associated-URI. */
+/* A 200 to REGISTER: P-Associated-URI. */
 void ims_registered(struct client *c, const struct sip_msg *m);
-/* Route values of every initial request, comma-joined; empty where the registrar gave none (RFC 3608 §6.1). */
-struct view ims_service_route(const struct client *c);
 /* A 503 to a request of ours. */
 void ims_unavailable(struct client *c, uint64_t now_ms);
 bool ims_is_self(const struct client *c, struct view aor);
