@@ -202,7 +202,8 @@ static int start_core(struct confabd *d)
 	return d->core ? 0 : E_NOMEM;
 }
 
-/* E_SYNTAX, E_ADDRESS (a name), E_UNSUPPORTED: the invitations of conferences would lead nowhere. */
+/* E_SYNTAX, E_ADDRESS (a name), E_UNSUPPORTED: the invitations of conferences would lead nowhere.
+ */
 static int check_ims_route(struct confabd *d)
 {
 	struct sip_flow flow;
@@ -276,7 +277,8 @@ static void on_signal(void *ctx, int signo)
 	io_stop(&d->loop);
 }
 
-/* In IMS mode the users are the core's; what the file says of some of them is welcome, but not needed. */
+/* In IMS mode the users are the core's; what the file says of some of them is welcome, but not
+ * needed. */
 static int start_store(struct confabd *d)
 {
 	char why[256] = "";

@@ -79,8 +79,10 @@ static const struct option_spec specs[] = {
 	 "yet."},
 
 	{"ims.mode", OPTION_BOOL, AT(ims.mode), "no", 0, 0, NULL,
-	 "Application server on the ISC interface of an IMS core, or of Kamailio: no registrar and no "
-	 "digest here; who is asked for stands in Route and P-Served-User. Name the core's addresses "
+	 "Application server on the ISC interface of an IMS core, or of Kamailio: no registrar and "
+	 "no "
+	 "digest here; who is asked for stands in Route and P-Served-User. Name the core's "
+	 "addresses "
 	 "in sip.trusted and the domain of factory and conferences in sip.domain."},
 	{"ims.orig_user", OPTION_STRING, AT(ims.orig_user), "orig", 0, 0, NULL,
 	 "User part of the own Route URI by which the core sends what a served user originates."},
@@ -270,7 +272,8 @@ static void check_ims(const struct server_config *c, const struct config_lines *
 	if (strncmp(route, "sip:", 4) || !is_plain(route + 4, ALNUM "-_.~!@:[];=+%"))
 		config_mistake(mistakes, line_of(lines, "ims.route"), "ims.route",
 			       "must be a SIP URI without brackets (IMS mode needs it)");
-	if (!is_plain(c->ims.orig_user, ALNUM "-_.~!") || !is_plain(c->ims.term_user, ALNUM "-_.~!") ||
+	if (!is_plain(c->ims.orig_user, ALNUM "-_.~!") ||
+	    !is_plain(c->ims.term_user, ALNUM "-_.~!") ||
 	    !strcmp(c->ims.orig_user, c->ims.term_user))
 		config_mistake(mistakes, line_of(lines, "ims.orig_user"), "ims.orig_user",
 			       "and ims.term_user must be two different plain user parts");

@@ -121,7 +121,7 @@ static void test_PF_X_2__ims_mode_needs_a_core(void **state)
 	assert_int_equal(load(""), 0);
 	assert_false(config.ims.mode);
 	assert_int_equal(load(IMS "sip.trusted = 192.0.2.2\n"
-			      "ims.route = sip:focus@192.0.2.2:5060;transport=tcp;lr;orig"),
+				  "ims.route = sip:focus@192.0.2.2:5060;transport=tcp;lr;orig"),
 			 0);
 	assert_true(config.ims.mode);
 	assert_string_equal(config.ims.orig_user, "orig");

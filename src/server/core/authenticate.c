@@ -298,7 +298,8 @@ bool core_identify(struct inbound *r)
 		/* Not challenged: who set up the dialog was. */
 		(void)identify_by_binding(r);
 	} else if (r->c->cfg.ims.on && r->trusted) {
-		/* A caller whom the core does not name: the participating function needs no name. */
+		/* A caller whom the core does not name: the participating function needs no name.
+		 */
 		r->sender_served = false;
 	} else if (!identify_stranger(r)) {
 		return false;

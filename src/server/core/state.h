@@ -24,7 +24,7 @@ struct core {
 	struct buf sender; /* address-of-record of the sender */
 	struct buf target; /* address-of-record of the Request-URI or To */
 	struct buf other;
-	struct buf served; /* IMS mode: address-of-record of the served user */
+	struct buf served;		 /* IMS mode: address-of-record of the served user */
 	struct ims_served *served_users; /* NULL: not in IMS mode */
 };
 
@@ -42,10 +42,10 @@ struct inbound {
 	const struct sip_msg *m;
 	const struct sip_flow *from;
 	uint64_t now_ms;
-	struct sip_uri uri;    /* Request-URI, a strict router's doing undone */
-	unsigned routes_taken; /* own Route values in front */
+	struct sip_uri uri;	  /* Request-URI, a strict router's doing undone */
+	unsigned routes_taken;	  /* own Route values in front */
 	struct sip_uri own_route; /* the first of them */
-	bool last_route_taken; /* it became the Request-URI */
+	bool last_route_taken;	  /* it became the Request-URI */
 	bool more_routes;
 	bool marked;		/* one of the Routes taken was made here for this very Call-ID */
 	struct view next_route; /* value of the first one left */

@@ -1,6 +1,7 @@
 #include "server/participating/ims_isc.h"
 
 #include "procedure/participate.h"
+#include "server/participating/ims_register.h"
 #include "server/participating/participate_proxy.h"
 
 bool ims_isc_is_own_route(const struct core *c, const struct sip_uri *u, bool topmost)
@@ -52,6 +53,10 @@ void ims_isc_read(struct inbound *r)
 		r->ims.served = r->who.uri;
 	if (r->ims.side == IMS_SIDE_TERM && r->ims.served.n == 0)
 		r->ims.served = aor_of_uri(r, r->uri.text);
+	/* What no P-Served-User says, a third-party REGISTER may have said. */
+	if (r->ims.regstate == IMS_REGSTATE_UNKNOWN &&
+	    ims_served_has(r->c->served_users, r->ims.served))
+		r->ims.regstate = IMS_REGISTERED;
 }
 
 void ims_isc_user(const struct inbound *r, struct core_user *out)
