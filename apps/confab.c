@@ -34,6 +34,8 @@ static const char usage[] =
 	"  --display NAME       the name that others see\n"
 	"  --factory URI        the conference factory; default sip:conference-factory@DOMAIN\n"
 	"  --feature-tag TAG    default +g.oma.sip-im\n"
+	"  --ims                register as a phone of an IMS core does\n"
+	"  --access-network I   P-Access-Network-Info of every request, IEEE-802.11\n"
 	"  --register-expires S seconds; default 600\n"
 	"  --keepalive S        seconds between keep-alives; default 27 over UDP, else 110\n"
 	"  --max-conversations N at once, others get 486; default 64\n"
@@ -170,6 +172,8 @@ enum option_id {
 	OPT_DISPLAY,
 	OPT_FACTORY,
 	OPT_FEATURE_TAG,
+	OPT_IMS,
+	OPT_ACCESS_NETWORK,
 	OPT_EXPIRES,
 	OPT_KEEPALIVE,
 	OPT_MAX_CONVERSATIONS,
@@ -196,6 +200,8 @@ static const struct option options[] = {
 	{"display", required_argument, NULL, OPT_DISPLAY},
 	{"factory", required_argument, NULL, OPT_FACTORY},
 	{"feature-tag", required_argument, NULL, OPT_FEATURE_TAG},
+	{"ims", no_argument, NULL, OPT_IMS},
+	{"access-network", required_argument, NULL, OPT_ACCESS_NETWORK},
 	{"register-expires", required_argument, NULL, OPT_EXPIRES},
 	{"keepalive", required_argument, NULL, OPT_KEEPALIVE},
 	{"max-conversations", required_argument, NULL, OPT_MAX_CONVERSATIONS},
@@ -226,6 +232,7 @@ static const char **text_option(struct settings *s, int id)
 		[OPT_DISPLAY] = &s->options.display,
 		[OPT_FACTORY] = &s->options.factory,
 		[OPT_FEATURE_TAG] = &s->options.feature_tag,
+		[OPT_ACCESS_NETWORK] = &s->options.access_network,
 		[OPT_TRACE] = &s->trace,
 		[OPT_LOG] = &s->log,
 	};
@@ -264,6 +271,9 @@ static int take_option(struct settings *s, int id)
 		return 0;
 	case OPT_MSRP_TLS:
 		s->options.msrp_tls = true;
+		return 0;
+	case OPT_IMS:
+		s->options.ims = true;
 		return 0;
 	case OPT_JSON:
 		s->json = true;

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { SETTINGS_MAX = 64, EXIT_USAGE = 2, SERVICE_ROUTE_MAX = 16384 };
 
@@ -91,7 +92,7 @@ static int user_find(void *ctx, struct view user, struct view domain, struct cor
 {
 	struct confabd *d = ctx;
 	struct store_user u;
-	int rc = store_user_find(d->store, user, domain, &u);
+	int rc = d->store ? store_user_find(d->store, user, domain, &u) : E_NOTFOUND;
 
 	if (rc)
 		return rc;
@@ -206,6 +207,9 @@ static int start_core(struct confabd *d)
 		.n_routes = d->cfg.sip.routes.n,
 		.server = VIEW(IM_SERVER_RELEASE),
 		.timer_c_ms = 200000,
+		.ims = {.on = d->cfg.ims.mode,
+			.orig_user = view_str(d->cfg.ims.orig_user),
+			.term_user = view_str(d->cfg.ims.term_user)},
 	};
 
 	buf_init(&route, SERVICE_ROUTE_MAX);
@@ -220,6 +224,22 @@ static int start_core(struct confabd *d)
 	d->core = core_new(&cfg, &ops, d->stack, io_digest());
 	buf_fini(&route);
 	return d->core ? 0 : E_NOMEM;
+}
+
+/* E_SYNTAX, E_ADDRESS (a name), E_UNSUPPORTED: the invitations of conferences would lead nowhere.
+ */
+static int check_ims_route(struct confabd *d)
+{
+	struct sip_flow flow;
+	struct sip_uri u;
+	int rc = sip_uri_parse(view_str(d->cfg.ims.route), &u);
+
+	if (rc == 0)
+		rc = sip_flow_of_uri(&u, &flow);
+	if (rc)
+		log_line(&d->log.log, LOG_ERROR, "confabd", "ims.route = %s: %s", d->cfg.ims.route,
+			 error_text(rc));
+	return rc;
 }
 
 static int start_controlling(struct confabd *d)
@@ -253,6 +273,14 @@ static int start_controlling(struct confabd *d)
 	};
 	struct seat_broker broker;
 
+	if (d->cfg.ims.mode) {
+		int rc = check_ims_route(d);
+
+		if (rc)
+			return rc;
+		cfg.route = view_str(d->cfg.ims.route);
+		cfg.conference_domain = d->domains[0];
+	}
 	confabd_seats_broker(d, &broker);
 	d->controlling = controlling_new(&cfg, d->stack, io_digest(), &broker);
 	if (!d->controlling)
@@ -303,9 +331,24 @@ static void on_signal(void *ctx, int signo)
 	io_stop(&d->loop);
 }
 
-static int start(struct confabd *d, const char **what)
+/* In IMS mode the users are the core's; what the file says of some of them is welcome, but not
+ * needed. */
+static int start_store(struct confabd *d)
 {
 	char why[256] = "";
+	int rc;
+
+	if (d->cfg.ims.mode && access(d->cfg.store.path, F_OK))
+		return 0;
+	rc = store_open(d->cfg.store.path, io_digest(), 0, &d->store, why, sizeof(why));
+	if (rc)
+		log_line(&d->log.log, LOG_ERROR, "confabd", "%s: %s (confabctl user add makes one)",
+			 d->cfg.store.path, why[0] ? why : error_text(rc));
+	return rc;
+}
+
+static int start(struct confabd *d, const char **what)
+{
 	int rc;
 
 	*what = "log.file";
@@ -326,12 +369,9 @@ static int start(struct confabd *d, const char **what)
 	io_deadline_init(&d->deadline, &d->loop, on_deadline, d);
 	io_loop_after_batch(&d->loop, &d->batch, after_batch, d);
 	*what = "store.path";
-	rc = store_open(d->cfg.store.path, io_digest(), 0, &d->store, why, sizeof(why));
-	if (rc) {
-		log_line(&d->log.log, LOG_ERROR, "confabd", "%s: %s (confabctl user add makes one)",
-			 d->cfg.store.path, why[0] ? why : error_text(rc));
+	rc = start_store(d);
+	if (rc)
 		return rc;
-	}
 	*what = "tls.certificate";
 	rc = confabd_tls_open(d);
 	if (rc)

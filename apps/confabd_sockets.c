@@ -120,6 +120,7 @@ static void *connect_to(void *ctx, struct sip_conn *conn, enum sip_transport t,
 {
 	struct confabd *d = ctx;
 	struct io_conn_options options = {.queue_max = QUEUE_MAX};
+	struct addr from = *sip_stack_sent_by(d->stack, SIP_TCP, to->family);
 	struct link *l;
 
 	if (t != SIP_TCP && (t != SIP_TLS || !d->sip_tls))
@@ -138,6 +139,10 @@ static void *connect_to(void *ctx, struct sip_conn *conn, enum sip_transport t,
 		options.tls_name = addr_parse(view_str(l->peer), 0, &literal) ? l->peer : NULL;
 		options.identify = identify;
 	}
+	/* The core knows its application servers by their addresses. */
+	from.port = 0;
+	if (d->cfg.ims.mode && !d->cfg.sip.advertise.family && from.family == to->family)
+		options.local = &from;
 	if (io_conn_connect(&d->loop, to, &options, &events, l, &l->io)) {
 		free(l);
 		return NULL;

@@ -30,7 +30,7 @@ void client_profile(const struct client *c, struct im_profile *p)
 		.feature_tag = view_str(c->feature_tag),
 		.release = VIEW(IM_CLIENT_RELEASE),
 		.allow = VIEW(IM_ALLOW),
-		.identity = view_str(c->aor),
+		.identity = view_str(c->identity ? c->identity : c->aor),
 	};
 }
 
@@ -89,6 +89,8 @@ static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg
 {
 	struct client *c = ctx;
 
+	if (m->method == SIP_NOTIFY && !sip_ua_owns(c->ua, m))
+		roster_early_notify(c, m);
 	if (sip_ua_request(c->ua, tx, m, now_ms))
 		return;
 	if (m->method == SIP_INVITE) {
@@ -192,6 +194,9 @@ static int make_texts(struct client *c, const struct client_config *cfg)
 	char host[ADDR_TEXT_MAX];
 	struct sip_uri u;
 
+	if (view_find(cfg->access_network, '\r', 0) < cfg->access_network.n ||
+	    view_find(cfg->access_network, '\n', 0) < cfg->access_network.n)
+		return E_SYNTAX;
 	c->user = view_dup(cfg->user);
 	c->display = view_dup(cfg->display);
 	c->password = view_dup(cfg->password);
@@ -236,6 +241,7 @@ static int make_stacks(struct client *c, const struct digest *digest)
 				       .max_queue = 100000,
 				       .write_ahead = 65536};
 	struct sip_uri u;
+	char *every;
 
 	sip_stack_config_defaults(&sc);
 	sc.max_tx = 10000;
@@ -249,7 +255,11 @@ static int make_stacks(struct client *c, const struct digest *digest)
 		return E_NOMEM;
 	ua.user = u.user;
 	ua.password = view_str(c->password);
+	every = text_of("P-Access-Network-Info: 1\r\n", c->cfg.access_network, VIEW(""));
+	if (c->cfg.access_network.n && every)
+		ua.every = view_str(every);
 	c->ua = sip_ua_new(c->stack, &ua);
+	free(every);
 	c->msrp = msrp_agent_new(&mc, &c->world.msrp, c->timers, c->entropy, c->log);
 	return c->ua && c->msrp ? 0 : E_NOMEM;
 }
@@ -310,6 +320,7 @@ void client_free(struct client *c)
 	free(c->fingerprint);
 	free(c->service_route);
 	free(c->aor);
+	free(c->identity);
 	free(c->contact);
 	free(c->from);
 	free(c->domain);

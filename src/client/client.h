@@ -40,6 +40,8 @@ struct client_config {
 	uint32_t keepalive;                  /* seconds between keep-alives; 0: as RFC 5626 has it */
 	uint64_t max_message;
 	uint64_t unix_ms_at_zero;
+	bool ims;                            /* register as a UE of an IMS does (IC-7.1.1-6) */
+	struct view access_network;          /* P-Access-Network-Info, "IEEE-802.11"; empty: none */
 	uint32_t drain_ms;                   /* longest wait for an old session to be confirmed; default 5000 */
 };
 

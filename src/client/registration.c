@@ -23,6 +23,8 @@ void registration_init(struct client *c)
 	entropy_token(c->entropy, c->call_id, 26);
 	entropy_token(c->entropy, c->from_tag, 12);
 	c->backoff_ms = BACKOFF_FIRST_MS;
+	c->instance[0] = entropy_u64(c->entropy);
+	c->instance[1] = entropy_u64(c->entropy);
 }
 
 static void later(struct client *c, uint64_t now_ms)
@@ -110,6 +112,7 @@ static void on_response(void *ctx, struct sip_uac *uac, const struct sip_msg *m,
 		c->flow_timer_s = 0;
 	keepalive_start(c, now_ms);
 	c->registered = true;
+	ims_registered(c, m);
 	c->backoff_ms = BACKOFF_FIRST_MS;
 	/* Well before it ends, and not all phones of a server at once. */
 	timer_arm(c->timers, &c->register_again,
@@ -133,7 +136,7 @@ static void send_register(struct client *c, uint32_t expires, uint64_t now_ms)
 {
 	struct sip_flow flow;
 	struct im_profile p;
-	struct buf b;
+	struct buf b, contact;
 
 	if (c->registering)
 		return;
@@ -151,15 +154,21 @@ static void send_register(struct client *c, uint32_t expires, uint64_t now_ms)
 	sip_write_field(&b, "Call-ID", view_str(c->call_id));
 	sip_write_fieldf(&b, "CSeq", "%u REGISTER", ++c->register_seq);
 	sip_write_field(&b, "Max-Forwards", VIEW("70"));
-	sip_write_fieldf(&b, "Contact", "<%s>;%s;expires=%u", c->contact, c->feature_tag, expires);
+	buf_init(&contact, 1024);
+	buf_putf(&contact, "<%s>;%s", c->contact, c->feature_tag);
+	ims_write_instance(c, &contact);
+	buf_putf(&contact, ";expires=%u", expires);
+	sip_write_field(&b, "Contact", buf_view(&contact));
 	im_write_initial(&b, &p);
 	/* RFC 3327 §4.1: a proxy between may put itself into the way back. */
 	sip_write_field(&b, "Supported", VIEW("path"));
 	sip_write_body(&b, VIEW(""), VIEW(""));
-	if (!buf_ok(&b) || sip_uac_send(c->ua, buf_view(&b), &flow, &c->register_seq, &handler, c, now_ms,
+	if (!buf_ok(&b) || !buf_ok(&contact) ||
+	    sip_uac_send(c->ua, buf_view(&b), &flow, &c->register_seq, &handler, c, now_ms,
 					&c->registering))
 		failed(c, 503, "could not be sent", now_ms);
 	buf_fini(&b);
+	buf_fini(&contact);
 }
 
 void client_set_server(struct client *c, const struct addr *remote)

@@ -51,7 +51,7 @@ void roster_tell(struct conversation *v)
 		p[i].status = e ? conference_status_text(e->status) : "";
 		p[i].how = e ? how_text[e->disconnection] : "";
 		p[i].anonymous = u->anonymous;
-		p[i].self = view_eq(u->entity, view_str(v->client->aor));
+		p[i].self = ims_is_self(v->client, u->entity);
 	}
 	if (p && owned) {
 		ev.participant = p;
@@ -73,7 +73,7 @@ static void tell_one(struct conversation *v, const struct conference_user *u, bo
 	ev.display = display ? display : "";
 	if (!in && u->n_endpoints)
 		ev.text = how_text[u->endpoints[0].disconnection];
-	if (!view_eq(u->entity, view_str(v->client->aor)))
+	if (!ims_is_self(v->client, u->entity))
 		client_emit(v->client, &ev);
 	free(uri);
 	free(display);
@@ -182,6 +182,63 @@ static void notified(void *ctx, struct sip_server_tx *tx, const struct sip_msg *
 		apply(v, m->body, now_ms);
 }
 
+/* Is this NOTIFY of the subscription that our SUBSCRIBE, still without an answer, asks for? */
+static bool is_first_notify(const struct conversation *v, const struct sip_msg *m)
+{
+	struct sip_msg request;
+	struct sip_addr from, to;
+
+	return v->subscribing && !v->subscribed &&
+	       sip_msg_parse(sip_uac_request(v->subscribing), &request) == 0 &&
+	       view_eq(sip_msg_value(&request, SIP_H_CALL_ID), sip_msg_value(m, SIP_H_CALL_ID)) &&
+	       sip_msg_from(&request, &from) == 0 && sip_msg_to(m, &to) == 0 &&
+	       view_eq(sip_addr_tag(&from), sip_addr_tag(&to));
+}
+
+/* The dialog there is was made by a NOTIFY of this subscription; an older one may be left over. */
+static bool has_early_dialog(const struct conversation *v, struct view call_id)
+{
+	return v->subscription.listed && view_eq(view_str(v->subscription.call_id), call_id);
+}
+
+void roster_early_notify(struct client *c, const struct sip_msg *m)
+{
+	struct sip_addr to;
+
+	if (sip_msg_to(m, &to))
+		return;
+	LIST_EACH(l, next, &c->conversations)
+	{
+		struct conversation *v = CONTAINER(l, struct conversation, link);
+
+		if (!is_first_notify(v, m))
+			continue;
+		/* One of another fork is not wanted. */
+		if (has_early_dialog(v, sip_msg_value(m, SIP_H_CALL_ID)))
+			return;
+		sip_dialog_fini(&v->subscription);
+		if (sip_dialog_init_uas(&v->subscription, c->ua, m, sip_addr_tag(&to), &owner, v) == 0)
+			v->subscription.has_remote_seq = false; /* it is still to be handed over */
+		return;
+	}
+}
+
+/* The 200 makes the dialog; where a NOTIFY was faster, it is made anew with the 200's route (the proxies need not have put
+ * themselves into that of the NOTIFY). */
+static bool make_dialog(struct conversation *v, const struct sip_msg *request, const struct sip_msg *m)
+{
+	bool early = has_early_dialog(v, sip_msg_value(request, SIP_H_CALL_ID)) &&
+		     v->subscription.has_remote_seq;
+	uint32_t seq = v->subscription.remote_seq;
+
+	sip_dialog_fini(&v->subscription);
+	if (sip_dialog_init_uac(&v->subscription, v->client->ua, request, m, &owner, v))
+		return false;
+	v->subscription.has_remote_seq = early;
+	v->subscription.remote_seq = seq;
+	return true;
+}
+
 static void on_response(void *ctx, struct sip_uac *uac, const struct sip_msg *m, uint64_t now_ms)
 {
 	struct conversation *v = ctx;
@@ -201,10 +258,8 @@ static void on_response(void *ctx, struct sip_uac *uac, const struct sip_msg *m,
 			  now_ms + (m->status == 481 || m->status == 408 ? AGAIN_MS : NEVER_KNOWN_MS));
 		return;
 	}
-	if (!v->subscribed)
-		sip_dialog_fini(&v->subscription); /* of the one before */
 	if (!v->subscribed && sip_msg_parse(sip_uac_request(uac), &request) == 0 &&
-	    sip_dialog_init_uac(&v->subscription, v->client->ua, &request, m, &owner, v) == 0)
+	    make_dialog(v, &request, m))
 		v->subscribed = true;
 	sip_uac_detach(uac);
 	(void)view_to_u32(sip_msg_value(m, SIP_H_EXPIRES), &seconds);

@@ -25,6 +25,8 @@ void leg_ended(struct leg *leg, enum sip_session_end why, int status, const stru
 	bool was_over = leg->dialog_over;
 	char reason[128];
 
+	if (why == SIP_END_REJECTED && status == 503 && m && !m->is_request)
+		ims_unavailable(v->client, now_ms);
 	(void)view_copy(m && !m->is_request ? m->reason : view_str(why_text(why)), reason, sizeof(reason));
 	leg->dialog_over = true;
 	if (why == SIP_END_BYE_SENT)

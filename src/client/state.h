@@ -39,6 +39,9 @@ struct client {
 	unsigned pings;	       /* of this round */
 	bool pongs;	       /* the server has answered one on this flow */
 	struct addr mapped;    /* where it sees us (STUN) */
+	/* ims.c */
+	char *identity; /* the default one of the latest 200 to REGISTER; NULL: none was told */
+	uint64_t instance[2];
 	struct hash ids; /* no entries: the keyed hash behind conversation.seen */
 };
 
@@ -157,6 +160,13 @@ void keepalive_init(struct client *c);
 void keepalive_start(struct client *c, uint64_t now_ms);
 void keepalive_stop(struct client *c);
 void keepalive_pong(struct client *c, const struct sip_flow *from, const struct addr *mapped, uint64_t now_ms);
+/* --- ims.c --- */
+void ims_write_instance(struct client *c, struct buf *contact); /* parameter of Contact */
+/* A 200 to REGISTER: P-Associated-URI. */
+void ims_registered(struct client *c, const struct sip_msg *m);
+/* A 503 to a request of ours. */
+void ims_unavailable(struct client *c, uint64_t now_ms);
+bool ims_is_self(const struct client *c, struct view aor);
 
 /* --- conversation.c --- */
 struct conversation *conversation_new(struct client *c, struct view peer);
@@ -246,6 +256,9 @@ void split_look(struct conversation *v, struct view aor, bool in, const char *ho
 
 /* --- roster.c --- */
 void roster_subscribe(struct conversation *v, uint64_t now_ms);
+/* A NOTIFY outside any dialog: it may be faster than the 200 to our SUBSCRIBE, and makes the dialog then (RFC 6665 §4.1.2.4).
+ */
+void roster_early_notify(struct client *c, const struct sip_msg *m);
 void roster_end(struct conversation *v);
 void roster_tell(struct conversation *v);
 

@@ -121,6 +121,20 @@ static const struct option_spec specs[] = {
 	 "The session timer of sessions in b2bua mode (RFC 4028): in half of it each side is asked "
 	 "whether it is still there, and a session is ended when one is not."},
 
+	{"ims.mode", OPTION_BOOL, AT(ims.mode), "no", 0, 0, NULL,
+	 "Application server on the ISC interface of an IMS core, or of Kamailio: no registrar and "
+	 "no "
+	 "digest here; who is asked for stands in Route and P-Served-User. Name the core's "
+	 "addresses "
+	 "in sip.trusted and the domain of factory and conferences in sip.domain."},
+	{"ims.orig_user", OPTION_STRING, AT(ims.orig_user), "orig", 0, 0, NULL,
+	 "User part of the own Route URI by which the core sends what a served user originates."},
+	{"ims.term_user", OPTION_STRING, AT(ims.term_user), "term", 0, 0, NULL,
+	 "User part of the own Route URI by which the core sends what is for a served user."},
+	{"ims.route", OPTION_STRING, AT(ims.route), "", 0, 0, NULL,
+	 "In IMS mode, the URI by which the invitations of conferences are routed: "
+	 "sip:192.0.2.5:5060;transport=tcp;lr;orig, an S-CSCF or I-CSCF by its IP address."},
+
 	{"conference.factory", OPTION_STRING, AT(conference.factory), "conference-factory", 0, 0,
 	 NULL, "User part of the conference factory's URI; its host is the first domain."},
 	{"conference.max_members", OPTION_U32, AT(conference.max_members), "50", 2, 1000, NULL,
@@ -354,6 +368,26 @@ static void check_numbers(const struct server_config *c, const struct config_lin
 	}
 }
 
+static void check_ims(const struct server_config *c, const struct config_lines *lines,
+		      struct config_mistakes *mistakes)
+{
+	const char *route = c->ims.route;
+
+	if (!c->ims.mode)
+		return;
+	if (c->sip.trusted.n == 0)
+		config_mistake(mistakes, line_of(lines, "ims.mode"), "ims.mode",
+			       "needs the addresses of the core in sip.trusted");
+	if (strncmp(route, "sip:", 4) || !is_plain(route + 4, ALNUM "-_.~!@:[];=+%"))
+		config_mistake(mistakes, line_of(lines, "ims.route"), "ims.route",
+			       "must be a SIP URI without brackets (IMS mode needs it)");
+	if (!is_plain(c->ims.orig_user, ALNUM "-_.~!") ||
+	    !is_plain(c->ims.term_user, ALNUM "-_.~!") ||
+	    !strcmp(c->ims.orig_user, c->ims.term_user))
+		config_mistake(mistakes, line_of(lines, "ims.orig_user"), "ims.orig_user",
+			       "and ims.term_user must be two different plain user parts");
+}
+
 int config_server_check(struct server_config *config, const struct config_lines *lines,
 			struct config_mistakes *mistakes)
 {
@@ -364,6 +398,7 @@ int config_server_check(struct server_config *config, const struct config_lines 
 	check_tls(config, lines, mistakes);
 	check_routes(config, lines, mistakes);
 	check_numbers(config, lines, mistakes);
+	check_ims(config, lines, mistakes);
 	return mistakes->total == before ? 0 : E_SYNTAX;
 }
 

@@ -56,6 +56,11 @@ struct server_config {
 		uint64_t session_expires_ms;
 	} participating;
 	struct {
+		bool mode;
+		char orig_user[OPTION_TEXT_MAX], term_user[OPTION_TEXT_MAX];
+		char route[OPTION_TEXT_MAX]; /* a SIP URI */
+	} ims;
+	struct {
 		char factory[OPTION_TEXT_MAX]; /* user part of the factory URI */
 		uint32_t max_members;
 		uint32_t max;

@@ -93,6 +93,8 @@ static int make_client(struct confab *c, const struct confab_options *o)
 		.keepalive = o->keepalive,
 		.max_message = o->max_message ? o->max_message : 10u << 20,
 		.unix_ms_at_zero = io_wall_ms() - io_now_ms(&c->io),
+		.ims = o->ims,
+		.access_network = view_str(o->access_network),
 		.drain_ms = 5000,
 	};
 	struct client_world world = {.event = on_event};

@@ -8,8 +8,10 @@
 /* What the focus sends goes by the core of this process, which knows where the phones are. */
 static int next_hop(void *ctx, struct view uri, struct sip_flow *out)
 {
-	(void)ctx;
-	(void)uri;
+	const struct controlling *c = ctx;
+
+	if (c->route[0])
+		return focus_ims_next_hop(c, uri, out);
 	*out = (struct sip_flow){.transport = SIP_LOCAL};
 	return 0;
 }
@@ -18,7 +20,7 @@ struct controlling *controlling_new(const struct controlling_config *cfg, struct
 				    const struct digest *digest, const struct seat_broker *broker)
 {
 	struct controlling *c = calloc(1, sizeof(*c));
-	struct sip_ua_config ua = {.digest = digest, .next_hop = next_hop};
+	struct sip_ua_config ua = {.digest = digest, .next_hop = next_hop, .ctx = c};
 	uint64_t key[2];
 
 	if (!c)
@@ -28,6 +30,8 @@ struct controlling *controlling_new(const struct controlling_config *cfg, struct
 	c->factory_user = view_dup(cfg->factory_user);
 	c->feature_tag = view_dup(cfg->feature_tag);
 	c->release = view_dup(cfg->release);
+	c->route = view_dup(cfg->route);
+	c->conference_domain = view_dup(cfg->conference_domain);
 	c->stack = stack;
 	c->broker = *broker;
 	c->ua = sip_ua_new(stack, &ua);
@@ -36,7 +40,8 @@ struct controlling *controlling_new(const struct controlling_config *cfg, struct
 	key[1] = entropy_u64(sip_stack_entropy(stack));
 	hash_init(&c->by_user, cfg->max_conferences, key);
 	hash_init(&c->by_id, cfg->max_conferences, key);
-	if (!c->factory_user || !c->feature_tag || !c->release || !c->ua) {
+	if (!c->factory_user || !c->feature_tag || !c->release || !c->route || !c->conference_domain ||
+	    !c->ua) {
 		controlling_free(c);
 		return NULL;
 	}
@@ -60,6 +65,8 @@ void controlling_free(struct controlling *c)
 	free(c->factory_user);
 	free(c->feature_tag);
 	free(c->release);
+	free(c->route);
+	free(c->conference_domain);
 	free(c);
 }
 

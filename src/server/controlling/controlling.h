@@ -74,6 +74,11 @@ struct controlling_config {
 	bool replaces_fallback; /* a 420 to Replaces: once more without (point 6 of "The move") */
 	bool assume_im;		/* */
 	uint64_t max_message;	/* a=max-size that is offered; 0: none */
+	/* IMS mode: the URI that requests of the focus's own are routed by ("sip:192.0.2.5;lr;orig"); empty: by the core
+	 * of this process. */
+	struct view route;
+	/* Host of the conference URIs, a name that the core routes here; empty: our address. */
+	struct view conference_domain;
 };
 
 struct controlling *controlling_new(const struct controlling_config *cfg, struct sip_stack *stack,

@@ -83,7 +83,8 @@ struct conference *conference_new(struct controlling *c)
 	conf->sess_id = entropy_u64(sip_stack_entropy(c->stack)) >> 2;
 	(void)snprintf(conf->user, sizeof(conf->user), "conf-%s",
 		       entropy_token(sip_stack_entropy(c->stack), token, 26));
-	(void)snprintf(conf->uri, sizeof(conf->uri), "sip:%s@%s", conf->user, addr_text(own, at));
+	(void)snprintf(conf->uri, sizeof(conf->uri), "sip:%s@%s", conf->user, 
+		       c->conference_domain[0] ? c->conference_domain : addr_text(own, at));
 	list_init(&conf->members);
 	list_init(&conf->watchers);
 	list_init(&conf->referrals);

@@ -11,7 +11,7 @@
 
 enum {
 	CONFERENCE_USER_MAX = 48,
-	CONFERENCE_URI_MAX = 128,
+	CONFERENCE_URI_MAX = 320,
 	SEAT_PATH_MAX = 192,
 	CONFERENCES_ENDED_KEPT = 1024, /* tombstones: 410 instead of 404 */
 	REFERRALS_MAX = 64,	       /* running REFERs of one conference */
@@ -21,6 +21,7 @@ enum {
 struct controlling {
 	struct controlling_config cfg;
 	char *factory_user, *feature_tag, *release;
+	char *route, *conference_domain; /* "": none */
 	struct sip_stack *stack;
 	struct sip_ua *ua;
 	struct seat_broker broker;
@@ -116,6 +117,14 @@ void focus_profile(const struct controlling *c, struct im_profile *p, struct vie
 void conference_invite_next(struct conference *conf, uint64_t now_ms);
 int member_invite(struct member *m, uint64_t now_ms);
 extern const struct sip_session_handler member_handler;
+
+/* --- ims_route.c --- */
+/* Where a request in a dialog goes in IMS mode: its Route, or the configured entry where that is a name. */
+int focus_ims_next_hop(const struct controlling *c, struct view uri, struct sip_flow *out);
+/* The first hop of an initial request of the focus's own. In IMS mode: its Route (in `route`, which lives as long as the
+ * invite) and a P-Charging-Vector in extra. E_SYNTAX, E_ADDRESS, E_UNSUPPORTED: the configured entry is unusable. */
+int focus_first_hop(const struct controlling *c, struct sip_invite *invite, struct buf *route,
+		    struct buf *extra);
 
 /* --- member_media.c --- */
 /* Writes the focus's side of the session description for a seat. offer empty: it is an offer of

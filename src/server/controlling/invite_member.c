@@ -34,7 +34,7 @@ static void write_body(const struct conference *conf, struct view sdp, struct bu
 int member_invite(struct member *m, uint64_t now_ms)
 {
 	struct conference *conf = m->conference;
-	struct sip_invite invite = {.flow = {.transport = SIP_LOCAL}};
+	struct sip_invite invite = {0};
 	struct invite_member who = {
 		.inviter = view_str(m->inviter),
 		.inviter_anonymous = m->inviter_anonymous,
@@ -44,7 +44,7 @@ int member_invite(struct member *m, uint64_t now_ms)
 		.subject = view_str(conf->subject),
 		.contribution = view_str(conf->contribution),
 	};
-	struct buf contact, extra, sdp, from, type, body;
+	struct buf contact, extra, sdp, from, type, body, route;
 	struct im_profile p;
 	int rc;
 
@@ -55,11 +55,14 @@ int member_invite(struct member *m, uint64_t now_ms)
 	buf_init(&from, 512);
 	buf_init(&type, 256);
 	buf_init(&body, 2 * SIP_HEAD_BYTES_MAX);
+	buf_init(&route, 512);
 	im_write_contact(&contact, &p, view_str(conf->uri), true);
 	invite_member_write_fields(&extra, &p, &who);
 	buf_putf(&from, "<%s>", conf->uri);
 	rc = member_write_sdp(m, &sdp, VIEW(""));
 	write_body(conf, buf_view(&sdp), &type, &body);
+	if (rc == 0)
+		rc = focus_first_hop(conf->ctl, &invite, &route, &extra);
 	invite.uri = view_str(m->uri);
 	invite.from = buf_view(&from);
 	invite.contact = buf_view(&contact);
@@ -67,7 +70,7 @@ int member_invite(struct member *m, uint64_t now_ms)
 	invite.content_type = buf_view(&type);
 	invite.body = buf_view(&body);
 	if (rc == 0 && (!buf_ok(&contact) || !buf_ok(&extra) || !buf_ok(&sdp) || !buf_ok(&from) ||
-			!buf_ok(&type) || !buf_ok(&body)))
+			!buf_ok(&type) || !buf_ok(&body) || !buf_ok(&route)))
 		rc = E_NOMEM;
 	if (rc == 0)
 		rc = sip_session_invite(conf->ctl->ua, &invite, &member_handler, m, now_ms,
@@ -80,6 +83,7 @@ int member_invite(struct member *m, uint64_t now_ms)
 	buf_fini(&from);
 	buf_fini(&type);
 	buf_fini(&body);
+	buf_fini(&route);
 	return rc;
 }
 

@@ -4,6 +4,8 @@
 #include "base/error.h"
 #include "server/core/proxy.h"
 #include "server/participating/b2bua.h"
+#include "server/participating/ims_isc.h"
+#include "server/participating/ims_register.h"
 #include "server/participating/participate_proxy.h"
 #include "sip/write.h"
 
@@ -34,7 +36,8 @@ static struct view keep(char **at, struct view v)
 /* One block: the list of domains, the routes, the trusted addresses, then the text. */
 static int copy_config(struct core *c, const struct core_config *cfg)
 {
-	size_t text = cfg->realm.n + cfg->server.n + cfg->service_route.n;
+	size_t text = cfg->realm.n + cfg->server.n + cfg->service_route.n + cfg->ims.orig_user.n +
+		      cfg->ims.term_user.n;
 	struct core_route *routes;
 	struct view *domains;
 	struct addr *trusted;
@@ -68,6 +71,8 @@ static int copy_config(struct core *c, const struct core_config *cfg)
 	c->cfg.realm = keep(&at, cfg->realm);
 	c->cfg.server = keep(&at, cfg->server);
 	c->cfg.service_route = keep(&at, cfg->service_route);
+	c->cfg.ims.orig_user = keep(&at, cfg->ims.orig_user);
+	c->cfg.ims.term_user = keep(&at, cfg->ims.term_user);
 	if (c->cfg.realm.n == 0)
 		c->cfg.realm = domains[0];
 	return 0;
@@ -98,6 +103,16 @@ static void init_tables(struct core *c, const struct digest *digest)
 	buf_init(&c->sender, CORE_AOR_MAX);
 	buf_init(&c->target, CORE_AOR_MAX);
 	buf_init(&c->other, CORE_AOR_MAX);
+	buf_init(&c->served, CORE_AOR_MAX);
+}
+
+static int init_ims(struct core *c)
+{
+	const struct entropy *entropy = sip_stack_entropy(c->stack);
+	uint64_t key[2] = {entropy_u64(entropy), entropy_u64(entropy)};
+
+	c->served_users = ims_served_new(c->timers, c->cfg.max_bindings, key);
+	return c->served_users ? 0 : E_NOMEM;
 }
 
 struct core *core_new(const struct core_config *cfg, const struct core_ops *ops,
@@ -116,6 +131,10 @@ struct core *core_new(const struct core_config *cfg, const struct core_ops *ops,
 	c->timers = sip_stack_timers(stack);
 	c->log = sip_stack_log(stack);
 	init_tables(c, digest);
+	if (c->cfg.ims.on && init_ims(c)) {
+		core_free(c);
+		return NULL;
+	}
 	return c;
 }
 
@@ -133,6 +152,8 @@ void core_free(struct core *c)
 	buf_fini(&c->sender);
 	buf_fini(&c->target);
 	buf_fini(&c->other);
+	buf_fini(&c->served);
+	ims_served_free(c->served_users);
 	free(c->text);
 	free(c);
 }
@@ -140,6 +161,11 @@ void core_free(struct core *c)
 size_t core_binding_count(const struct core *c)
 {
 	return location_count(&c->location);
+}
+
+size_t core_served_count(const struct core *c)
+{
+	return ims_served_count(c->served_users);
 }
 
 void core_conn_down(struct core *c, uint64_t conn, uint64_t now_ms)
@@ -344,10 +370,23 @@ static bool is_b2bua_side(const struct inbound *r)
 	return r->c->b2bua && r->in_dialog && !r->more_routes && b2bua_is_side(&r->uri);
 }
 
+/* The participating function's choice; local: the request ends here. Behind an S-CSCF it stays a proxy. */
+static enum participation participates(struct inbound *r, bool local)
+{
+	if (!r->c->cfg.ims.on)
+		return participate_originating(r, local);
+	ims_isc_read(r);
+	return ims_isc_participate(r) ? PARTICIPATION_PROXY : PARTICIPATION_REFUSED;
+}
+
 static void go_on(struct inbound *r)
 {
 	bool local = is_local(r);
 
+	if (r->m->method == SIP_REGISTER && !r->more_routes && r->c->cfg.ims.on) {
+		ims_register(r);
+		return;
+	}
 	if (r->m->method == SIP_REGISTER && !r->more_routes && core_is_ours(r->c, &r->uri)) {
 		core_register(r);
 		return;
@@ -365,13 +404,13 @@ static void go_on(struct inbound *r)
 		return;
 	}
 	if (local) {
-		if (participate_originating(r, true) != PARTICIPATION_REFUSED)
+		if (participates(r, true) != PARTICIPATION_REFUSED)
 			r->c->ops.local_request(r->c->ops.ctx, r->tx, r->m, &r->who, r->now_ms);
 		return;
 	}
 	if (!check_hops(r) || !check_loop(r))
 		return;
-	switch (participate_originating(r, false)) {
+	switch (participates(r, false)) {
 	case PARTICIPATION_B2BUA:
 		b2bua_invite(r, B2BUA_ORIGINATING);
 		break;

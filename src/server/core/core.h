@@ -58,6 +58,13 @@ struct core_ops {
 	void *ctx;
 };
 
+/* IMS mode (PF-X-2): this process is an application server on the ISC interface of another core. Nobody registers here
+ * and no digest is asked for; who is not among the trusted peers has no identity. */
+struct ims_config {
+	bool on;
+	struct view orig_user, term_user; /* user parts of the own Route URIs for the two sides */
+};
+
 struct core_config {
 	const struct view *domains;   /* served domains, the first is the realm's default */
 	size_t n_domains;
@@ -77,6 +84,7 @@ struct core_config {
 	struct view server;           /* Server header value */
 	struct view service_route;    /* RFC 3608: name-addrs parted by commas, told to who registers; may be empty */
 	uint32_t timer_c_ms;          /* RFC 3261 §16.6: more than 3 minutes */
+	struct ims_config ims;
 };
 
 /* cfg is copied deeply. */
@@ -91,6 +99,8 @@ void core_resolved(struct core *c, uint64_t now_ms);
 /* Bindings that came over this connection lose their flow (they stay, and are reached by their contact address). */
 void core_conn_down(struct core *c, uint64_t conn, uint64_t now_ms);
 size_t core_binding_count(const struct core *c);
+/* IMS mode: users whom the core has told to be registered. */
+size_t core_served_count(const struct core *c);
 bool core_is_served_domain(const struct core *c, struct view host, uint16_t port);
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "server/core/target.h"
 #include "server/participating/b2bua.h"
+#include "server/participating/ims_isc.h"
 #include "server/participating/participate_proxy.h"
 
 enum {
@@ -171,6 +172,8 @@ static int find_way(struct inbound *r, struct proxy_target *t, struct view *aor)
 	case E_UNSUPPORTED:
 		return 416;
 	default:
+		if (ims_isc_way_back(r, &t->flow))
+			return 0;
 		return resolve(r, &next, &t->flow);
 	}
 }
@@ -181,7 +184,8 @@ void proxy_request(struct inbound *r)
 	struct view aor;
 	int status;
 
-	if (!r->more_routes && core_aor(r->c, &r->uri, &r->c->target)) {
+	/* In IMS mode the users are the other core's. */
+	if (!r->more_routes && !r->c->cfg.ims.on && core_aor(r->c, &r->uri, &r->c->target)) {
 		to_user(r);
 		return;
 	}

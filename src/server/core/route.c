@@ -2,6 +2,7 @@
 #include "server/core/state.h"
 
 #include "base/error.h"
+#include "server/participating/ims_isc.h"
 
 #include <stdio.h>
 
@@ -11,10 +12,14 @@ uint64_t core_route_cookie(const struct core *c, const struct sip_msg *m)
 }
 
 /* A Route value or Request-URI that names this proxy. */
-static bool is_own_route(const struct core *c, const struct sip_uri *u)
+static bool is_own_route(const struct inbound *r, const struct sip_uri *u)
 {
+	const struct core *c = r->c;
+
 	if (u->scheme != SIP_SCHEME_SIP && u->scheme != SIP_SCHEME_SIPS)
 		return false;
+	if (c->cfg.ims.on)
+		return ims_isc_is_own_route(c, u, r->routes_taken == 0);
 	return sip_stack_is_own(c->stack, u->host, u->port) ||
 	       core_is_served_domain(c, u->host, u->port);
 }
@@ -93,14 +98,15 @@ int core_route_preprocess(struct inbound *r)
 		if (route_uri(value, &u))
 			return E_SYNTAX;
 		/* Two in a row where the transports differ (RFC 5658). */
-		if (!is_own_route(r->c, &u)) {
+		if (!is_own_route(r, &u)) {
 			r->more_routes = true;
 			r->next_route = value;
 			break;
 		}
 		note_cookie(r, &u);
 		note_participation(r, &u);
-		r->routes_taken++;
+		if (r->routes_taken++ == 0)
+			r->own_route = u;
 		value = next;
 	}
 	return 0;

@@ -2,6 +2,7 @@
 #ifndef CONFAB_SERVER_CORE_STATE_H
 #define CONFAB_SERVER_CORE_STATE_H
 
+#include "procedure/ims.h"
 #include "server/core/core.h"
 #include "server/core/location.h"
 #include "sip/digest.h"
@@ -26,6 +27,15 @@ struct core {
 	struct buf sender; /* address-of-record of the sender */
 	struct buf target; /* address-of-record of the Request-URI or To */
 	struct buf other;
+	struct buf served;		 /* IMS mode: address-of-record of the served user */
+	struct ims_served *served_users; /* NULL: not in IMS mode */
+};
+
+/* What the ISC interface tells of an initial request (server/participating/ims_isc.h). */
+struct ims_isc {
+	enum ims_side side;
+	struct view served; /* address-of-record of the served user; empty: not known */
+	enum ims_regstate regstate;
 };
 
 /* A request on its way. All views live as long as the message or the core's scratch. */
@@ -35,9 +45,10 @@ struct inbound {
 	const struct sip_msg *m;
 	const struct sip_flow *from;
 	uint64_t now_ms;
-	struct sip_uri uri;    /* Request-URI, a strict router's doing undone */
-	unsigned routes_taken; /* own Route values in front */
-	bool last_route_taken; /* it became the Request-URI */
+	struct sip_uri uri;	  /* Request-URI, a strict router's doing undone */
+	unsigned routes_taken;	  /* own Route values in front */
+	struct sip_uri own_route; /* the first of them */
+	bool last_route_taken;	  /* it became the Request-URI */
 	bool more_routes;
 	char participated; /* 'o', 't': the participating function of this process has had it */
 	bool marked;	   /* one of the Routes taken was made here for this very Call-ID */
@@ -48,6 +59,7 @@ struct inbound {
 	struct core_identity who;
 	bool sender_served; /* who is a user here, and this is what the store says */
 	struct core_user sender;
+	struct ims_isc ims;
 };
 
 enum { CORE_AOR_MAX = 512, CORE_HEAD_MAX = 65536 };
