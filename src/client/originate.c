@@ -75,7 +75,7 @@ int leg_invite_many(struct leg *leg, const struct view *uri, size_t n, struct le
 	int rc;
 
 	buf_init(&sdp, SIP_HEAD_BYTES_MAX);
-	buf_init(&body, SIP_HEAD_BYTES_MAX * 2);
+	buf_init(&body, (size_t)SIP_HEAD_BYTES_MAX * 2);
 	buf_init(&type, 256);
 	buf_init(&extra, 256);
 	rc = leg_write_offer(leg, &sdp, now_ms);

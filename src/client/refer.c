@@ -229,6 +229,6 @@ void leg_requested(struct leg *leg, struct sip_server_tx *tx, const struct sip_m
 
 void leg_referrals_end(struct leg *leg)
 {
-	while (!list_empty(&leg->referrals))
-		referral_free(CONTAINER(leg->referrals.next, struct referral, link));
+	LIST_EACH(l, next, &leg->referrals)
+	referral_free(CONTAINER(l, struct referral, link));
 }

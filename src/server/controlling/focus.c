@@ -244,8 +244,8 @@ void conference_free(struct conference *conf)
 	referrals_drop(conf);
 	hash_del(&c->by_user, &conf->by_user);
 	hash_del(&c->by_id, &conf->by_id);
-	while (!list_empty(&conf->members))
-		member_free(CONTAINER(conf->members.next, struct member, link));
+	LIST_EACH(l, next, &conf->members)
+	member_free(CONTAINER(l, struct member, link));
 	free(conf->subject);
 	free(conf->contribution);
 	free(conf->history);

@@ -54,7 +54,7 @@ int member_invite(struct member *m, uint64_t now_ms)
 	buf_init(&sdp, SIP_HEAD_BYTES_MAX);
 	buf_init(&from, 512);
 	buf_init(&type, 256);
-	buf_init(&body, 2 * SIP_HEAD_BYTES_MAX);
+	buf_init(&body, (size_t)SIP_HEAD_BYTES_MAX * 2);
 	buf_init(&route, 512);
 	im_write_contact(&contact, &p, view_str(conf->uri), true);
 	invite_member_write_fields(&extra, &p, &who);

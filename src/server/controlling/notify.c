@@ -188,8 +188,6 @@ static void notified(void *ctx, struct sip_uac *uac, const struct sip_msg *m, ui
 		watcher_free(w);
 	else if (w->stale)
 		send_notify(w, now_ms);
-	else if (w->ending)
-		watcher_free(w);
 }
 
 static void not_notified(void *ctx, struct sip_uac *uac, int error, uint64_t now_ms)

@@ -279,7 +279,7 @@ void referral_begin(struct referral *r, uint64_t now_ms)
 {
 	if (!r)
 		return;
-	r->expires_at_ms = now_ms + EXPIRES_S * 1000;
+	r->expires_at_ms = now_ms + (uint64_t)EXPIRES_S * 1000;
 	timer_arm(sip_stack_timers(r->conference->ctl->stack), &r->expiry, r->expires_at_ms);
 	if (r->pending == 0) {
 		r->settled = true;
@@ -332,6 +332,6 @@ void referrals_drop_inside(struct member *inside)
 
 void referrals_drop(struct conference *conf)
 {
-	while (!list_empty(&conf->referrals))
-		referral_free(CONTAINER(conf->referrals.next, struct referral, link));
+	LIST_EACH(l, next, &conf->referrals)
+	referral_free(CONTAINER(l, struct referral, link));
 }
