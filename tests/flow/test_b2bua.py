@@ -45,6 +45,23 @@ def chat(ann_mode, bo_mode):
         expect(len(ids) == 2, f"Call-ID and From tag are not the same on all sides: {ids}")
 
 
+def large():
+    """3 MB at a time in both directions: streamed, and no faster than the other side takes."""
+    with Stage(settings=("participating.mode = b2bua",), trace=False) as stage:
+        ann, bo = stage.client("ann"), stage.client("bo")
+        here = ann.chat(BO)
+        ann.wait("open", conversation=here)
+        there = bo.wait("open")["conversation"]
+        for i in range(3):
+            ann.send(cmd="send", conversation=here, text=f"{i}" + "x" * 3000000)
+            bo.send(cmd="send", conversation=there, text=f"{i}" + "y" * 3000000)
+        for person, letter in ((ann, "y"), (bo, "x")):
+            person.until(lambda c: len(c.messages()) >= 3, "the large messages", timeout=60)
+            expect(person.texts() == [f"{i}" + letter * 3000000 for i in range(3)], f"{person.name} got other text")
+            person.until(lambda c: sum(e["event"] == "sent" and e["state"] == "delivered" for e in c.events) >= 3,
+                         "delivery of all", timeout=60)
+
+
 def moved(name, ann_mode, bo_mode, seed, cut=None):
     with Stage() as stage:
         modes(stage, ann=ann_mode, bo=bo_mode, charles=bo_mode)
@@ -93,5 +110,6 @@ if __name__ == "__main__":
     for i, (what, cut) in enumerate((w, c) for w, c in CUTS.items() if c):
         jobs.append((f"move through two B2BUAs, cut when {what}", ["FL-3", "FL-10", "move-5"], moved,
                      f"b2bua x b2bua, {what}", "b2bua", "b2bua", SEED + 100 + i, cut))
+    cases.run("large messages through two relays", ["SW-3", "SW-6", "FL-3"], large)
     side_by_side(cases, jobs, 4)
     cases.done()
