@@ -81,6 +81,18 @@ class KamailioStage(Stage):
         ims = ["--ims", "--access-network", ACCESS, "--factory", FACTORY]
         return super().client(name, host=PHONES, extra=[*ims, *extra], **options)
 
+    def until_logged(self, text):
+        """Waits for a line of confabd's log."""
+        end = time.monotonic() + WAIT_S
+        while True:
+            with open(os.path.join(self.dir, "server.log"), encoding="utf-8", errors="replace") as f:
+                log = f.read()
+            if text in log:
+                return
+            if time.monotonic() > end:
+                raise Failed(f"not logged: {text}; {log[-1000:]}")
+            time.sleep(0.02)
+
     def stop(self):
         bad = super().stop()
         if self.kamailio and self.kamailio.poll() is None:

@@ -103,7 +103,9 @@ def chat(transport_a, transport_b):
     with KamailioStage() as stage:
         two_of(stage, transport_a, transport_b)
         for c in stage.clients:
+            stage.until_logged(f"{c.uri} is registered")
             c.quit()
+            stage.until_logged(f"{c.uri} is no longer registered")
         server = sip_of(stage.trace)
         routed(server)
         nothing_leaks(stage, ("ann", "bo"))
@@ -117,11 +119,10 @@ def chat(transport_a, transport_b):
 def served():
     """Who is registered, says the core; and until when."""
     with KamailioStage() as stage:
-        stage.client("ann")
-        stage.clients[0].quit()
-        with open(os.path.join(stage.dir, "server.log"), encoding="utf-8") as f:
-            log = f.read()
-        expect("sip:ann@example.com is registered" in log and "sip:ann@example.com is no longer registered" in log, log)
+        ann = stage.client("ann")
+        stage.until_logged("sip:ann@example.com is registered")
+        ann.quit()
+        stage.until_logged("sip:ann@example.com is no longer registered")
 
 
 def refused():
