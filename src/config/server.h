@@ -57,6 +57,9 @@ struct server_config {
 		uint64_t rebind_grace_ms;
 		uint64_t chunk_whole_max;
 		uint32_t max_connections;
+		bool private_messages;
+		bool nicknames;
+		bool wrap_plain;
 	} msrp;
 	struct {
 		char path[OPTION_TEXT_MAX];

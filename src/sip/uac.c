@@ -61,6 +61,9 @@ void sip_ua_free(struct sip_ua *ua)
 
 		if (uac->tx)
 			sip_client_tx_detach(uac->tx);
+		/* Who kept something until its end frees it now. */
+		if (uac->h && uac->h->on_gone)
+			uac->h->on_gone(uac->ctx, uac);
 		uac_free(uac);
 	}
 	hash_fini(&ua->dialogs);

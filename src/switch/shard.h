@@ -167,7 +167,7 @@ struct seat {
 	struct hash_node by_id, by_session, by_uri;
 	enum seat_state state;
 	bool held, queues, answered, active, rebound, finish;
-	bool takes_cpim, takes_any;
+	bool takes_cpim, takes_any, takes_private;
 	struct switch_conn *conn;
 	struct switch_conn *dialing; /* being made for it */
 	struct list conn_link;
@@ -175,6 +175,7 @@ struct seat {
 	struct timer answer_timer; /* of the first delivery without an answer */
 	char *uri, *key, *display; /* key: the URI in the form that is compared */
 	char *from;		   /* CPIM From as it last came, when it was right */
+	char *nickname, *nickname_key; /* RFC 7701 §7, and the form that is compared; NULL: none */
 	char *session;		   /* session id, NUL-terminated */
 	char local[SWITCH_PATH_TEXT_MAX];
 	char *remote; /* a=path; NULL: not known */
@@ -378,6 +379,8 @@ void switch_inbound_end(struct switch_conn *c, char flag, uint64_t now_ms);
 void switch_inbound_pause(struct switch_conn *c, uint64_t now_ms);
 /* The sender is gone in the middle of a frame. */
 void switch_inbound_abort(struct switch_conn *c, uint64_t now_ms);
+/* Puts bytes before the content of the gathered chunk, which is the first one of its message: 0 or 413. */
+int switch_inbound_prefix(struct inbound *in, struct view prefix);
 /* The storage of the frame being read, if there is one. */
 void switch_inbound_free(struct switch_conn *c);
 struct inbound *switch_inbound_new(struct switch_conn *c, enum inbound_mode mode);
@@ -385,6 +388,13 @@ struct inbound *switch_inbound_new(struct switch_conn *c, enum inbound_mode mode
 struct block *switch_inbound_head_block(struct switch_shard *s, const struct inbound *in,
 					struct view fields, uint64_t start, uint64_t end,
 					uint64_t total, size_t body, size_t *fields_at);
+
+/* ---- nickname.c ---- */
+
+void switch_nickname(struct switch_conn *c, struct seat *seat, const struct msrp_head *h,
+		     uint64_t now_ms);
+/* What others are shown: the nickname, else the name that the focus gave. */
+const char *switch_seat_name(const struct seat *seat);
 
 /* ---- seat.c ---- */
 
@@ -430,6 +440,8 @@ void switch_conn_free(struct switch_conn *c);
 void switch_conn_release(struct switch_conn *c, uint64_t now_ms);
 /* A seat left it. */
 void switch_conn_idle(struct switch_conn *c, bool finish, uint64_t now_ms);
+/* Answers a request that nobody here serves. */
+void switch_conn_answer(struct switch_conn *c, const struct msrp_head *h, int status);
 void switch_conn_reply(struct switch_conn *c, struct seat *seat, struct view tid, int status);
 
 /* ---- handover.c: sessions of other shards ---- */

@@ -183,6 +183,7 @@ class Stage:
         self.host = host
         self.users = {u: f"pw-{u}" for u in users}
         self.clients = []
+        self.phones = []  # of phone.py
         self.asan_clean = asan_clean
         self.store = os.path.join(self.dir, "users.db")
         for user, password in self.users.items():
@@ -249,6 +250,9 @@ class Stage:
             if c.process.returncode != 0:
                 bad.append(f"{c.name} ended with {c.process.returncode}: {c.last_words()}")
         self.clients = []
+        for p in self.phones:
+            p.close()
+        self.phones = []
         if self.process and self.process.poll() is None:
             self.process.terminate()
             try:

@@ -21,6 +21,7 @@ struct seat_answer {
 	struct view remote_path, accept_types, accept_wrapped_types;
 	uint64_t max_size;
 	bool connect; /* the switch connects */
+	bool takes_private; /* a=chatroom:private-messages */
 };
 
 /* The switch, seen from the focus. Calls return at once; controlling_seats_ready or _failed answers open. Views are copied. */
@@ -51,6 +52,8 @@ struct controlling_config {
 	bool replaces_fallback;     /* a 420 to Replaces: once more without (point 6 of "The move") */
 	bool assume_im;             /* */
 	uint64_t max_message;       /* a=max-size that is offered; 0: none */
+	bool private_messages, nicknames; /* what a=chatroom says (RFC 7701 §8) */
+	bool wrap_plain;            /* the switch wraps plain text: it is offered as a type of its own */
 };
 
 struct controlling *controlling_new(const struct controlling_config *cfg, struct sip_stack *stack,

@@ -5,8 +5,25 @@
 #include "msrp/uri.h"
 #include "procedure/negotiate.h"
 
+/* RFC 7701 §8 */
+static struct view chatroom(const struct controlling_config *cfg)
+{
+	if (cfg->nicknames)
+		return cfg->private_messages ? VIEW("nickname private-messages") : VIEW("nickname");
+	return cfg->private_messages ? VIEW("private-messages") : VIEW("");
+}
+
+static bool has_token(struct view list, struct view token)
+{
+	while (list.n)
+		if (view_eq_nocase(view_trim(view_cut(&list, ' ')), token))
+			return true;
+	return false;
+}
+
 static int local_side(const struct member *m, struct sdp_local *l)
 {
+	const struct controlling_config *cfg = &m->conference->ctl->cfg;
 	struct msrp_uri path;
 
 	*l = (struct sdp_local){
@@ -14,9 +31,11 @@ static int local_side(const struct member *m, struct sdp_local *l)
 		.sess_id = m->conference->sess_id,
 		.sess_version = 1,
 		.path = view_str(m->path),
-		.accept_types = VIEW("message/cpim"),
+		.accept_types = cfg->wrap_plain ? VIEW("message/cpim text/*") : VIEW("message/cpim"),
 		.accept_wrapped_types = VIEW("*"),
-		.max_size = m->conference->ctl->cfg.max_message,
+		.max_size = cfg->max_message,
+		.has_chatroom = true,
+		.chatroom = chatroom(cfg),
 	};
 	if (msrp_uri_parse(l->path, &path) || addr_parse(path.host, path.port, &l->addr))
 		return E_INTERNAL;
@@ -62,6 +81,7 @@ int member_read_sdp(struct member *m, struct view sdp, bool answered)
 		.accept_types = media->msrp.accept_types,
 		.accept_wrapped_types = media->msrp.accept_wrapped_types,
 		.max_size = media->msrp.max_size,
+		.takes_private = has_token(media->msrp.chatroom, VIEW("private-messages")),
 	};
 	/* To our offer of actpass, who says nothing or "passive" waits for us; "active" comes. */
 	a.connect = answered ? negotiate_offerer_connects(media->msrp.setup)
