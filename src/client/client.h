@@ -32,7 +32,7 @@ struct client_config {
 	struct addr sip_local[2];            /* UDP and TCP listening address */
 	struct addr msrp_local;
 	struct view factory, feature_tag;
-	bool auto_accept, ask_before_move;
+	bool auto_accept, ask_before_move, notices;
 	unsigned max_conversations;
 	uint32_t register_expires;
 	uint64_t max_message;
@@ -58,6 +58,12 @@ int client_call(struct client *c, const struct view *uri, size_t n, uint32_t *co
 int client_accept(struct client *c, uint32_t conversation, uint64_t now_ms);
 int client_decline(struct client *c, uint32_t conversation, int status, uint64_t now_ms);
 int client_send(struct client *c, uint32_t conversation, struct view text, char *id_out, uint64_t now_ms);
+int client_send_to(struct client *c, uint32_t conversation, struct view uri, struct view text, char *id_out,
+		   uint64_t now_ms);
+int client_nick(struct client *c, uint32_t conversation, struct view nickname, uint64_t now_ms);
+int client_typing(struct client *c, uint32_t conversation, bool active, uint64_t now_ms);
+int client_displayed(struct client *c, uint32_t conversation, struct view id, uint64_t now_ms);
+int client_page(struct client *c, struct view uri, struct view text, char *id_out, uint64_t now_ms);
 int client_add(struct client *c, uint32_t conversation, const struct view *uri, size_t n, uint64_t now_ms);
 int client_leave(struct client *c, uint32_t conversation, bool anonymous, uint64_t now_ms);
 int client_who(struct client *c, uint32_t conversation, uint64_t now_ms);

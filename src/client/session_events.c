@@ -61,9 +61,11 @@ void leg_reinvited(struct leg *leg, struct sip_server_tx *tx, const struct sip_m
 		.sess_version = 1,
 		.addr = c->cfg.msrp_local,
 		.path = view_str(leg->local_uri),
-		.accept_types = VIEW("message/cpim text/plain"),
+		.accept_types = VIEW(CLIENT_ACCEPT_TYPES),
 		.accept_wrapped_types = VIEW("text/plain *"),
 		.max_size = c->cfg.max_message,
+		.has_chatroom = true,
+		.chatroom = VIEW(CLIENT_CHATROOM),
 	};
 	struct buf sdp, contact;
 	struct im_profile p;
