@@ -142,8 +142,17 @@ static void bye_failed(void *ctx, struct sip_uac *uac, int error, uint64_t now_m
 	bye_done(s, now_ms);
 }
 
-static const struct sip_uac_handler bye_handler = {.on_response = bye_response,
-						   .on_failed = bye_failed};
+/* The stack ended first. */
+static void bye_gone(void *ctx, struct sip_uac *uac)
+{
+	struct sip_session *s = ctx;
+
+	if (s->bye == uac)
+		s->bye = NULL;
+}
+
+static const struct sip_uac_handler bye_handler = {
+	.on_response = bye_response, .on_failed = bye_failed, .on_gone = bye_gone};
 
 void sip_session_send_bye(struct sip_session *s, uint64_t now_ms)
 {
