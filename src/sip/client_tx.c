@@ -157,7 +157,7 @@ static int shrink(struct sip_client_tx *tx, uint64_t now_ms)
 
 /* A broken connection: what was sent may or may not have arrived. The same bytes on a new
  * connection are a retransmission to whoever got them already. */
-void sip_client_tx_conn_down(struct sip_client_tx *tx, uint64_t now_ms)
+void sip_client_tx_conn_down(struct sip_client_tx *tx, bool was_up, uint64_t now_ms)
 {
 	int rc = E_IO;
 
@@ -166,7 +166,7 @@ void sip_client_tx_conn_down(struct sip_client_tx *tx, uint64_t now_ms)
 	tx->flow.conn = 0;
 	if (tx->grown && tx->state == SIP_CLIENT_CALLING)
 		rc = shrink(tx, now_ms);
-	else if (tx->reconnects++ < RECONNECTS_MAX)
+	else if (was_up && tx->reconnects++ < RECONNECTS_MAX)
 		rc = transmit(tx, now_ms);
 	if (rc)
 		fail_later(tx, rc, now_ms);

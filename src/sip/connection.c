@@ -129,6 +129,7 @@ static void conn_lost(struct sip_conn *c, uint64_t now_ms)
 {
 	struct sip_stack *s = c->stack;
 	uint64_t id = c->id;
+	bool was_up = c->up;
 	struct list txs;
 
 	list_init(&txs);
@@ -143,7 +144,7 @@ static void conn_lost(struct sip_conn *c, uint64_t now_ms)
 		struct sip_client_tx *tx = CONTAINER(txs.next, struct sip_client_tx, on_conn);
 
 		list_del(&tx->on_conn);
-		sip_client_tx_conn_down(tx, now_ms);
+		sip_client_tx_conn_down(tx, was_up, now_ms);
 	}
 	if (s->ops.on_conn_down)
 		s->ops.on_conn_down(s->ops.ctx, id, now_ms);

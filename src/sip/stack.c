@@ -349,8 +349,13 @@ int sip_stack_transmit(struct sip_stack *s, struct sip_flow *flow, struct view b
 	if (!c)
 		return E_IO;
 	flow->conn = c->id;
-	if (s->ops.trace)
-		s->ops.trace(s->ops.ctx, true, flow, bytes);
+	if (s->ops.trace) {
+		struct sip_flow wire = *flow;
+
+		/* flow->remote is where to go without the connection; this goes over it. */
+		wire.remote = c->remote;
+		s->ops.trace(s->ops.ctx, true, &wire, bytes);
+	}
 	s->ops.write(s->ops.ctx, c->handle, bytes);
 	if (conn_out)
 		*conn_out = c;

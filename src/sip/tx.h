@@ -123,7 +123,8 @@ void sip_conns_close(struct sip_stack *s);
 void sip_client_tx_receive(struct sip_stack *s, const struct sip_msg *m, uint64_t now_ms);
 void sip_server_tx_receive(struct sip_stack *s, const struct sip_msg *m,
 			   const struct sip_flow *from, uint64_t now_ms);
-void sip_client_tx_conn_down(struct sip_client_tx *tx, uint64_t now_ms);
+/* was_up: it had been there; a peer that does not even take a connection is not asked again. */
+void sip_client_tx_conn_down(struct sip_client_tx *tx, bool was_up, uint64_t now_ms);
 void sip_client_tx_kill(struct sip_client_tx *tx);
 void sip_server_tx_kill(struct sip_server_tx *tx);
 /* "Via: SIP/2.0/UDP host:port;branch=…;rport\r\n" */

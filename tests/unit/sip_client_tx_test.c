@@ -591,6 +591,19 @@ static void test_a_connection_that_breaks_again_and_again_fails(void **state)
 	world_end(w);
 }
 
+static void test_a_connection_that_is_refused_is_not_asked_for_again(void **state)
+{
+	struct world *w = world_default();
+	struct sip_flow to = world_flow(SIP_TCP, PEER);
+
+	(void)state;
+	world_send(w, "INVITE", "", 0, &to);
+	world_refuse(w, 1);
+	world_run(w, 1);
+	assert_happened(w, "0:connect1 tcp, 0:tcp1 INVITE, 0:lost, 0:failed E_IO, 0:gone");
+	world_end(w);
+}
+
 static void test_no_connection_at_all_fails_later(void **state)
 {
 	struct world *w = world_default();
@@ -686,6 +699,7 @@ int main(void)
 		cmocka_unit_test(test_grown_and_answered_stays_on_tcp),
 		cmocka_unit_test(test_a_broken_connection_is_tried_again_with_the_same_branch),
 		cmocka_unit_test(test_a_connection_that_breaks_again_and_again_fails),
+		cmocka_unit_test(test_a_connection_that_is_refused_is_not_asked_for_again),
 		cmocka_unit_test(test_no_connection_at_all_fails_later),
 		cmocka_unit_test(test_all_transactions_of_a_connection_move_together),
 		cmocka_unit_test(test_a_connection_that_is_asked_for_is_used_while_it_lives),

@@ -413,11 +413,23 @@ static inline int world_accept(struct world *w, const char *from)
 	return l->conn ? w->n_links : 0;
 }
 
+/* A connection that never came up. */
+static inline void world_refuse(struct world *w, int link)
+{
+	struct sip_conn *c = w->link[link].conn;
+
+	assert_non_null(c);
+	w->link[link].conn = NULL;
+	sip_conn_down(c, w->now);
+}
+
+/* One that was there. */
 static inline void world_break(struct world *w, int link)
 {
 	struct sip_conn *c = w->link[link].conn;
 
 	assert_non_null(c);
+	sip_conn_up(c, w->now);
 	w->link[link].conn = NULL;
 	sip_conn_down(c, w->now);
 }
