@@ -406,6 +406,18 @@ static int read_message(const struct leg *leg, const struct msrp_incoming *m, st
 	return 200;
 }
 
+/* A CPIM name without its escapes. */
+static struct view plain_name(struct view escaped, char *dst, size_t size)
+{
+	struct buf b;
+
+	buf_init(&b, size);
+	cpim_unescape(&b, escaped);
+	(void)view_copy(buf_ok(&b) ? buf_view(&b) : VIEW(""), dst, size);
+	buf_fini(&b);
+	return view_str(dst);
+}
+
 static bool is_type(const struct incoming *in, const char *type)
 {
 	struct view rest = in->type;
@@ -430,6 +442,7 @@ static int on_message(void *ctx, struct msrp_session *s, const struct msrp_incom
 	(void)view_copy(aor ? view_str(aor) : in.from, from, sizeof(from));
 	free(aor);
 	in.from = view_str(from);
+	in.display = plain_name(in.display, display, sizeof(display));
 	if (is_type(&in, "application/im-iscomposing+xml"))
 		return typing_came(v, in.from, in.display, in.data, now_ms);
 	if (is_type(&in, "message/imdn+xml"))
@@ -444,7 +457,6 @@ static int on_message(void *ctx, struct msrp_session *s, const struct msrp_incom
 		hold(v, &in, now_ms);
 		return 200;
 	}
-	(void)view_copy(in.display, display, sizeof(display));
 	(void)view_copy(in.id, id, sizeof(id));
 	(void)view_copy(in.type, type, sizeof(type));
 	show(v, in.to_all, from, display, id, type, in.data);
