@@ -335,7 +335,8 @@ static void say(struct app *a, const struct command *c, bool page)
 	if (to && !(uri = uris_of(a, c, "to", &n)))
 		return;
 	if (page)
-		rc = confab_page(a->confab, uri[0], json_string_value(text), json_string_length(text), id);
+		rc = confab_page(a->confab, uri[0], json_string_value(text),
+				 json_string_length(text), id);
 	else if (to)
 		rc = confab_send_to(a->confab, c->conversation, uri[0], json_string_value(text),
 				    json_string_length(text), id);

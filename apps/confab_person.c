@@ -237,11 +237,13 @@ static void on_nickname(struct app *a, const struct chat *chat, const struct con
 }
 
 /* Who gave himself a name in a conference is shown by it, and his address stays in sight. */
-static const char *sender_of(const struct app *a, const struct confab_event *ev, char *dst, size_t size)
+static const char *sender_of(const struct app *a, const struct confab_event *ev, char *dst,
+			     size_t size)
 {
 	const char *name = name_of(a, ev->peer);
 
-	if (!ev->conference || !ev->display[0] || view_eq_nocase(view_str(ev->display), view_str(name)))
+	if (!ev->conference || !ev->display[0] ||
+	    view_eq_nocase(view_str(ev->display), view_str(name)))
 		return name;
 	(void)snprintf(dst, size, "%s (%s)", ev->display, name);
 	return dst;

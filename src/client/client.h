@@ -58,8 +58,8 @@ int client_call(struct client *c, const struct view *uri, size_t n, uint32_t *co
 int client_accept(struct client *c, uint32_t conversation, uint64_t now_ms);
 int client_decline(struct client *c, uint32_t conversation, int status, uint64_t now_ms);
 int client_send(struct client *c, uint32_t conversation, struct view text, char *id_out, uint64_t now_ms);
-int client_send_to(struct client *c, uint32_t conversation, struct view uri, struct view text, char *id_out,
-		   uint64_t now_ms);
+int client_send_to(struct client *c, uint32_t conversation, struct view uri, struct view text,
+		   char *id_out, uint64_t now_ms);
 int client_nick(struct client *c, uint32_t conversation, struct view nickname, uint64_t now_ms);
 int client_typing(struct client *c, uint32_t conversation, bool active, uint64_t now_ms);
 int client_displayed(struct client *c, uint32_t conversation, struct view id, uint64_t now_ms);

@@ -128,8 +128,8 @@ static int compose(const struct leg *leg, const struct outgoing *o, uint64_t now
 	return rc;
 }
 
-/* Point 5 of "The move": never from one audience to a wider one; and what is for one participant alone goes
- * nowhere but to a conference that knows private messages. */
+/* Point 5 of "The move": never from one audience to a wider one; and what is for one participant
+ * alone goes nowhere but to a conference that knows private messages. */
 static bool may_go(const struct leg *leg, const struct outgoing *o)
 {
 	if (o->to)
@@ -191,7 +191,8 @@ void conversation_flush(struct conversation *v, uint64_t now_ms)
 	}
 }
 
-int conversation_say(struct conversation *v, struct view to, struct view text, char *id_out, uint64_t now_ms)
+int conversation_say(struct conversation *v, struct view to, struct view text, char *id_out,
+		     uint64_t now_ms)
 {
 	struct client *c = v->client;
 	struct outgoing *o;
@@ -221,7 +222,8 @@ int conversation_say(struct conversation *v, struct view to, struct view text, c
 	return 0;
 }
 
-int client_send(struct client *c, uint32_t conversation, struct view text, char *id_out, uint64_t now_ms)
+int client_send(struct client *c, uint32_t conversation, struct view text, char *id_out,
+		uint64_t now_ms)
 {
 	struct conversation *v = conversation_find(c, conversation);
 
@@ -469,8 +471,8 @@ static void on_open(void *ctx, struct msrp_session *s, uint64_t now_ms)
 	leg_opened(ctx, now_ms);
 }
 
-static void on_response(void *ctx, struct msrp_session *s, struct view tid, int status, struct view comment,
-			uint64_t now_ms)
+static void on_response(void *ctx, struct msrp_session *s, struct view tid, int status,
+			struct view comment, uint64_t now_ms)
 {
 	(void)s;
 	(void)now_ms;

@@ -1,4 +1,5 @@
-/* Delivered and displayed (RFC 5438), inside sessions and in CPIM: what is asked of us is told, and what we are told. */
+/* Delivered and displayed (RFC 5438), inside sessions and in CPIM: what is asked of us is told, and
+ * what we are told. */
 #include "client/state.h"
 
 #include "base/error.h"
@@ -14,16 +15,19 @@ enum { WANTED_MAX = 256 };
 /* Who asked to be told that a message of his was displayed. */
 struct wanted {
 	struct list link;
-	char *to;	  /* CPIM From of the message */
-	char *msrp_id;	  /* as the application knows the message */
-	char *id;	  /* imdn.Message-ID */
+	char *to;      /* CPIM From of the message */
+	char *msrp_id; /* as the application knows the message */
+	char *id;      /* imdn.Message-ID */
 	char *date_time;
 	bool conference; /* it came there */
 };
 
 void dispositions_write(struct buf *b, const char *id)
 {
-	buf_putf(b, NS_LINE "imdn.Message-ID: %s\r\nimdn.Disposition-Notification: positive-delivery, display\r\n", id);
+	buf_putf(b,
+		 NS_LINE "imdn.Message-ID: %s\r\nimdn.Disposition-Notification: positive-delivery, "
+			 "display\r\n",
+		 id);
 }
 
 static bool listed(struct view list, struct view token)
@@ -37,11 +41,12 @@ static bool listed(struct view list, struct view token)
 	return false;
 }
 
-static void tell(struct leg *leg, struct view to, struct view id, struct view date_time, enum imdn_kind kind,
-		 uint64_t now_ms)
+static void tell(struct leg *leg, struct view to, struct view id, struct view date_time,
+		 enum imdn_kind kind, uint64_t now_ms)
 {
 	struct client *c = leg->conversation->client;
-	struct imdn m = {.kind = kind, .status = kind == IMDN_DISPLAY ? IMDN_DISPLAYED : IMDN_DELIVERED};
+	struct imdn m = {.kind = kind,
+			 .status = kind == IMDN_DISPLAY ? IMDN_DISPLAYED : IMDN_DELIVERED};
 	char token[25], headers[128];
 	struct buf xml;
 
@@ -68,7 +73,8 @@ static void wanted_free(struct conversation *v, struct wanted *w)
 	free(w);
 }
 
-static void keep(struct leg *leg, struct view to, struct view msrp_id, struct view id, struct view date_time)
+static void keep(struct leg *leg, struct view to, struct view msrp_id, struct view id,
+		 struct view date_time)
 {
 	struct conversation *v = leg->conversation;
 	struct wanted *w = calloc(1, sizeof(*w));
@@ -95,7 +101,8 @@ void dispositions_received(struct leg *leg, struct view from, struct view id, co
 	/* Nobody can be told whose address is withheld (RFC 5438 §10). */
 	if (!m->from.uri.n || view_ends(from, VIEW("@anonymous.invalid")) ||
 	    !cpim_header(m, ns, VIEW("Disposition-Notification"), &asked) ||
-	    !cpim_header(m, ns, VIEW("Message-ID"), &imdn_id) || !imdn_id.n || imdn_id.n >= IMDN_ID_MAX)
+	    !cpim_header(m, ns, VIEW("Message-ID"), &imdn_id) || !imdn_id.n ||
+	    imdn_id.n >= IMDN_ID_MAX)
 		return;
 	if (listed(asked, VIEW("positive-delivery")))
 		tell(leg, m->from.uri, imdn_id, m->date_time, IMDN_DELIVERY, now_ms);
@@ -119,14 +126,16 @@ int client_displayed(struct client *c, uint32_t conversation, struct view id, ui
 		/* While the chat moves, who wrote in the old session may be reached there alone. */
 		if (leg->conference != w->conference && v->old && v->old->state == LEG_OPEN)
 			leg = v->old;
-		tell(leg, view_str(w->to), view_str(w->id), view_str(w->date_time), IMDN_DISPLAY, now_ms);
+		tell(leg, view_str(w->to), view_str(w->id), view_str(w->date_time), IMDN_DISPLAY,
+		     now_ms);
 		wanted_free(v, w);
 	}
 	/* Nobody asked: there is nothing to tell. */
 	return 0;
 }
 
-int dispositions_came(struct conversation *v, struct view from, struct view display, struct view body)
+int dispositions_came(struct conversation *v, struct view from, struct view display,
+		      struct view body)
 {
 	struct imdn m;
 	struct confab_event ev;
@@ -135,8 +144,8 @@ int dispositions_came(struct conversation *v, struct view from, struct view disp
 	if (imdn_parse(body, &m))
 		return 400;
 	if (m.status != IMDN_DELIVERED && m.status != IMDN_DISPLAYED) {
-		log_line(v->client->log, LOG_INFO, "client", "conversation %u: a disposition that was not asked for",
-			 v->id);
+		log_line(v->client->log, LOG_INFO, "client",
+			 "conversation %u: a disposition that was not asked for", v->id);
 		return 200;
 	}
 	ev = event_of(v, m.status == IMDN_DELIVERED ? CONFAB_DELIVERED_TO : CONFAB_DISPLAYED_BY);

@@ -1,6 +1,7 @@
 /*
- * What typing states and dispositions have in common: they are sent beside the text, are never kept or repeated, nobody is
- * told what became of them, and a peer that answers 415 to one is not sent its kind again in that session.
+ * What typing states and dispositions have in common: they are sent beside the text, are never kept
+ * or repeated, nobody is told what became of them, and a peer that answers 415 to one is not sent
+ * its kind again in that session.
  */
 #include "client/state.h"
 
@@ -14,10 +15,12 @@ static const char *const type_text[] = {[NOTICE_TYPING] = "application/im-iscomp
 void notice_learn(struct leg *leg, const struct sdp_msrp *peer)
 {
 	struct view wrapped = peer->accept_wrapped_types, rest = peer->chatroom;
-	struct view type[] = {view_str(type_text[NOTICE_TYPING]), view_str(type_text[NOTICE_DISPOSITION])};
+	struct view type[] = {view_str(type_text[NOTICE_TYPING]),
+			      view_str(type_text[NOTICE_DISPOSITION])};
 
 	leg->cpim = sdp_accepts(peer->accept_types, VIEW("message/cpim"));
-	/* Who names no wrapped types takes all of them (RFC 4975 §8.6); dispositions need CPIM (RFC 5438 §7). */
+	/* Who names no wrapped types takes all of them (RFC 4975 §8.6); dispositions need CPIM (RFC
+	 * 5438 §7). */
 	leg->imdn = leg->cpim && (!wrapped.n || sdp_accepts(wrapped, type[NOTICE_DISPOSITION]) ||
 				  sdp_accepts(peer->accept_types, type[NOTICE_DISPOSITION]));
 	leg->typing = sdp_accepts(peer->accept_types, type[NOTICE_TYPING]) ||
@@ -40,8 +43,8 @@ static bool takes(const struct leg *leg, enum notice_kind kind, struct view to)
 	return kind == NOTICE_TYPING ? leg->typing : leg->imdn;
 }
 
-static int compose(const struct leg *leg, enum notice_kind kind, struct view to, struct view headers,
-		   struct view content, uint64_t now_ms, struct buf *body)
+static int compose(const struct leg *leg, enum notice_kind kind, struct view to,
+		   struct view headers, struct view content, uint64_t now_ms, struct buf *body)
 {
 	const struct conversation *v = leg->conversation;
 	const struct client *c = v->client;
@@ -63,8 +66,8 @@ static int compose(const struct leg *leg, enum notice_kind kind, struct view to,
 	return 0;
 }
 
-void notice_send(struct leg *leg, enum notice_kind kind, struct view to, struct view headers, struct view content,
-		 uint64_t now_ms)
+void notice_send(struct leg *leg, enum notice_kind kind, struct view to, struct view headers,
+		 struct view content, uint64_t now_ms)
 {
 	struct client *c = leg->conversation->client;
 	char id[2 + 24 + 1];
@@ -105,10 +108,12 @@ bool notice_state(struct leg *leg, struct view id, enum msrp_message_state state
 	if (state == MSRP_MSG_ACCEPTED)
 		leg->notices[leg->n_notices++ % NOTICES_MAX] = hash;
 	/* A report that comes after the switch's 200 is about one receiver of several. */
-	if (state != MSRP_MSG_FAILED || status != 415 || (leg->conference && was_accepted(leg, hash)))
+	if (state != MSRP_MSG_FAILED || status != 415 ||
+	    (leg->conference && was_accepted(leg, hash)))
 		return true;
-	log_line(leg->conversation->client->log, LOG_INFO, "client", "conversation %u: the peer takes no %s",
-		 leg->conversation->id, typing ? type_text[NOTICE_TYPING] : type_text[NOTICE_DISPOSITION]);
+	log_line(leg->conversation->client->log, LOG_INFO, "client",
+		 "conversation %u: the peer takes no %s", leg->conversation->id,
+		 typing ? type_text[NOTICE_TYPING] : type_text[NOTICE_DISPOSITION]);
 	if (typing)
 		leg->typing = false;
 	else

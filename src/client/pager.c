@@ -33,7 +33,8 @@ static void page_free(struct page *p)
 
 static void paged(struct page *p, int status, const char *text)
 {
-	struct confab_event ev = {.type = CONFAB_PAGED, .peer = p->to, .id = p->id, .status = status, .text = text};
+	struct confab_event ev = {
+		.type = CONFAB_PAGED, .peer = p->to, .id = p->id, .status = status, .text = text};
 	struct client *c = p->client;
 
 	client_emit(c, &ev);
@@ -163,7 +164,8 @@ static int read_page(const struct sip_msg *m, struct arrived *in)
 	return !in->type.n || sip_content_is(in->type, VIEW("text/plain")) ? 200 : 415;
 }
 
-void pager_came(struct client *c, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
+void pager_came(struct client *c, struct sip_server_tx *tx, const struct sip_msg *m,
+		uint64_t now_ms)
 {
 	struct confab_event ev = {.type = CONFAB_PAGE};
 	char from[256], display[256], type[128], id[CONFAB_ID_SIZE];
@@ -172,8 +174,9 @@ void pager_came(struct client *c, struct sip_server_tx *tx, const struct sip_msg
 	char *aor;
 
 	/* §7: no Contact, and no body, in the answer. */
-	(void)sip_server_tx_reply(tx, status, NULL,
-				  status == 415 ? VIEW("Accept: text/plain, message/cpim\r\n") : VIEW(""), now_ms);
+	(void)sip_server_tx_reply(
+		tx, status, NULL,
+		status == 415 ? VIEW("Accept: text/plain, message/cpim\r\n") : VIEW(""), now_ms);
 	if (status != 200)
 		return;
 	aor = client_aor(in.from);

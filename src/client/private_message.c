@@ -8,7 +8,8 @@
 
 enum { NICKNAME_MAX = 1023 };
 
-/* Before the conference has answered nobody knows what it offers; then a message that cannot go fails later. */
+/* Before the conference has answered nobody knows what it offers; then a message that cannot go
+ * fails later. */
 static int check(const struct conversation *v, bool offered)
 {
 	if (!v->current->conference)
@@ -16,8 +17,8 @@ static int check(const struct conversation *v, bool offered)
 	return v->current->state == LEG_OPEN && !offered ? E_UNSUPPORTED : 0;
 }
 
-int client_send_to(struct client *c, uint32_t conversation, struct view uri, struct view text, char *id_out,
-		   uint64_t now_ms)
+int client_send_to(struct client *c, uint32_t conversation, struct view uri, struct view text,
+		   char *id_out, uint64_t now_ms)
 {
 	struct conversation *v = conversation_find(c, conversation);
 	struct sip_uri u;

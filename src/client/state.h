@@ -54,9 +54,10 @@ struct leg {
 	bool conference;
 	bool active;      /* we connect */
 	bool cpim;        /* the peer takes message/cpim */
-	bool typing, imdn;          /* it takes these types of notices, and has not refused one with 415 */
+	bool typing, imdn; /* it takes these types of notices, and has not refused one with 415 */
 	bool private_messages, nicknames; /* a=chatroom (RFC 7701 §8) */
-	uint64_t notices[NOTICES_MAX];    /* hashes of the ids of those that were answered 200, newest at n_notices - 1 */
+	uint64_t notices[NOTICES_MAX]; /* hashes of the ids of those that were answered 200, newest
+					  at n_notices - 1 */
 	unsigned n_notices;
 	bool dialog_over; /* BYE went or came */
 	bool said_bye;    /* it was ours */
@@ -79,7 +80,7 @@ struct outgoing {
 	bool confirmed;   /* 200; a report may follow */
 	struct leg *leg;
 	char id[CONFAB_ID_SIZE];
-	char *to;         /* for this participant alone; NULL: for all */
+	char *to; /* for this participant alone; NULL: for all */
 	size_t n;
 	char text[];
 };
@@ -115,7 +116,7 @@ struct conversation {
 	uint64_t seen[SEEN_MAX];
 	size_t n_seen;
 	/* typing.c */
-	bool composing;             /* we said so */
+	bool composing; /* we said so */
 	struct timer composing_idle, composing_refresh;
 	struct list composers;
 	unsigned n_composers;
@@ -157,7 +158,8 @@ void conversation_unconfirmed(struct conversation *v, struct leg *leg);
 /* Shows what was held back. */
 void conversation_release(struct conversation *v);
 /* Queues text of ours; to: for this participant alone, may be empty. */
-int conversation_say(struct conversation *v, struct view to, struct view text, char *id_out, uint64_t now_ms);
+int conversation_say(struct conversation *v, struct view to, struct view text, char *id_out,
+		     uint64_t now_ms);
 /* A leg has come to its end. It may be freed, and the conversation with it. */
 void conversation_leg_closed(struct leg *leg, uint64_t now_ms);
 extern const struct msrp_session_handler conversation_messages;
@@ -205,10 +207,10 @@ void move_old_closed(struct conversation *v, uint64_t now_ms);
 
 /* --- notices.c: what typing and dispositions have in common --- */
 enum notice_kind { NOTICE_TYPING, NOTICE_DISPOSITION };
-/* Sends one on a leg that is open and takes it; in CPIM where the peer takes that. to: a participant, or empty: all who are
- * there. headers: CPIM header lines. */
-void notice_send(struct leg *leg, enum notice_kind kind, struct view to, struct view headers, struct view body,
-		 uint64_t now_ms);
+/* Sends one on a leg that is open and takes it; in CPIM where the peer takes that. to: a
+ * participant, or empty: all who are there. headers: CPIM header lines. */
+void notice_send(struct leg *leg, enum notice_kind kind, struct view to, struct view headers,
+		 struct view body, uint64_t now_ms);
 /* What became of a message: true where it was a notice (and nobody is told of those). */
 bool notice_state(struct leg *leg, struct view id, enum msrp_message_state state, int status);
 /* What the peer's session description says of them. */
@@ -218,7 +220,8 @@ void notice_learn(struct leg *leg, const struct sdp_msrp *peer);
 void typing_init(struct conversation *v);
 void typing_fini(struct conversation *v);
 /* A state came: 200 or 400. */
-int typing_came(struct conversation *v, struct view from, struct view display, struct view body, uint64_t now_ms);
+int typing_came(struct conversation *v, struct view from, struct view display, struct view body,
+		uint64_t now_ms);
 /* A message came, which ends its writer's state (§3.3); one of ours was sent. */
 void typing_over(struct conversation *v, struct view from);
 void typing_sent(struct conversation *v);
@@ -228,7 +231,8 @@ void dispositions_init(struct conversation *v);
 void dispositions_fini(struct conversation *v);
 /* CPIM header lines that ask for both. */
 void dispositions_write(struct buf *b, const char *id);
-int dispositions_came(struct conversation *v, struct view from, struct view display, struct view body);
+int dispositions_came(struct conversation *v, struct view from, struct view display,
+		      struct view body);
 /* A message was received: says so where that is wanted. from: its sender's address of record. */
 void dispositions_received(struct leg *leg, struct view from, struct view id, const struct cpim *m,
 			   uint64_t now_ms);
@@ -239,7 +243,8 @@ void nickname_response(struct leg *leg, struct view tid, int status, struct view
 /* --- pager.c: RFC 3428 --- */
 void pager_init(struct client *c);
 void pager_fini(struct client *c);
-void pager_came(struct client *c, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms);
+void pager_came(struct client *c, struct sip_server_tx *tx, const struct sip_msg *m,
+		uint64_t now_ms);
 
 /* --- split.c --- */
 void split_init(struct conversation *v);

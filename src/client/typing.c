@@ -1,6 +1,7 @@
 /*
- * Who is writing (RFC 3994). Ours: one state of the person's, sent when it changes and again before it would run out.
- * Theirs: one state per sender, ended by their word, a message of theirs, or time.
+ * Who is writing (RFC 3994). Ours: one state of the person's, sent when it changes and again before
+ * it would run out. Theirs: one state per sender, ended by their word, a message of theirs, or
+ * time.
  */
 #include "client/state.h"
 
@@ -146,7 +147,8 @@ static struct composer *composer_new(struct conversation *v, struct view from, s
 	return NULL;
 }
 
-int typing_came(struct conversation *v, struct view from, struct view display, struct view body, uint64_t now_ms)
+int typing_came(struct conversation *v, struct view from, struct view display, struct view body,
+		uint64_t now_ms)
 {
 	struct composer *p = composer_find(v, from);
 	struct is_composing state;

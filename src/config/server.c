@@ -118,11 +118,13 @@ static const struct option_spec specs[] = {
 	{"msrp.max_connections", OPTION_U32, AT(msrp.max_connections), "10000", 1, 1000000, NULL,
 	 "MSRP connections of one thread at a time."},
 	{"msrp.private_messages", OPTION_BOOL, AT(msrp.private_messages), "yes", 0, 0, NULL,
-	 "Whether a participant may write to one other alone (RFC 7701 section 6.2); otherwise 428."},
+	 "Whether a participant may write to one other alone (RFC 7701 section 6.2); otherwise "
+	 "428."},
 	{"msrp.nicknames", OPTION_BOOL, AT(msrp.nicknames), "yes", 0, 0, NULL,
 	 "Whether participants may take a nickname (RFC 7701 section 7); otherwise 403."},
 	{"msrp.wrap_plain", OPTION_BOOL, AT(msrp.wrap_plain), "no", 0, 0, NULL,
-	 "Serves phones that know little of message/cpim: what comes without it is wrapped on behalf "
+	 "Serves phones that know little of message/cpim: what comes without it is wrapped on "
+	 "behalf "
 	 "of its sender, and one that names no sender gets a From; otherwise 415 and 403."},
 
 	{"store.path", OPTION_STRING, AT(store.path), "/var/lib/confab/users.db", 0, 0, NULL,

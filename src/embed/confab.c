@@ -241,8 +241,8 @@ int confab_send(struct confab *c, uint32_t conversation, const char *text, size_
 	return rc;
 }
 
-int confab_send_to(struct confab *c, uint32_t conversation, const char *uri, const char *text, size_t n,
-		   char *id_out)
+int confab_send_to(struct confab *c, uint32_t conversation, const char *uri, const char *text,
+		   size_t n, char *id_out)
 {
 	int rc = client_send_to(c->client, conversation, view_str(uri), view_of(text, n), id_out,
 				io_now_fresh_ms(&c->io));
@@ -277,7 +277,8 @@ int confab_displayed(struct confab *c, uint32_t conversation, const char *id)
 
 int confab_page(struct confab *c, const char *uri, const char *text, size_t n, char *id_out)
 {
-	int rc = client_page(c->client, view_str(uri), view_of(text, n), id_out, io_now_fresh_ms(&c->io));
+	int rc = client_page(c->client, view_str(uri), view_of(text, n), id_out,
+			     io_now_fresh_ms(&c->io));
 
 	rest(c);
 	return rc;

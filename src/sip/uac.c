@@ -56,7 +56,8 @@ void sip_ua_free(struct sip_ua *ua)
 {
 	if (!ua)
 		return;
-	/* Who kept something until the end of one frees it now, and may still detach others that are his. */
+	/* Who kept something until the end of one frees it now, and may still detach others that
+	 * are his. */
 	for (struct list *l = ua->uacs.next; l && l != &ua->uacs; l = l->next) {
 		struct sip_uac *uac = CONTAINER(l, struct sip_uac, link);
 

@@ -129,8 +129,8 @@ static void takes_private(void *ctx, struct seat *seat)
 		*yes = true;
 }
 
-/* Private messages: 428 where they are off or the receiver knows none, 404 for nobody, and an anonymous address that several
- * share finds nobody unless the name tells which. */
+/* Private messages: 428 where they are off or the receiver knows none, 404 for nobody, and an
+ * anonymous address that several share finds nobody unless the name tells which. */
 static int check_private(struct seat *sender, const struct route *r)
 {
 	bool taken = false;
@@ -238,8 +238,8 @@ static struct view body_of(const struct inbound *in, size_t tail)
 	return view_of(in->block->bytes + in->body_at, in->block->n - in->body_at - tail);
 }
 
-/* Some phones write CPIM that names nobody: the switch knows who they are, and a header in front of theirs
- * leaves all of theirs as it was. */
+/* Some phones write CPIM that names nobody: the switch knows who they are, and a header in front of
+ * theirs leaves all of theirs as it was. */
 static int name_sender(struct inbound *in, const struct route *r)
 {
 	const struct seat *sender = in->seat;

@@ -379,7 +379,8 @@ void switch_inbound_end(struct switch_conn *c, char flag, uint64_t now_ms);
 void switch_inbound_pause(struct switch_conn *c, uint64_t now_ms);
 /* The sender is gone in the middle of a frame. */
 void switch_inbound_abort(struct switch_conn *c, uint64_t now_ms);
-/* Puts bytes before the content of the gathered chunk, which is the first one of its message: 0 or 413. */
+/* Puts bytes before the content of the gathered chunk, which is the first one of its message: 0 or
+ * 413. */
 int switch_inbound_prefix(struct inbound *in, struct view prefix);
 /* The storage of the frame being read, if there is one. */
 void switch_inbound_free(struct switch_conn *c);

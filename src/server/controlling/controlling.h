@@ -53,7 +53,7 @@ struct controlling_config {
 	bool assume_im;             /* */
 	uint64_t max_message;       /* a=max-size that is offered; 0: none */
 	bool private_messages, nicknames; /* what a=chatroom says (RFC 7701 §8) */
-	bool wrap_plain;            /* the switch wraps plain text: it is offered as a type of its own */
+	bool wrap_plain; /* the switch wraps plain text: it is offered as a type of its own */
 };
 
 struct controlling *controlling_new(const struct controlling_config *cfg, struct sip_stack *stack,

@@ -31,7 +31,8 @@ static int local_side(const struct member *m, struct sdp_local *l)
 		.sess_id = m->conference->sess_id,
 		.sess_version = 1,
 		.path = view_str(m->path),
-		.accept_types = cfg->wrap_plain ? VIEW("message/cpim text/*") : VIEW("message/cpim"),
+		.accept_types =
+			cfg->wrap_plain ? VIEW("message/cpim text/*") : VIEW("message/cpim"),
 		.accept_wrapped_types = VIEW("*"),
 		.max_size = cfg->max_message,
 		.has_chatroom = true,
