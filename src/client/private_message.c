@@ -79,26 +79,22 @@ void nickname_response(struct leg *leg, struct view tid, int status, struct view
 {
 	struct conversation *v = leg->conversation;
 	struct confab_event ev;
-	char why[128];
+	char text[NICKNAME_MAX + 1];
 
 	if (!v->nickname_asked || !view_eq(view_str(v->nickname_tid), tid))
 		return;
-	(void)view_copy(comment, why, sizeof(why));
 	ev = event_of(v, CONFAB_NICKNAME);
 	ev.status = status;
+	ev.text = text;
 	if (status == 200) {
+		(void)view_copy(view_str(v->nickname_asked), text, sizeof(text));
 		free(v->nickname);
-		v->nickname = v->nickname_asked;
-		ev.text = v->nickname;
-		if (!v->nickname[0]) {
-			free(v->nickname);
-			v->nickname = NULL;
-			ev.text = "";
-		}
+		v->nickname = text[0] ? v->nickname_asked : NULL;
 	} else {
-		free(v->nickname_asked);
-		ev.text = why;
+		(void)view_copy(comment, text, sizeof(text));
 	}
+	if (v->nickname != v->nickname_asked)
+		free(v->nickname_asked);
 	v->nickname_asked = NULL;
 	client_emit(v->client, &ev);
 }

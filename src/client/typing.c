@@ -23,12 +23,16 @@ struct composer {
 	char *from, *display;
 };
 
+/* Who is told may end the conversation, and with it what is known of its writers. */
 static void tell(struct conversation *v, const char *from, const char *display, bool active)
 {
 	struct confab_event ev = event_of(v, CONFAB_TYPING);
+	char who[256], name[256];
 
-	ev.peer = from;
-	ev.display = display;
+	(void)view_copy(view_str(from), who, sizeof(who));
+	(void)view_copy(view_str(display), name, sizeof(name));
+	ev.peer = who;
+	ev.display = name;
 	ev.active = active;
 	client_emit(v->client, &ev);
 }
@@ -116,8 +120,15 @@ static struct composer *composer_find(const struct conversation *v, struct view 
 
 static void end(struct composer *p)
 {
-	tell(p->conversation, p->from, p->display, false);
-	composer_free(p);
+	struct conversation *v = p->conversation;
+
+	timer_cancel(v->client->timers, &p->over);
+	list_del(&p->link);
+	v->n_composers--;
+	tell(v, p->from, p->display, false);
+	free(p->from);
+	free(p->display);
+	free(p);
 }
 
 static void over(void *ctx, uint64_t now_ms)

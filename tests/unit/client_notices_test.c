@@ -27,6 +27,7 @@ struct person {
 	struct conversation *chat;
 	struct seen seen[EVENTS_MAX];
 	size_t n;
+	bool leaves; /* as soon as somebody stops writing */
 };
 
 static struct wire wire;
@@ -44,6 +45,9 @@ static void on_event(void *ctx, const struct confab_event *ev)
 		.type = ev->type, .active = ev->active, .at = p->wire->now, .sent = ev->sent};
 	(void)view_copy(view_str(ev->peer), s->peer, sizeof(s->peer));
 	(void)view_copy(view_str(ev->id), s->id, sizeof(s->id));
+	if (p->leaves && ev->type == CONFAB_TYPING && !ev->active)
+		assert_int_equal(client_leave(&p->client, ev->conversation, false, p->wire->now),
+				 0);
 }
 
 static void person_init(struct person *p, int i, const char *aor, const char *peer, bool conference)
@@ -65,6 +69,7 @@ static void person_init(struct person *p, int i, const char *aor, const char *pe
 	p->client.cfg.max_conversations = 4;
 	hash_init(&p->client.ids, 0, key);
 	list_init(&p->client.conversations);
+	reap_init(&p->client);
 	p->chat = conversation_new(&p->client, view_str(peer));
 	leg = leg_new(p->chat, conference);
 	p->chat->current = leg;
@@ -98,7 +103,9 @@ static int teardown(void **state)
 	(void)state;
 	for (int i = 0; i < 2; i++) {
 		all[i]->client.world.event = NULL;
-		conversation_end(all[i]->chat, 0, "", wire.now);
+		if (!list_empty(&all[i]->client.conversations))
+			conversation_end(all[i]->chat, 0, "", wire.now);
+		reap_now(&all[i]->client);
 		hash_fini(&all[i]->client.ids);
 		free(all[i]->client.aor);
 		free(all[i]->client.display);
@@ -318,6 +325,19 @@ static void test_what_a_session_description_says_of_notices(void **state)
 	}
 }
 
+/* The application answers an event by leaving: what told it goes on safely. */
+static void test_leaving_while_being_told(void **state)
+{
+	(void)state;
+	typing(true);
+	bo.leaves = true;
+	assert_int_equal(client_send(&ann.client, ann.chat->id, VIEW("done"), NULL, wire.now), 0);
+	wire_run(&wire);
+	assert_int_equal(count(&bo, CONFAB_ENDED, NULL), 1);
+	assert_int_equal(count(&bo, CONFAB_MESSAGE, NULL), 0);
+	assert_true(list_empty(&bo.client.conversations));
+}
+
 static void test_SW_1__a_private_message_never_widens(void **state)
 {
 	struct leg *leg = ann.chat->current;
@@ -361,6 +381,7 @@ int main(void)
 		T(test_415_ends_a_kind_of_notice_for_the_session),
 		T(test_415_of_one_receiver_in_a_conference_is_his_alone),
 		T(test_what_a_session_description_says_of_notices),
+		T(test_leaving_while_being_told),
 		T(test_SW_1__a_private_message_never_widens),
 	};
 
