@@ -67,14 +67,6 @@ void sip_ua_free(struct sip_ua *ua)
 {
 	if (!ua)
 		return;
-	/* Who kept something until the end of one frees it now, and may still detach others that
-	 * are his. */
-	for (struct list *l = ua->uacs.next; l && l != &ua->uacs; l = l->next) {
-		struct sip_uac *uac = CONTAINER(l, struct sip_uac, link);
-
-		if (uac->h && uac->h->on_gone)
-			uac->h->on_gone(uac->ctx, uac);
-	}
 	while (!list_empty(&ua->uacs)) {
 		struct sip_uac *uac = CONTAINER(ua->uacs.next, struct sip_uac, link);
 
