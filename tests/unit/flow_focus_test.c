@@ -629,7 +629,7 @@ static size_t in_use(void)
 static void test_CF_9_3__ten_thousand_conferences_leave_nothing(void **state)
 {
 	const char *text = getenv("FLOW_CONFERENCES");
-	unsigned n = text ? (unsigned)strtoul(text, NULL, 10) : 1500;
+	unsigned n = text ? (unsigned)strtoul(text, NULL, 10) : 1000;
 	size_t before = 0;
 	struct stage s;
 

@@ -161,7 +161,7 @@ static void assert_hop(const char *expected)
 	assert_string_equal(addr_text(&flow.remote, text), expected);
 }
 
-static void test_uac_reverses_the_route_set(void **state)
+static void test_IC_7_1_5_4__uac_reverses_the_route_set(void **state)
 {
 	(void)state;
 	assert_int_equal(by_response(&D, "b1", PEER_CONTACT TWO_ROUTES, first_name), 0);
@@ -175,7 +175,7 @@ static void test_uac_reverses_the_route_set(void **state)
 	assert_hop("192.0.2.20:5060");
 }
 
-static void test_uas_keeps_the_route_set_in_order(void **state)
+static void test_IC_7_1_5_4__uas_keeps_the_route_set_in_order(void **state)
 {
 	(void)state;
 	assert_int_equal(by_request(&D, PEER_CONTACT TWO_ROUTES, first_name), 0);
@@ -449,8 +449,8 @@ int main(void)
 		T(test_uac_takes_its_ids_from_request_and_response),
 		T(test_uas_takes_its_ids_from_the_request),
 		T(test_a_peer_without_a_tag_has_the_empty_one),
-		T(test_uac_reverses_the_route_set),
-		T(test_uas_keeps_the_route_set_in_order),
+		T(test_IC_7_1_5_4__uac_reverses_the_route_set),
+		T(test_IC_7_1_5_4__uas_keeps_the_route_set_in_order),
 		T(test_a_strict_router_takes_the_request_uri),
 		T(test_a_lone_strict_router),
 		T(test_what_makes_no_dialog),

@@ -1,7 +1,7 @@
 /* Sessions, answering side, and re-INVITEs of the peer: RFC 3261 §13.3, §14.2, §15. */
 #include "sip_ua_world.h"
 
-static void test_invited_rung_answered_confirmed_and_hung_up_on(void **state)
+static void test_IC_7_1_5_6_and_IC_8_3_2_1__invited_and_hung_up_on(void **state)
 {
 	struct sip_msg m;
 
@@ -345,7 +345,7 @@ static void test_the_end_while_their_2xx_waits_for_its_ack(void **state)
 }
 
 #define TESTS(X)                                                                                   \
-	X(test_invited_rung_answered_confirmed_and_hung_up_on, scene_setup)                        \
+	X(test_IC_7_1_5_6_and_IC_8_3_2_1__invited_and_hung_up_on, scene_setup)                     \
 	X(test_invited_without_contact, scene_setup)                                               \
 	X(test_declined, scene_setup)                                                              \
 	X(test_end_while_invited, scene_setup)                                                     \

@@ -1,7 +1,7 @@
 /* Sessions, inviting side, and our re-INVITEs: RFC 3261 §13.2, §14.1, RFC 6026. */
 #include "sip_ua_world.h"
 
-static void test_an_invitation_answered_and_hung_up(void **state)
+static void test_IC_7_1_5_1_and_IC_7_1_5_3__answered_and_hung_up(void **state)
 {
 	(void)state;
 	scene_invite();
@@ -562,7 +562,7 @@ static void test_the_retry_has_no_route(void **state)
 }
 
 #define TESTS(X)                                                                                   \
-	X(test_an_invitation_answered_and_hung_up, scene_setup)                                    \
+	X(test_IC_7_1_5_1_and_IC_7_1_5_3__answered_and_hung_up, scene_setup)                       \
 	X(test_to_and_route_as_given, scene_setup)                                                 \
 	X(test_an_invitation_that_cannot_be_sent, scene_setup)                                     \
 	X(test_a_refusal, scene_setup)                                                             \
