@@ -41,6 +41,7 @@ static const char usage[] =
 	"  --max-conversations N at once, others get 486; default 64\n"
 	"  --auto-accept        take every chat\n"
 	"  --ask-before-move    ask before a chat of two becomes a conference\n"
+	"  --notices            ask to be told when messages are delivered and displayed\n"
 	"  --json               events as JSON lines out, commands as JSON lines in\n"
 	"  --trace FILE         append every SIP and MSRP message to FILE, as JSON lines\n"
 	"  --log LEVEL          error, warn (default), info or debug; to standard error\n"
@@ -179,6 +180,7 @@ enum option_id {
 	OPT_MAX_CONVERSATIONS,
 	OPT_AUTO_ACCEPT,
 	OPT_ASK,
+	OPT_NOTICES,
 	OPT_JSON,
 	OPT_TRACE,
 	OPT_LOG,
@@ -207,6 +209,7 @@ static const struct option options[] = {
 	{"max-conversations", required_argument, NULL, OPT_MAX_CONVERSATIONS},
 	{"auto-accept", no_argument, NULL, OPT_AUTO_ACCEPT},
 	{"ask-before-move", no_argument, NULL, OPT_ASK},
+	{"notices", no_argument, NULL, OPT_NOTICES},
 	{"json", no_argument, NULL, OPT_JSON},
 	{"trace", required_argument, NULL, OPT_TRACE},
 	{"log", required_argument, NULL, OPT_LOG},
@@ -274,6 +277,9 @@ static int take_option(struct settings *s, int id)
 		return 0;
 	case OPT_IMS:
 		s->options.ims = true;
+		return 0;
+	case OPT_NOTICES:
+		s->options.notices = true;
 		return 0;
 	case OPT_JSON:
 		s->json = true;

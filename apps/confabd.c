@@ -270,6 +270,9 @@ static int start_controlling(struct confabd *d)
 		.replaces_fallback = d->cfg.conference.replaces_fallback,
 		.assume_im = d->cfg.im.feature_tag == SERVER_IM_ASSUME,
 		.max_message = d->cfg.msrp.max_message,
+		.private_messages = d->cfg.msrp.private_messages,
+		.nicknames = d->cfg.msrp.nicknames,
+		.wrap_plain = d->cfg.msrp.wrap_plain,
 	};
 	struct seat_broker broker;
 

@@ -47,7 +47,8 @@ static void seat_answer(void *ctx, uint64_t conference, uint64_t seat, const str
 					    .accept_wrapped_types = a->accept_wrapped_types,
 					    .max_size = a->max_size,
 					    .fingerprint = a->fingerprint,
-					    .connect = a->connect};
+					    .connect = a->connect,
+					    .takes_private = a->takes_private};
 
 	switch_threads_seat_answer(d->switch_threads, shard_of(d, conference), seat, &answer);
 }
@@ -150,7 +151,9 @@ int confabd_seats_start(struct confabd *d)
 				  (size_t)d->cfg.conference.max * d->cfg.conference.max_members +
 				  2 * (size_t)d->cfg.msrp.max_connections,
 			  .max_members = d->cfg.conference.max_members,
-			  .private_messages = true,
+			  .private_messages = d->cfg.msrp.private_messages,
+			  .nicknames = d->cfg.msrp.nicknames,
+			  .wrap_plain = d->cfg.msrp.wrap_plain,
 			  .unix_ms_at_zero = io_wall_ms() - io_now_fresh_ms(&d->loop)},
 	};
 

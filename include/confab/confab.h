@@ -49,6 +49,12 @@ enum confab_event_type {
 				 * 300 and more failed (603 declined, 486 busy, 403 not allowed …) */
 	CONFAB_SPLIT,           /* peer did not come along into the conference (text: how): the chat with him goes on as
 	                         * conversation `other` */
+	CONFAB_TYPING,          /* peer is writing (active), or has stopped */
+	CONFAB_DELIVERED_TO,    /* peer's program has our message id (asked for by options.notices) */
+	CONFAB_DISPLAYED_BY,    /* peer has seen our message id */
+	CONFAB_NICKNAME,        /* text: our nickname in the conference; status 200, or why it is not ours: 403, 424, 425 */
+	CONFAB_PAGE,            /* a message outside of any conversation: peer, display, content_type, data */
+	CONFAB_PAGED,           /* what became of a page of ours (id): status, text */
 };
 
 enum confab_sent {
@@ -72,6 +78,7 @@ struct confab_event {
 	const char *peer, *display, *uri, *id, *text, *content_type;
 	const char *data;  /* of a message; not NUL-terminated */
 	size_t data_n;
+	bool active;       /* typing */
 	bool to_all;       /* a message: for everybody in the conference; false: for us alone */
 	enum confab_sent sent;
 	bool removing;     /* CONFAB_PROGRESS: of a confab_kick */
@@ -108,6 +115,7 @@ struct confab_options {
 	const char *factory;      /* Conference-factory-URI; default sip:conference-factory@DOMAIN */
 	const char *feature_tag;  /* default +g.oma.sip-im */
 	bool auto_accept;         /* take every chat */
+	bool notices;             /* ask for a word when our messages were delivered and displayed (RFC 5438) */
 	bool ask_before_move;     /* treat an INVITE with Replaces as an invitation; default: move without asking */
 	unsigned max_conversations; /* at once; beyond: 486. Default 64 */
 	uint32_t register_expires;  /* seconds; default 600 */
@@ -151,6 +159,19 @@ int confab_decline(struct confab *c, uint32_t conversation, int status);
 /* Sends text. It goes to whom the conversation holds at this moment: in a 1-1 chat the peer alone; from confab_add on,
  * everybody. It waits when the conversation is not open yet. id_out (CONFAB_ID_SIZE) may be NULL. */
 int confab_send(struct confab *c, uint32_t conversation, const char *text, size_t n, char *id_out);
+/* The same for one participant of a conference alone (RFC 7701). E_UNSUPPORTED: the conference has no private messages. */
+int confab_send_to(struct confab *c, uint32_t conversation, const char *uri, const char *text, size_t n,
+		   char *id_out);
+/* A name to be known by in this conference, "" for none; CONFAB_NICKNAME answers. E_UNSUPPORTED: it has no nicknames. */
+int confab_nick(struct confab *c, uint32_t conversation, const char *nickname);
+/* The person is writing (call it again while that goes on, as often as wanted) or has stopped. It ends by itself after
+ * 15 seconds, and when something is sent. */
+int confab_typing(struct confab *c, uint32_t conversation, bool active);
+/* The person has seen a message (its id): who asked to be told is told. */
+int confab_displayed(struct confab *c, uint32_t conversation, const char *id);
+/* A message outside of any conversation (SIP MESSAGE). E_LIMIT: it would be larger than 1300 bytes. CONFAB_PAGED answers.
+ * id_out (CONFAB_ID_SIZE) may be NULL. */
+int confab_page(struct confab *c, const char *uri, const char *text, size_t n, char *id_out);
 /* Adds people. A 1-1 chat becomes a conference; to a conference they are invited by the server, and CONFAB_PROGRESS tells how it
  * goes for one (of several, the roster tells). */
 int confab_add(struct confab *c, uint32_t conversation, const char *const *uris, size_t n);

@@ -95,6 +95,8 @@ static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg
 		return;
 	if (m->method == SIP_INVITE) {
 		client_invited(c, tx, m, now_ms);
+	} else if (m->method == SIP_MESSAGE) {
+		pager_came(c, tx, m, now_ms);
 	} else if (m->method == SIP_OPTIONS) {
 		(void)sip_server_tx_reply(tx, 200, NULL,
 					  VIEW("Allow: " IM_ALLOW "\r\nAccept: application/sdp\r\n"
@@ -285,6 +287,7 @@ struct client *client_new(const struct client_config *cfg, const struct client_w
 	hash_init(&c->ids, 0, key);
 	registration_init(c);
 	keepalive_init(c);
+	pager_init(c);
 	if (make_texts(c, cfg) || make_stacks(c, digest)) {
 		client_free(c);
 		return NULL;
@@ -307,6 +310,7 @@ void client_free(struct client *c)
 		c->world.event = NULL;
 		conversation_end(v, 0, NULL, c->timers->now_ms);
 	}
+	pager_fini(c);
 	reap_now(c);
 	msrp_agent_free(c->msrp);
 	sip_stack_free(c->stack);

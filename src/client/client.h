@@ -34,7 +34,7 @@ struct client_config {
 	struct view msrp_fingerprint;        /* of our certificate, as a=fingerprint has it */
 	bool msrp_tls;                       /* offers are of TLS */
 	struct view factory, feature_tag;
-	bool auto_accept, ask_before_move;
+	bool auto_accept, ask_before_move, notices;
 	unsigned max_conversations;
 	uint32_t register_expires;
 	uint32_t keepalive;                  /* seconds between keep-alives; 0: as RFC 5626 has it */
@@ -73,6 +73,12 @@ int client_call_with(struct client *c, const struct view *uri, size_t n,
 int client_accept(struct client *c, uint32_t conversation, uint64_t now_ms);
 int client_decline(struct client *c, uint32_t conversation, int status, uint64_t now_ms);
 int client_send(struct client *c, uint32_t conversation, struct view text, char *id_out, uint64_t now_ms);
+int client_send_to(struct client *c, uint32_t conversation, struct view uri, struct view text,
+		   char *id_out, uint64_t now_ms);
+int client_nick(struct client *c, uint32_t conversation, struct view nickname, uint64_t now_ms);
+int client_typing(struct client *c, uint32_t conversation, bool active, uint64_t now_ms);
+int client_displayed(struct client *c, uint32_t conversation, struct view id, uint64_t now_ms);
+int client_page(struct client *c, struct view uri, struct view text, char *id_out, uint64_t now_ms);
 int client_add(struct client *c, uint32_t conversation, const struct view *uri, size_t n, uint64_t now_ms);
 int client_kick(struct client *c, uint32_t conversation, const struct view *uri, size_t n, uint64_t now_ms);
 int client_leave(struct client *c, uint32_t conversation, bool anonymous, uint64_t now_ms);

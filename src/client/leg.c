@@ -94,9 +94,11 @@ static void local_side(const struct leg *leg, struct sdp_local *l)
 		.tls = leg->tls,
 		.fingerprint = leg->tls ? view_str(c->fingerprint) : VIEW(""),
 		.path = view_str(leg->local_uri),
-		.accept_types = VIEW("message/cpim text/plain"),
+		.accept_types = VIEW(CLIENT_ACCEPT_TYPES),
 		.accept_wrapped_types = VIEW("text/plain *"),
 		.max_size = c->cfg.max_message,
+		.has_chatroom = true,
+		.chatroom = VIEW(CLIENT_CHATROOM),
 	};
 }
 
@@ -152,7 +154,7 @@ int leg_write_answer(struct leg *leg, struct buf *sdp, struct view offer, uint64
 	if (rc)
 		return rc;
 	setup = negotiate_answer_setup(media->msrp.setup, leg->conference);
-	leg->cpim = sdp_accepts(media->msrp.accept_types, VIEW("message/cpim"));
+	notice_learn(leg, &media->msrp);
 	if (!leg->cpim && !sdp_accepts(media->msrp.accept_types, VIEW("text/plain")))
 		return E_UNSUPPORTED;
 	rc = make_msrp(leg, &media->msrp, negotiate_answerer_connects(setup), now_ms);
@@ -179,7 +181,7 @@ int leg_read_answer(struct leg *leg, const struct sip_msg *m, uint64_t now_ms)
 	if (rc)
 		return rc;
 	leg->active = negotiate_offerer_connects(media->msrp.setup);
-	leg->cpim = sdp_accepts(media->msrp.accept_types, VIEW("message/cpim"));
+	notice_learn(leg, &media->msrp);
 	leg_enter(leg, LEG_OPENING);
 	timer_arm(c->timers, &leg->patience, now_ms + OPENING_MS);
 	return msrp_session_start(leg->msrp, media->msrp.path, leg->active, media->msrp.max_size, now_ms);

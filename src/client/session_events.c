@@ -67,9 +67,11 @@ void leg_reinvited(struct leg *leg, struct sip_server_tx *tx, const struct sip_m
 		.tls = leg->tls,
 		.fingerprint = leg->tls ? view_str(c->fingerprint) : VIEW(""),
 		.path = view_str(leg->local_uri),
-		.accept_types = VIEW("message/cpim text/plain"),
+		.accept_types = VIEW(CLIENT_ACCEPT_TYPES),
 		.accept_wrapped_types = VIEW("text/plain *"),
 		.max_size = c->cfg.max_message,
+		.has_chatroom = true,
+		.chatroom = VIEW(CLIENT_CHATROOM),
 	};
 	struct buf sdp, contact;
 	struct im_profile p;

@@ -4,11 +4,13 @@
 
 #include "base/list.h"
 #include "body/conference_info.h"
+#include "body/cpim.h"
+#include "body/sdp.h"
 #include "client/client.h"
 #include "procedure/general.h"
 #include "sip/session.h"
 
-enum { PATH_TEXT_MAX = 192, SEEN_MAX = 1024, TEXT_MAX = 16 * 1024 * 1024 };
+enum { PATH_TEXT_MAX = 192, SEEN_MAX = 1024, NOTICES_MAX = 16, TEXT_MAX = 16 * 1024 * 1024 };
 
 struct client {
 	struct client_config cfg;
@@ -42,6 +44,7 @@ struct client {
 	/* ims.c */
 	char *identity; /* the default one of the latest 200 to REGISTER; NULL: none was told */
 	uint64_t instance[2];
+	struct list pages; /* pager.c */
 	struct hash ids; /* no entries: the keyed hash behind conversation.seen */
 };
 
@@ -65,6 +68,11 @@ struct leg {
 	bool active;      /* we connect */
 	bool tls;         /* MSRP over TLS */
 	bool cpim;        /* the peer takes message/cpim */
+	bool typing, imdn; /* it takes these types of notices, and has not refused one with 415 */
+	bool private_messages, nicknames; /* a=chatroom (RFC 7701 §8) */
+	uint64_t notices[NOTICES_MAX]; /* hashes of the ids of those that were answered 200, newest
+					  at n_notices - 1 */
+	unsigned n_notices;
 	bool dialog_over; /* BYE went or came */
 	bool said_bye;    /* it was ours */
 	bool by_replaces; /* it came with Replaces */
@@ -89,6 +97,7 @@ struct outgoing {
 	bool confirmed;   /* 200; a report may follow */
 	struct leg *leg;
 	char id[CONFAB_ID_SIZE];
+	char *to; /* for this participant alone; NULL: for all */
 	size_t n;
 	char text[];
 };
@@ -100,6 +109,10 @@ struct held {
 	char *from, *display, *id, *content_type, *data;
 	size_t n;
 };
+
+/* What every session description of ours says (RFC 4975 §8.6, RFC 7701 §8). */
+#define CLIENT_ACCEPT_TYPES "message/cpim text/plain application/im-iscomposing+xml"
+#define CLIENT_CHATROOM	    "nickname private-messages"
 
 struct conversation {
 	struct list link;
@@ -125,6 +138,17 @@ struct conversation {
 	char **rejoin_with;
 	size_t n_rejoin_with;
 	char *subject, *contribution; /* NULL: none */
+	/* typing.c */
+	bool composing; /* we said so */
+	struct timer composing_idle, composing_refresh;
+	struct list composers;
+	unsigned n_composers;
+	/* dispositions.c */
+	struct list wanted; /* displays that were asked for and not told yet, oldest first */
+	unsigned n_wanted;
+	/* private_message.c */
+	char *nickname, *nickname_asked;
+	char nickname_tid[CONFAB_ID_SIZE];
 	/* roster.c */
 	struct sip_uac *subscribing;
 	struct sip_dialog subscription;
@@ -184,6 +208,9 @@ bool conversation_awaits(const struct leg *leg);
 void conversation_unconfirmed(struct conversation *v, struct leg *leg);
 /* Shows what was held back. */
 void conversation_release(struct conversation *v);
+/* Queues text of ours; to: for this participant alone, may be empty. */
+int conversation_say(struct conversation *v, struct view to, struct view text, char *id_out,
+		     uint64_t now_ms);
 /* A leg has come to its end. It may be freed, and the conversation with it. */
 void conversation_leg_closed(struct leg *leg, uint64_t now_ms);
 extern const struct msrp_session_handler conversation_messages;
@@ -246,6 +273,47 @@ void move_opened(struct conversation *v, uint64_t now_ms);
 void move_progress(struct conversation *v, uint64_t now_ms);
 void move_failed(struct conversation *v, int status, const char *text, uint64_t now_ms);
 void move_old_closed(struct conversation *v, uint64_t now_ms);
+
+/* --- notices.c: what typing and dispositions have in common --- */
+enum notice_kind { NOTICE_TYPING, NOTICE_DISPOSITION };
+/* Sends one on a leg that is open and takes it; in CPIM where the peer takes that. to: a
+ * participant, or empty: all who are there. headers: CPIM header lines. */
+void notice_send(struct leg *leg, enum notice_kind kind, struct view to, struct view headers,
+		 struct view body, uint64_t now_ms);
+/* What became of a message: true where it was a notice (and nobody is told of those). */
+bool notice_state(struct leg *leg, struct view id, enum msrp_message_state state, int status);
+/* What the peer's session description says of them. */
+void notice_learn(struct leg *leg, const struct sdp_msrp *peer);
+
+/* --- typing.c: RFC 3994 --- */
+void typing_init(struct conversation *v);
+void typing_fini(struct conversation *v);
+/* A state came: 200 or 400. */
+int typing_came(struct conversation *v, struct view from, struct view display, struct view body,
+		uint64_t now_ms);
+/* A message came, which ends its writer's state (§3.3); one of ours was sent. */
+void typing_over(struct conversation *v, struct view from);
+void typing_sent(struct conversation *v);
+
+/* --- dispositions.c: RFC 5438 --- */
+void dispositions_init(struct conversation *v);
+void dispositions_fini(struct conversation *v);
+/* CPIM header lines that ask for both. */
+void dispositions_write(struct buf *b, const char *id);
+int dispositions_came(struct conversation *v, struct view from, struct view display,
+		      struct view body);
+/* A message was received: says so where that is wanted. from: its sender's address of record. */
+void dispositions_received(struct leg *leg, struct view from, struct view id, const struct cpim *m,
+			   uint64_t now_ms);
+
+/* --- private_message.c --- */
+void nickname_response(struct leg *leg, struct view tid, int status, struct view comment);
+
+/* --- pager.c: RFC 3428 --- */
+void pager_init(struct client *c);
+void pager_fini(struct client *c);
+void pager_came(struct client *c, struct sip_server_tx *tx, const struct sip_msg *m,
+		uint64_t now_ms);
 
 /* --- split.c --- */
 void split_init(struct conversation *v);

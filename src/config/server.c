@@ -187,6 +187,15 @@ static const struct option_spec specs[] = {
 	{"msrp.tls_port", OPTION_U32, AT(msrp.tls_port), "2955", 0, 65535, NULL,
 	 "The TLS port of the first switch thread; thread i listens on this plus i. 0: the kernel "
 	 "chooses."},
+	{"msrp.private_messages", OPTION_BOOL, AT(msrp.private_messages), "yes", 0, 0, NULL,
+	 "Whether a participant may write to one other alone (RFC 7701 section 6.2); otherwise "
+	 "428."},
+	{"msrp.nicknames", OPTION_BOOL, AT(msrp.nicknames), "yes", 0, 0, NULL,
+	 "Whether participants may take a nickname (RFC 7701 section 7); otherwise 403."},
+	{"msrp.wrap_plain", OPTION_BOOL, AT(msrp.wrap_plain), "no", 0, 0, NULL,
+	 "Serves phones that know little of message/cpim: what comes without it is wrapped on "
+	 "behalf "
+	 "of its sender, and one that names no sender gets a From; otherwise 415 and 403."},
 
 	{"store.path", OPTION_STRING, AT(store.path), "/var/lib/confab/users.db", 0, 0, NULL,
 	 "The SQLite file with the users; made and filled by confabctl."},

@@ -81,6 +81,9 @@ struct server_config {
 		uint32_t max_connections;
 		bool tls;
 		uint32_t tls_port; /* thread i listens on tls_port + i; 0: the kernel chooses */
+		bool private_messages;
+		bool nicknames;
+		bool wrap_plain;
 	} msrp;
 	struct {
 		char path[OPTION_TEXT_MAX];

@@ -88,6 +88,7 @@ static int make_client(struct confab *c, const struct confab_options *o)
 		.feature_tag = view_str(o->feature_tag),
 		.auto_accept = o->auto_accept,
 		.ask_before_move = o->ask_before_move,
+		.notices = o->notices,
 		.max_conversations = o->max_conversations ? o->max_conversations : 64,
 		.register_expires = o->register_expires ? o->register_expires : 600,
 		.keepalive = o->keepalive,
@@ -263,6 +264,49 @@ int confab_send(struct confab *c, uint32_t conversation, const char *text, size_
 {
 	char id[CONFAB_ID_SIZE];
 	int rc = client_send(c->client, conversation, view_of(text, n), id_out ? id_out : id,
+			     io_now_fresh_ms(&c->io));
+
+	rest(c);
+	return rc;
+}
+
+int confab_send_to(struct confab *c, uint32_t conversation, const char *uri, const char *text,
+		   size_t n, char *id_out)
+{
+	int rc = client_send_to(c->client, conversation, view_str(uri), view_of(text, n), id_out,
+				io_now_fresh_ms(&c->io));
+
+	rest(c);
+	return rc;
+}
+
+int confab_nick(struct confab *c, uint32_t conversation, const char *nickname)
+{
+	int rc = client_nick(c->client, conversation, view_str(nickname), io_now_fresh_ms(&c->io));
+
+	rest(c);
+	return rc;
+}
+
+int confab_typing(struct confab *c, uint32_t conversation, bool active)
+{
+	int rc = client_typing(c->client, conversation, active, io_now_fresh_ms(&c->io));
+
+	rest(c);
+	return rc;
+}
+
+int confab_displayed(struct confab *c, uint32_t conversation, const char *id)
+{
+	int rc = client_displayed(c->client, conversation, view_str(id), io_now_fresh_ms(&c->io));
+
+	rest(c);
+	return rc;
+}
+
+int confab_page(struct confab *c, const char *uri, const char *text, size_t n, char *id_out)
+{
+	int rc = client_page(c->client, view_str(uri), view_of(text, n), id_out,
 			     io_now_fresh_ms(&c->io));
 
 	rest(c);

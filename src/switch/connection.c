@@ -192,8 +192,7 @@ void switch_conn_reply(struct switch_conn *c, struct seat *seat, struct view tid
 	switch_output_reply(c, text, n + 3);
 }
 
-/* A request nobody here serves. */
-static void answer_head(struct switch_conn *c, const struct msrp_head *h, int status)
+void switch_conn_answer(struct switch_conn *c, const struct msrp_head *h, int status)
 {
 	struct buf b;
 
@@ -224,7 +223,7 @@ static void on_unknown(struct switch_conn *c, struct seat *seat, const struct ms
 {
 	(void)now_ms;
 	c->shard->counts.refused++;
-	answer_head(c, h, seat && seat->conn == c ? 501 : 481);
+	switch_conn_answer(c, h, seat && seat->conn == c ? 501 : 481);
 	switch_inbound_new(c, INBOUND_SKIP);
 }
 
@@ -232,8 +231,8 @@ static request_fn *const requests[] = {
 	[MSRP_METHOD_OTHER] = on_unknown,
 	[MSRP_SEND] = switch_inbound_send,
 	[MSRP_REPORT] = on_report,
-	[MSRP_AUTH] = on_unknown,     /* a relay's method (RFC 4976) */
-	[MSRP_NICKNAME] = on_unknown, /* RFC 7701 §7: not served */
+	[MSRP_AUTH] = on_unknown, /* a relay's method (RFC 4976) */
+	[MSRP_NICKNAME] = switch_nickname,
 };
 
 /* The seat a To-Path names. The session id alone tells: it is the secret (RFC 4975 §14.1), while
@@ -282,7 +281,7 @@ static void on_broken(struct switch_conn *c, const struct msrp_head *h, uint64_t
 	c->deaf = true;
 	let_seats_go(c, now_ms);
 	if (!view_empty(h->tid) && !view_empty(h->to_path) && !view_empty(h->from_path))
-		answer_head(c, h, 400);
+		switch_conn_answer(c, h, 400);
 	timer_cancel(s->timers, &c->timer);
 	if (!c->finishing && !c->guest) {
 		c->finishing = true;

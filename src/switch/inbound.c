@@ -162,7 +162,7 @@ static int write_wrapping(struct switch_shard *s, struct inbound *in, const stru
 	char date[CPIM_DATETIME_MAX];
 	struct cpim_text t = {
 		.from_uri = view_str(in->seat->uri),
-		.from_display = view_str(in->seat->display),
+		.from_display = view_str(switch_seat_name(in->seat)),
 		.to_uri = view_str(in->seat->conference->uri),
 		.date_time = view_str(cpim_datetime(date, s->cfg.unix_ms_at_zero + now_ms)),
 		.content_type = h->content_type,
@@ -399,6 +399,28 @@ void switch_inbound_pause(struct switch_conn *c, uint64_t now_ms)
 {
 	if (c->in && c->in->mode == INBOUND_STREAM)
 		switch_fanout_stream(c->shard, c->in, 0, now_ms);
+}
+
+int switch_inbound_prefix(struct inbound *in, struct view prefix)
+{
+	struct switch_shard *s = in->seat->shard;
+	struct block *old = in->block, *b;
+	struct view fields = view_of(old->bytes + in->fields_at, in->body_at - in->fields_at);
+	struct view body = view_of(old->bytes + in->body_at, old->n - in->body_at);
+	size_t at;
+
+	in->shift += prefix.n;
+	b = switch_inbound_head_block(s, in, fields, 1, shifted(in, in->end),
+				      shifted(in, in->total), prefix.n + body.n, &at);
+	if (!b || switch_block_put(s, &b, prefix) || switch_block_put(s, &b, body)) {
+		switch_block_unref(s, b);
+		return 413;
+	}
+	in->fields_at = at;
+	in->body_at = at + fields.n;
+	in->block = b;
+	switch_block_unref(s, old);
+	return 0;
 }
 
 /* The chunk's Byte-Range is passed on as it came unless it was not true or not there. */

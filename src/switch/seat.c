@@ -124,6 +124,8 @@ void switch_seat_free(struct seat *seat)
 	free(seat->key);
 	free(seat->display);
 	free(seat->from);
+	free(seat->nickname);
+	free(seat->nickname_key);
 	free(seat->session);
 	free(seat->remote);
 	free(seat->paths);
@@ -493,6 +495,7 @@ void switch_seat_answer(struct switch_shard *s, switch_seat_id id,
 		return;
 	}
 	seat->max_size = a->max_size;
+	seat->takes_private = a->takes_private;
 	seat->answered = seat->queues = true;
 	if (!seat->conn && seat->state != SEAT_CONNECTING) {
 		seat->state = SEAT_ANSWERED;

@@ -177,7 +177,7 @@ struct seat {
 	struct hash_node by_id, by_session, by_uri;
 	enum seat_state state;
 	bool held, queues, answered, active, rebound, finish;
-	bool takes_cpim, takes_any;
+	bool takes_cpim, takes_any, takes_private;
 	bool tls, vouched; /* vouched: the owner's certificate has the hash sha256 */
 	uint8_t sha256[SHA256_BYTES];
 	struct switch_conn *conn;
@@ -187,6 +187,7 @@ struct seat {
 	struct timer answer_timer; /* of the first delivery without an answer */
 	char *uri, *key, *display; /* key: the URI in the form that is compared */
 	char *from;		   /* CPIM From as it last came, when it was right */
+	char *nickname, *nickname_key; /* RFC 7701 §7, and the form that is compared; NULL: none */
 	char *session;		   /* session id, NUL-terminated */
 	char local[SWITCH_PATH_TEXT_MAX];
 	char *remote; /* a=path; NULL: not known */
@@ -431,6 +432,9 @@ void switch_inbound_end(struct switch_conn *c, char flag, uint64_t now_ms);
 void switch_inbound_pause(struct switch_conn *c, uint64_t now_ms);
 /* The sender is gone in the middle of a frame. */
 void switch_inbound_abort(struct switch_conn *c, uint64_t now_ms);
+/* Puts bytes before the content of the gathered chunk, which is the first one of its message: 0 or
+ * 413. */
+int switch_inbound_prefix(struct inbound *in, struct view prefix);
 /* The storage of the frame being read, if there is one. */
 void switch_inbound_free(struct switch_conn *c);
 struct inbound *switch_inbound_new(struct switch_conn *c, enum inbound_mode mode);
@@ -438,6 +442,13 @@ struct inbound *switch_inbound_new(struct switch_conn *c, enum inbound_mode mode
 struct block *switch_inbound_head_block(struct switch_shard *s, const struct inbound *in,
 					struct view fields, uint64_t start, uint64_t end,
 					uint64_t total, size_t body, size_t *fields_at);
+
+/* ---- nickname.c ---- */
+
+void switch_nickname(struct switch_conn *c, struct seat *seat, const struct msrp_head *h,
+		     uint64_t now_ms);
+/* What others are shown: the nickname, else the name that the focus gave. */
+const char *switch_seat_name(const struct seat *seat);
 
 /* ---- seat.c ---- */
 
@@ -491,6 +502,8 @@ void switch_conn_stop(struct switch_conn *c, bool stop);
 void switch_conn_read_update(struct switch_conn *c);
 /* A seat left it. */
 void switch_conn_idle(struct switch_conn *c, bool finish, uint64_t now_ms);
+/* Answers a request that nobody here serves. */
+void switch_conn_answer(struct switch_conn *c, const struct msrp_head *h, int status);
 void switch_conn_reply(struct switch_conn *c, struct seat *seat, struct view tid, int status);
 
 /* ---- handover.c: sessions of other shards ---- */

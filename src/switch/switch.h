@@ -40,8 +40,10 @@ struct switch_config {
 	uint64_t bind_timeout_ms;  /* how long a seat whose owner has answered may stay unclaimed */
 	size_t max_conns, max_conferences, max_seats; /* of this shard; max_seats per conference below */
 	size_t max_members;
-	bool wrap_plain;           /* SW-2: wrap what comes without CPIM on behalf of its sender; else 415 */
+	bool wrap_plain; /* SW-2: wrap what comes without CPIM on behalf of its sender, and name the
+			  * sender where a CPIM says none; else 415 and 403 */
 	bool private_messages;     /* SW-1: CPIM To a single participant; off: 428 */
+	bool nicknames;		   /* RFC 7701 §7: NICKNAME; off: 403 */
 	uint64_t unix_ms_at_zero;  /* wall clock at now_ms == 0, for the DateTime of wrapped messages */
 };
 
@@ -118,6 +120,8 @@ struct switch_seat_answer {
 	uint64_t max_size;         /* a=max-size, 0: none */
 	struct view fingerprint;   /* a=fingerprint, SHA-256; empty: none (then we cannot connect to a seat by TLS) */
 	bool connect;              /* we are the active side (RFC 6135) */
+	bool takes_private; /* it tells private messages from others (a=chatroom:private-messages);
+			     * else 428 to who sends it one (RFC 7701 §6.2) */
 };
 /* The SDP of the seat's owner is known. */
 void switch_seat_answer(struct switch_shard *s, switch_seat_id seat, const struct switch_seat_answer *a,

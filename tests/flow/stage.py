@@ -184,6 +184,7 @@ class Stage:
         self.domain = domain
         self.users = {u: f"pw-{u}" for u in users}
         self.clients = []
+        self.phones = []  # of phone.py
         self.asan_clean = asan_clean
         self.store = os.path.join(self.dir, "users.db")
         for user, password in self.users.items():
@@ -250,6 +251,9 @@ class Stage:
             if c.process.returncode != 0:
                 bad.append(f"{c.name} ended with {c.process.returncode}: {c.last_words()}")
         self.clients = []
+        for p in self.phones:
+            p.close()
+        self.phones = []
         if self.process and self.process.poll() is None:
             self.process.terminate()
             try:

@@ -23,6 +23,7 @@ struct seat_answer {
 	struct view fingerprint; /* of the owner's certificate; empty: none given */
 	uint64_t max_size;
 	bool connect; /* the switch connects */
+	bool takes_private; /* a=chatroom:private-messages */
 };
 
 /* The switch, seen from the focus. Calls return at once; controlling_seats_ready or _failed answers
@@ -79,6 +80,8 @@ struct controlling_config {
 	struct view route;
 	/* Host of the conference URIs, a name that the core routes here; empty: our address. */
 	struct view conference_domain;
+	bool private_messages, nicknames; /* what a=chatroom says (RFC 7701 §8) */
+	bool wrap_plain; /* the switch wraps plain text: it is offered as a type of its own */
 };
 
 struct controlling *controlling_new(const struct controlling_config *cfg, struct sip_stack *stack,

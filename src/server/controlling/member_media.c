@@ -13,10 +13,27 @@ static enum negotiate_tls kind_of(const struct member *m)
 	return view_starts_nocase(view_str(m->path), VIEW("msrps:")) ? NEGOTIATE_TLS : NEGOTIATE_NO_TLS;
 }
 
+/* RFC 7701 §8 */
+static struct view chatroom(const struct controlling_config *cfg)
+{
+	if (cfg->nicknames)
+		return cfg->private_messages ? VIEW("nickname private-messages") : VIEW("nickname");
+	return cfg->private_messages ? VIEW("private-messages") : VIEW("");
+}
+
+static bool has_token(struct view list, struct view token)
+{
+	while (list.n)
+		if (view_eq_nocase(view_trim(view_cut(&list, ' ')), token))
+			return true;
+	return false;
+}
+
 /* fingerprint: 112 bytes, which l points to. */
 static int local_side(const struct member *m, struct sdp_local *l, char *fingerprint)
 {
 	const struct seat_broker *broker = &m->conference->ctl->broker;
+	const struct controlling_config *cfg = &m->conference->ctl->cfg;
 	struct msrp_uri path;
 
 	*l = (struct sdp_local){
@@ -24,9 +41,12 @@ static int local_side(const struct member *m, struct sdp_local *l, char *fingerp
 		.sess_id = m->conference->sess_id,
 		.sess_version = 1,
 		.path = view_str(m->path),
-		.accept_types = VIEW("message/cpim"),
+		.accept_types =
+			cfg->wrap_plain ? VIEW("message/cpim text/*") : VIEW("message/cpim"),
 		.accept_wrapped_types = VIEW("*"),
-		.max_size = m->conference->ctl->cfg.max_message,
+		.max_size = cfg->max_message,
+		.has_chatroom = true,
+		.chatroom = chatroom(cfg),
 	};
 	if (msrp_uri_parse(l->path, &path) || addr_parse(path.host, path.port, &l->addr))
 		return E_INTERNAL;
@@ -78,6 +98,7 @@ int member_read_sdp(struct member *m, struct view sdp, bool answered)
 		.accept_wrapped_types = media->msrp.accept_wrapped_types,
 		.max_size = media->msrp.max_size,
 		.fingerprint = media->msrp.tls ? media->msrp.fingerprint : VIEW(""),
+		.takes_private = has_token(media->msrp.chatroom, VIEW("private-messages")),
 	};
 	/* To our offer of actpass, who says nothing or "passive" waits for us; "active" comes. */
 	a.connect = answered ? negotiate_offerer_connects(media->msrp.setup)
