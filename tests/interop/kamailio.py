@@ -35,6 +35,8 @@ class KamailioStage(Stage):
                f"ims.route = sip:focus@{CORE}:{self.port};transport=tcp;lr;orig"]
         # No user is known to confabd: they are the core's.
         super().__init__(users=(), host=SERVER, settings=[*ims, *settings], domain=PSI_DOMAIN, **options)
+        # The phones belong to the core; confabd serves the conferences alone.
+        self.domain = DOMAIN
         self.users = {u: f"pw-{u}" for u in users}
         self.server = f"{PHONES}:{self.port}"
         self.start_kamailio()
