@@ -12,6 +12,7 @@
 #include "store/store.h"
 
 struct confabd_sockets;
+struct confabd_users;
 
 struct confabd {
 	struct server_config cfg;
@@ -23,6 +24,7 @@ struct confabd {
 	struct io_batch batch;
 	struct trace *trace;
 	struct store *store;
+	struct confabd_users *users;
 	struct confabd_sockets *sockets;
 	struct switch_threads *switch_threads;
 	struct sip_stack *stack;
@@ -38,6 +40,12 @@ int confabd_sockets_open(struct confabd *d, struct addr sent_by[3][2]);
 void confabd_sockets_close(struct confabd *d);
 /* The part of the stack's operations that reaches the sockets. */
 void confabd_sockets_ops(struct sip_stack_ops *ops);
+
+/* --- confabd_users.c: the store as the core sees it --- */
+int confabd_users_open(struct confabd *d);
+void confabd_users_close(struct confabd *d);
+/* core_ops.user_find; ctx is the struct confabd. */
+int confabd_user_find(void *ctx, struct view user, struct view domain, struct core_user *out);
 
 /* --- confabd_seats.c: the switch as the focus sees it --- */
 int confabd_seats_start(struct confabd *d);

@@ -1,6 +1,7 @@
 /*
- * The floor of sip-proxy-udp: what the kernel alone costs. Requests and responses go between the caller
- * and the callee; a Via is put on each request and taken off each response, and nothing else is looked at.
+ * The floor of sip-proxy-udp: what the kernel alone costs. Requests and responses go between the
+ * caller and the callee; a Via is put on each request and taken off each response, and nothing else
+ * is looked at.
  *
  *   sip_floor --listen IP:PORT --callee IP:PORT
  */
@@ -62,14 +63,16 @@ int main(int argc, char **argv)
 {
 	static char bytes[VIA_ROOM + DATAGRAM_MAX];
 	struct sockaddr_in local = address(option(argc, argv, "--listen", "127.0.0.1:5060"));
-	struct floor_state s = {.callee = address(option(argc, argv, "--callee", "127.0.0.1:5080"))};
+	struct floor_state s = {.callee =
+					address(option(argc, argv, "--callee", "127.0.0.1:5080"))};
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
 	struct epoll_event e;
 
 	s.fd = udp_open(&local);
-	s.via_n = (size_t)snprintf(s.via, sizeof(s.via),
-				   "Via: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bK0123456789abcdefghij\r\n",
-				   ntohs(local.sin_port));
+	s.via_n = (size_t)snprintf(
+		s.via, sizeof(s.via),
+		"Via: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bK0123456789abcdefghij\r\n",
+		ntohs(local.sin_port));
 	watch(epoll, s.fd, EPOLLIN, NULL);
 	puts("ready");
 	(void)fflush(stdout);

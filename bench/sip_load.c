@@ -1,13 +1,13 @@
 /*
- * Calls through a proxy: INVITE, 100, 180, 200, ACK, BYE, 200, caller and callee in one process. Nothing
- * is ever sent again from here, so that one datagram lost on the way is one call lost.
+ * Calls through a proxy: INVITE, 100, 180, 200, ACK, BYE, 200, caller and callee in one process.
+ * Nothing is ever sent again from here, so that one datagram lost on the way is one call lost.
  *
  *   sip_load --server IP:PORT --caller IP:PORT --callee IP:PORT [--tcp] [--rate CALLS_PER_S]
  *            [--seconds S] [--users N] [--register] [--callers-connections N]
  *
- * --register: the callees register first (a server with a location table); over TCP then the calls come
- * over that connection, otherwise over one that the server opens to --callee.
- * One line of JSON at the end.
+ * --register: the callees register first (a server with a location table); over TCP then the calls
+ * come over that connection, otherwise over one that the server opens to --callee. One line of JSON
+ * at the end.
  */
 #include "wire.h"
 
@@ -24,8 +24,8 @@
 enum {
 	MESSAGE_MAX = 8192,
 	ROUTES_MAX = 700,
-	RING_MS = 10,	 /* between 180 and 200 */
-	TALK_MS = 10,	 /* between ACK and BYE */
+	RING_MS = 10,	  /* between 180 and 200 */
+	TALK_MS = 10,	  /* between ACK and BYE */
 	LINGER_MS = 2000, /* for what is still on its way at the end */
 	EVENTS = 64
 };
@@ -81,8 +81,8 @@ struct text {
 	size_t n;
 };
 
-/* The next field with this name behind *at (NULL: from the start line on); its value without the line
- * end. */
+/* The next field with this name behind *at (NULL: from the start line on); its value without the
+ * line end. */
 static bool field(struct text m, const char **at, const char *name, struct text *value)
 {
 	size_t name_n = strlen(name);
@@ -133,7 +133,8 @@ static void flush(struct link *l)
 static void send_message(struct link *l, const char *p, size_t n)
 {
 	if (!load.tcp) {
-		if (sendto(l->fd, p, n, 0, (struct sockaddr *)&load.server, sizeof(load.server)) < 0)
+		if (sendto(l->fd, p, n, 0, (struct sockaddr *)&load.server, sizeof(load.server)) <
+		    0)
 			die("sendto");
 		return;
 	}
@@ -205,8 +206,8 @@ static void invite(uint32_t i)
 		     "User-Agent: IM-client/OMA1.0\r\n"
 		     "Content-Type: application/sdp\r\n"
 		     "Content-Length: %zu\r\n\r\n%s",
-		     u, transport(), ntohs(load.caller.sin_port), i, load.run, u, i, u, i, load.run, u,
-		     ntohs(load.caller.sin_port), load.tcp ? ";transport=tcp" : "", u,
+		     u, transport(), ntohs(load.caller.sin_port), i, load.run, u, i, u, i, load.run,
+		     u, ntohs(load.caller.sin_port), load.tcp ? ";transport=tcp" : "", u,
 		     sizeof(sdp) - 1, sdp);
 	c->began_ns = now_ns();
 	load.started++;
@@ -256,9 +257,9 @@ static void inside_dialog(uint32_t i, const char *method, unsigned cseq)
 			 "CSeq: %u %s\r\n"
 			 "Content-Length: 0\r\n\r\n",
 			 method, (int)c->contact_n, c->text + c->routes_n, transport(),
-			 ntohs(load.caller.sin_port), method, i, load.run, (int)c->routes_n, c->text, u,
-			 i, (int)c->to_n, c->text + c->routes_n + c->contact_n, i, load.run, cseq,
-			 method);
+			 ntohs(load.caller.sin_port), method, i, load.run, (int)c->routes_n,
+			 c->text, u, i, (int)c->to_n, c->text + c->routes_n + c->contact_n, i,
+			 load.run, cseq, method);
 
 	send_message(c->by, m, (size_t)n);
 }
@@ -310,7 +311,7 @@ static void put_copies(char *m, size_t size, size_t *n, struct text request, con
 }
 
 static size_t answer(char *m, size_t size, struct text request, const char *status, bool dialog,
-		     const char *tag)
+		     const char *tag, unsigned user)
 {
 	static const char sdp[] = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\n"
 				  "t=0 0\r\nm=message 2856 TCP/MSRP *\r\n"
@@ -331,10 +332,9 @@ static size_t answer(char *m, size_t size, struct text request, const char *stat
 	put_copies(m, size, &n, request, "Call-ID");
 	put_copies(m, size, &n, request, "CSeq");
 	if (dialog)
-		n += (size_t)snprintf(m + n, size - n,
-				      "Contact: <sip:bo@127.0.0.1:%u%s>;+g.oma.sip-im\r\n",
-				      ntohs(load.callee.sin_port),
-				      load.tcp ? ";transport=tcp" : "");
+		n += (size_t)snprintf(
+			m + n, size - n, "Contact: <sip:bo%u@127.0.0.1:%u%s>;+g.oma.sip-im\r\n",
+			user, ntohs(load.callee.sin_port), load.tcp ? ";transport=tcp" : "");
 	n += (size_t)snprintf(m + n, size - n, "%sContent-Length: %zu\r\n\r\n%s",
 			      with_sdp ? "Content-Type: application/sdp\r\n" : "",
 			      with_sdp ? sizeof(sdp) - 1 : 0, with_sdp ? sdp : "");
@@ -352,17 +352,17 @@ static void callee_request(struct link *l, uint32_t i, struct text m)
 			load.again++;
 			return;
 		}
-		n = answer(a, sizeof(a), m, "100 Trying", false, "");
+		n = answer(a, sizeof(a), m, "100 Trying", false, "", i % load.users);
 		send_message(l, a, n);
-		n = answer(a, sizeof(a), m, "180 Ringing", true, tag);
+		n = answer(a, sizeof(a), m, "180 Ringing", true, tag, i % load.users);
 		send_message(l, a, n);
-		n = answer(a, sizeof(a), m, "200 OK", true, tag);
+		n = answer(a, sizeof(a), m, "200 OK", true, tag, i % load.users);
 		put_later(&load.answers, now_ns() + RING_MS * 1000000ull, i, l, a, n);
 	} else if (!strncmp(m.p, "BYE", 3)) {
-		n = answer(a, sizeof(a), m, "200 OK", false, "");
+		n = answer(a, sizeof(a), m, "200 OK", false, "", i % load.users);
 		send_message(l, a, n);
 	} else if (strncmp(m.p, "ACK", 3)) {
-		n = answer(a, sizeof(a), m, "501 Not Implemented", false, "x");
+		n = answer(a, sizeof(a), m, "501 Not Implemented", false, "x", i % load.users);
 		send_message(l, a, n);
 	}
 }
@@ -380,11 +380,11 @@ static void register_callees(struct link *l)
 				 "To: <sip:bo%u@example.com>\r\n"
 				 "Call-ID: r%u.%08x@127.0.0.1\r\n"
 				 "CSeq: 1 REGISTER\r\n"
-				 "Contact: <sip:bo@127.0.0.1:%u%s>;+g.oma.sip-im\r\n"
+				 "Contact: <sip:bo%u@127.0.0.1:%u%s>;+g.oma.sip-im\r\n"
 				 "Expires: 3600\r\n"
 				 "Content-Length: 0\r\n\r\n",
 				 transport(), ntohs(load.callee.sin_port), u, load.run, u, u, u, u,
-				 load.run, ntohs(load.callee.sin_port),
+				 load.run, u, ntohs(load.callee.sin_port),
 				 load.tcp ? ";transport=tcp" : "");
 
 		send_message(l, m, (size_t)n);
@@ -441,7 +441,8 @@ static void read_stream(struct link *l)
 		size_t size;
 
 		l->in.n += (size_t)n;
-		while ((size = message_size((struct text){l->in.p + l->in.at, l->in.n - l->in.at}))) {
+		while ((size = message_size(
+				(struct text){l->in.p + l->in.at, l->in.n - l->in.at}))) {
 			receive(l, (struct text){l->in.p + l->in.at, size});
 			queue_drop(&l->in, size);
 		}
@@ -507,8 +508,8 @@ static void open_links(void)
 		for (unsigned i = 0; i < load.connections; i++)
 			load.caller_link[i].fd = tcp_connect(&load.server, NULL);
 		load.callee_link.listener = !load.registers;
-		load.callee_link.fd = load.registers ? tcp_connect(&load.server, NULL)
-						     : tcp_listen(&load.callee);
+		load.callee_link.fd =
+			load.registers ? tcp_connect(&load.server, NULL) : tcp_listen(&load.callee);
 	}
 	for (unsigned i = 0; i < load.connections; i++)
 		watch(load.epoll, load.caller_link[i].fd, EPOLLIN, &load.caller_link[i]);

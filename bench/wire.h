@@ -1,6 +1,6 @@
 /*
- * What the load generators and the floor programs share: sockets, buffers, the clock. Nothing of this
- * is part of a server; a mistake ends the program.
+ * What the load generators and the floor programs share: sockets, buffers, the clock. Nothing of
+ * this is part of a server; a mistake ends the program.
  */
 #ifndef CONFAB_BENCH_WIRE_H
 #define CONFAB_BENCH_WIRE_H
@@ -41,7 +41,8 @@ void queue_put(struct queue *q, const void *p, size_t n);
 char *queue_room(struct queue *q, size_t n);
 void queue_drop(struct queue *q, size_t n);
 
-/* The value of --name in argv, or otherwise; flags without a value are looked for with has_option. */
+/* The value of --name in argv, or otherwise; flags without a value are looked for with has_option.
+ */
 const char *option(int argc, char **argv, const char *name, const char *otherwise);
 bool has_option(int argc, char **argv, const char *name);
 

@@ -15,8 +15,8 @@ static uint64_t key_of(const struct sip_ua *ua, struct view call_id, struct view
 	return hash_more(&ua->dialogs, h, remote_tag);
 }
 
-struct sip_dialog *sip_dialog_find(const struct sip_ua *ua, struct view call_id, struct view local_tag,
-				   struct view remote_tag)
+struct sip_dialog *sip_dialog_find(const struct sip_ua *ua, struct view call_id,
+				   struct view local_tag, struct view remote_tag)
 {
 	uint64_t h = key_of(ua, call_id, local_tag, remote_tag);
 
@@ -47,7 +47,8 @@ void sip_dialog_fini(struct sip_dialog *d)
 	*d = (struct sip_dialog){0};
 }
 
-/* A From or To value as it goes into later requests: display name and URI in brackets, no parameters. */
+/* A From or To value as it goes into later requests: display name and URI in brackets, no
+ * parameters. */
 static char *party(const struct sip_addr *a)
 {
 	struct buf b;
@@ -110,26 +111,30 @@ static int list_dialog(struct sip_dialog *d)
 {
 	int rc;
 
-	if (!d->call_id || !d->local_tag || !d->remote_tag || !d->local || !d->remote || !d->target ||
-	    !d->routes)
+	if (!d->call_id || !d->local_tag || !d->remote_tag || !d->local || !d->remote ||
+	    !d->target || !d->routes)
 		return E_NOMEM;
-	if (sip_dialog_find(d->ua, view_str(d->call_id), view_str(d->local_tag), view_str(d->remote_tag)))
+	if (sip_dialog_find(d->ua, view_str(d->call_id), view_str(d->local_tag),
+			    view_str(d->remote_tag)))
 		return E_EXISTS;
 	rc = hash_add(&d->ua->dialogs, &d->node,
-		      key_of(d->ua, view_str(d->call_id), view_str(d->local_tag), view_str(d->remote_tag)));
+		      key_of(d->ua, view_str(d->call_id), view_str(d->local_tag),
+			     view_str(d->remote_tag)));
 	d->listed = rc == 0;
 	return rc;
 }
 
 int sip_dialog_init_uac(struct sip_dialog *d, struct sip_ua *ua, const struct sip_msg *request,
-			const struct sip_msg *response, const struct sip_dialog_owner *owner, void *ctx)
+			const struct sip_msg *response, const struct sip_dialog_owner *owner,
+			void *ctx)
 {
 	struct sip_addr from, to;
 	struct sip_cseq cseq;
 	int rc;
 
-	if (sip_msg_from(request, &from) || sip_msg_to(response, &to) || sip_msg_cseq(request, &cseq) ||
-	    !sip_addr_tag(&to).n || !sip_msg_has(response, SIP_H_CONTACT))
+	if (sip_msg_from(request, &from) || sip_msg_to(response, &to) ||
+	    sip_msg_cseq(request, &cseq) || !sip_addr_tag(&to).n ||
+	    !sip_msg_has(response, SIP_H_CONTACT))
 		return E_SYNTAX;
 	*d = (struct sip_dialog){.ua = ua, .owner = owner, .ctx = ctx, .initiator = true};
 	d->call_id = view_dup(sip_msg_value(request, SIP_H_CALL_ID));
@@ -153,8 +158,8 @@ int sip_dialog_init_uas(struct sip_dialog *d, struct sip_ua *ua, const struct si
 	struct sip_cseq cseq;
 	int rc;
 
-	if (sip_msg_from(request, &from) || sip_msg_to(request, &to) || sip_msg_cseq(request, &cseq) ||
-	    !sip_msg_has(request, SIP_H_CONTACT))
+	if (sip_msg_from(request, &from) || sip_msg_to(request, &to) ||
+	    sip_msg_cseq(request, &cseq) || !sip_msg_has(request, SIP_H_CONTACT))
 		return E_SYNTAX;
 	*d = (struct sip_dialog){.ua = ua, .owner = owner, .ctx = ctx};
 	d->call_id = view_dup(sip_msg_value(request, SIP_H_CALL_ID));
@@ -216,7 +221,8 @@ static bool is_loose(struct view route, struct view *uri_out)
 	return sip_uri_parse(a.uri, &u) || sip_param(u.params, VIEW("lr"), NULL);
 }
 
-uint32_t sip_dialog_write_request(struct sip_dialog *d, struct buf *b, struct view method, uint32_t seq)
+uint32_t sip_dialog_write_request(struct sip_dialog *d, struct buf *b, struct view method,
+				  uint32_t seq)
 {
 	struct view rest, uri = view_str(d->target), routes = view_str(d->routes), strict = {0};
 
@@ -299,7 +305,8 @@ bool sip_ua_owns(const struct sip_ua *ua, const struct sip_msg *m)
 	return dialog_of(ua, m) != NULL;
 }
 
-bool sip_ua_request(struct sip_ua *ua, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
+bool sip_ua_request(struct sip_ua *ua, struct sip_server_tx *tx, const struct sip_msg *m,
+		    uint64_t now_ms)
 {
 	struct sip_dialog *d;
 	struct sip_addr to;

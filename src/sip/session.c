@@ -14,7 +14,8 @@ static void glare_idle(void *ctx, uint64_t now_ms)
 	(void)now_ms;
 }
 
-struct sip_session *sip_session_new(struct sip_ua *ua, const struct sip_session_handler *h, void *ctx)
+struct sip_session *sip_session_new(struct sip_ua *ua, const struct sip_session_handler *h,
+				    void *ctx)
 {
 	struct sip_session *s = calloc(1, sizeof(*s));
 
@@ -81,14 +82,15 @@ void sip_session_free(struct sip_session *s)
 		s->free_wanted = true;
 		return;
 	}
-	/* An INVITE without a final answer is cancelled, and a 2xx that comes all the same is acknowledged and
-	 * ended: the session stays until its transaction is gone. */
+	/* An INVITE without a final answer is cancelled, and a 2xx that comes all the same is
+	 * acknowledged and ended: the session stays until its transaction is gone. */
 	if (s->invite && s->state != SIP_SESSION_ENDED && !s->orphan) {
 		s->orphan = true;
 		s->hung_up = true;
 		if (s->state == SIP_SESSION_INVITING) {
 			s->state = SIP_SESSION_ENDING;
-			sip_uac_cancel(s->invite, VIEW(""), sip_stack_timers(sip_ua_stack(s->ua))->now_ms);
+			sip_uac_cancel(s->invite, VIEW(""),
+				       sip_stack_timers(sip_ua_stack(s->ua))->now_ms);
 		}
 		return;
 	}
@@ -159,8 +161,8 @@ void sip_session_send_bye(struct sip_session *s, uint64_t now_ms)
 	sip_write_body(&b, VIEW(""), VIEW(""));
 	rc = buf_ok(&b) ? sip_dialog_next_hop(&s->dialog, &flow) : E_NOMEM;
 	if (rc == 0)
-		rc = sip_uac_send(s->ua, buf_view(&b), &flow, &s->dialog.local_seq, &bye_handler, s, now_ms,
-				  &s->bye);
+		rc = sip_uac_send(s->ua, buf_view(&b), &flow, &s->dialog.local_seq, &bye_handler, s,
+				  now_ms, &s->bye);
 	buf_fini(&b);
 	if (s->state != SIP_SESSION_ENDED)
 		sip_session_enter(s, SIP_SESSION_ENDING);
@@ -180,7 +182,8 @@ void sip_session_end(struct sip_session *s, struct view more, uint64_t now_ms)
 	case SIP_SESSION_INCOMING:
 		(void)sip_session_reject(s, 480, NULL, more, now_ms);
 		break;
-	case SIP_SESSION_ANSWERED: /* §15: BYE before the ACK is the caller's right only; the 2xx stays ours to keep */
+	case SIP_SESSION_ANSWERED: /* §15: BYE before the ACK is the caller's right only; the 2xx
+				      stays ours to keep */
 	case SIP_SESSION_CONFIRMED:
 		free(s->bye_more);
 		s->bye_more = view_dup(more);
@@ -210,7 +213,9 @@ int sip_session_request(struct sip_session *s, struct view method, struct view m
 	(void)sip_dialog_write_request(&s->dialog, &b, method, 0);
 	buf_put(&b, more);
 	sip_write_body(&b, content_type, body);
-	rc = buf_ok(&b) ? sip_uac_send(s->ua, buf_view(&b), &flow, &s->dialog.local_seq, h, ctx, now_ms, out) : E_NOMEM;
+	rc = buf_ok(&b) ? sip_uac_send(s->ua, buf_view(&b), &flow, &s->dialog.local_seq, h, ctx,
+				       now_ms, out)
+			: E_NOMEM;
 	buf_fini(&b);
 	return rc;
 }
@@ -232,8 +237,8 @@ static void receive_bye(struct sip_session *s, struct sip_server_tx *tx, const s
 	sip_session_finish(s, SIP_END_BYE_RECEIVED, 0, m, now_ms);
 }
 
-static void receive_reinvite(struct sip_session *s, struct sip_server_tx *tx, const struct sip_msg *m,
-			     uint64_t now_ms)
+static void receive_reinvite(struct sip_session *s, struct sip_server_tx *tx,
+			     const struct sip_msg *m, uint64_t now_ms)
 {
 	char again[40] = "Retry-After: 5\r\n";
 
@@ -253,7 +258,8 @@ static void receive_reinvite(struct sip_session *s, struct sip_server_tx *tx, co
 	}
 }
 
-static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
+static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m,
+		       uint64_t now_ms)
 {
 	struct sip_session *s = ctx;
 
@@ -263,12 +269,13 @@ static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg
 	else if (m->method == SIP_INVITE)
 		receive_reinvite(s, tx, m, now_ms);
 	else if (m->method == SIP_OPTIONS)
-		(void)sip_server_tx_reply(tx, 200, NULL, view_str(s->extra ? s->extra : ""), now_ms);
+		(void)sip_server_tx_reply(tx, 200, NULL, view_str(s->extra ? s->extra : ""),
+					  now_ms);
 	else if (s->h && s->h->on_request)
 		s->h->on_request(s->ctx, s, tx, m, now_ms);
 	else
-		(void)sip_server_tx_reply(tx, m->method == SIP_METHOD_OTHER ? 501 : 405, NULL, VIEW(""),
-					  now_ms);
+		(void)sip_server_tx_reply(tx, m->method == SIP_METHOD_OTHER ? 501 : 405, NULL,
+					  VIEW(""), now_ms);
 	(void)sip_session_leave(s);
 }
 

@@ -61,8 +61,8 @@ static void answer_tx_gone(void *ctx, struct sip_server_tx *tx)
 static const struct sip_server_handler answer_handler = {.on_gone = answer_tx_gone};
 
 int sip_answer_send(struct sip_session *s, struct sip_server_tx *tx, const struct sip_msg *req,
-		    struct view contact, struct view more, struct view content_type, struct view body,
-		    uint64_t now_ms)
+		    struct view contact, struct view more, struct view content_type,
+		    struct view body, uint64_t now_ms)
 {
 	const struct sip_stack_config *cfg = sip_stack_get_config(sip_ua_stack(s->ua));
 	struct timers *q = sip_stack_timers(sip_ua_stack(s->ua));
@@ -144,7 +144,8 @@ int sip_session_incoming(struct sip_ua *ua, struct sip_server_tx *tx, const stru
 	s->incoming = tx;
 	s->extra = view_dup(extra);
 	(void)view_copy(sip_server_tx_to_tag(tx), s->tag, sizeof(s->tag));
-	rc = s->extra ? sip_dialog_init_uas(&s->dialog, ua, m, view_str(s->tag), &sip_session_owner, s)
+	rc = s->extra ? sip_dialog_init_uas(&s->dialog, ua, m, view_str(s->tag), &sip_session_owner,
+					    s)
 		      : E_NOMEM;
 	if (rc) {
 		s->incoming = NULL;
@@ -200,9 +201,9 @@ int sip_session_reject(struct sip_session *s, int status, const char *reason, st
 	return 0;
 }
 
-int sip_session_answer_reinvite(struct sip_session *s, struct sip_server_tx *tx, struct view contact,
-				struct view more, struct view content_type, struct view body,
-				uint64_t now_ms)
+int sip_session_answer_reinvite(struct sip_session *s, struct sip_server_tx *tx,
+				struct view contact, struct view more, struct view content_type,
+				struct view body, uint64_t now_ms)
 {
 	struct sip_msg m;
 

@@ -1,12 +1,13 @@
-/* Sessions, inviting side: the INVITE, its 2xx from one branch or several, the ACK (RFC 3261 §13.2), and our
- * re-INVITEs (§14.1). */
+/* Sessions, inviting side: the INVITE, its 2xx from one branch or several, the ACK (RFC 3261
+ * §13.2), and our re-INVITEs (§14.1). */
 #include "sip/session_state.h"
 
 #include "base/error.h"
 
 #include <stdlib.h>
 
-/* §13.2.2.4: the ACK of a 2xx is a request of its own, with the INVITE's CSeq number and credentials. */
+/* §13.2.2.4: the ACK of a 2xx is a request of its own, with the INVITE's CSeq number and
+ * credentials. */
 void sip_session_send_ack(struct sip_session *s, struct sip_dialog *d, const struct sip_msg *invite,
 			  bool keep, uint64_t now_ms)
 {
@@ -33,8 +34,8 @@ void sip_session_send_ack(struct sip_session *s, struct sip_dialog *d, const str
 }
 
 /* Another branch of a fork answered too: it is acknowledged and released. */
-static void release_fork(struct sip_session *s, const struct sip_msg *invite, const struct sip_msg *m,
-			 uint64_t now_ms)
+static void release_fork(struct sip_session *s, const struct sip_msg *invite,
+			 const struct sip_msg *m, uint64_t now_ms)
 {
 	struct sip_dialog d;
 	struct sip_flow flow;
@@ -52,8 +53,8 @@ static void release_fork(struct sip_session *s, const struct sip_msg *invite, co
 	sip_dialog_fini(&d);
 }
 
-static void first_answer(struct sip_session *s, const struct sip_msg *invite, const struct sip_msg *m,
-			 struct view tag, uint64_t now_ms)
+static void first_answer(struct sip_session *s, const struct sip_msg *invite,
+			 const struct sip_msg *m, struct view tag, uint64_t now_ms)
 {
 	if (sip_dialog_init_uac(&s->dialog, s->ua, invite, m, &sip_session_owner, s)) {
 		sip_session_finish(s, SIP_END_FAILED, m->status, m, now_ms);
@@ -72,7 +73,8 @@ static void first_answer(struct sip_session *s, const struct sip_msg *invite, co
 	s->h->on_answered(s->ctx, s, m, now_ms);
 }
 
-static void invite_response(void *ctx, struct sip_uac *uac, const struct sip_msg *m, uint64_t now_ms)
+static void invite_response(void *ctx, struct sip_uac *uac, const struct sip_msg *m,
+			    uint64_t now_ms)
 {
 	struct sip_session *s = ctx;
 	struct sip_msg invite;
@@ -93,8 +95,8 @@ static void invite_response(void *ctx, struct sip_uac *uac, const struct sip_msg
 		else
 			release_fork(s, &invite, m, now_ms);
 	} else if (s->state == SIP_SESSION_INVITING || s->state == SIP_SESSION_ENDING) {
-		sip_session_finish(s, s->hung_up ? SIP_END_CANCELLED : SIP_END_REJECTED, m->status, m,
-				   now_ms);
+		sip_session_finish(s, s->hung_up ? SIP_END_CANCELLED : SIP_END_REJECTED, m->status,
+				   m, now_ms);
 	}
 	(void)sip_session_leave(s);
 }
@@ -155,8 +157,8 @@ int sip_session_invite(struct sip_ua *ua, const struct sip_invite *invite,
 		return E_NOMEM;
 	buf_init(&b, sip_stack_get_config(sip_ua_stack(ua))->max_message);
 	write_invite(s, &b, invite);
-	rc = buf_ok(&b) ? sip_uac_send(ua, buf_view(&b), &invite->flow, NULL, &invite_handler, s, now_ms,
-				       &s->invite)
+	rc = buf_ok(&b) ? sip_uac_send(ua, buf_view(&b), &invite->flow, NULL, &invite_handler, s,
+				       now_ms, &s->invite)
 			: E_NOMEM;
 	buf_fini(&b);
 	if (rc) {
@@ -180,7 +182,8 @@ static void glare_over(void *ctx, uint64_t now_ms)
 		(void)send_reinvite(s, now_ms);
 }
 
-static void reinvite_response(void *ctx, struct sip_uac *uac, const struct sip_msg *m, uint64_t now_ms)
+static void reinvite_response(void *ctx, struct sip_uac *uac, const struct sip_msg *m,
+			      uint64_t now_ms)
 {
 	struct sip_session *s = ctx;
 	struct timers *q = sip_stack_timers(sip_ua_stack(s->ua));
@@ -194,7 +197,8 @@ static void reinvite_response(void *ctx, struct sip_uac *uac, const struct sip_m
 		sip_session_send_ack(s, &s->dialog, &invite, true, now_ms);
 	}
 	if (m->status == 491 && s->state == SIP_SESSION_CONFIRMED) {
-		/* §14.1: the owner of the Call-ID waits 2.1 to 4 s, the other up to 2 s, in steps of 10 ms. */
+		/* §14.1: the owner of the Call-ID waits 2.1 to 4 s, the other up to 2 s, in steps
+		 * of 10 ms. */
 		uint64_t r = entropy_u64(sip_stack_entropy(sip_ua_stack(s->ua)));
 		uint64_t wait = s->dialog.initiator ? 2100 + r % 191 * 10 : r % 201 * 10;
 

@@ -9,7 +9,7 @@
 #include "sip/stream.h"
 #include "sip/value.h"
 
-enum { SIP_TAG_CHARS = 10, SIP_BRANCH_CHARS = 20 };
+enum { SIP_TAG_CHARS = 10, SIP_BRANCH_CHARS = 20, SIP_KEY_BYTES_MAX = 8192 };
 #define SIP_MAGIC "z9hG4bK"
 
 struct sip_conn {
@@ -39,6 +39,7 @@ struct sip_stack {
 	size_t n_local;
 	struct timer local_timer;
 	struct buf scratch; /* a request with its stamped Via */
+	struct buf key;	    /* of the transaction that a request belongs to */
 };
 
 /* Figures 5 and 6 of RFC 3261, figures 5 of RFC 6026. */

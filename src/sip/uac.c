@@ -79,7 +79,8 @@ int sip_ua_next_hop(const struct sip_ua *ua, struct view uri, struct sip_flow *o
 	return ua->cfg.next_hop(ua->cfg.ctx, uri, out);
 }
 
-static void on_response(void *ctx, struct sip_client_tx *tx, const struct sip_msg *m, uint64_t now_ms);
+static void on_response(void *ctx, struct sip_client_tx *tx, const struct sip_msg *m,
+			uint64_t now_ms);
 static void on_failed(void *ctx, struct sip_client_tx *tx, int error, uint64_t now_ms);
 static void on_gone(void *ctx, struct sip_client_tx *tx);
 
@@ -119,13 +120,15 @@ static int with_credentials(struct sip_uac *uac, const struct sip_auth *challeng
 		    id == SIP_H_CONTENT_LENGTH || id == SIP_H_CONTENT_TYPE)
 			continue;
 		if (id == SIP_H_CSEQ)
-			sip_write_fieldf(&b, "CSeq", "%u %.*s", cseq.number, VIEW_ARG(m.method_name));
+			sip_write_fieldf(&b, "CSeq", "%u %.*s", cseq.number,
+					 VIEW_ARG(m.method_name));
 		else
 			buf_putf(&b, "%.*s: %.*s\r\n", VIEW_ARG(sip_field_name(&m, i)),
 				 VIEW_ARG(sip_field_value(&m, i)));
 	}
-	rc = sip_credentials_write(&b, ua->cfg.digest, sip_stack_entropy(ua->stack), proxy, challenge,
-				   view_str(ua->user), view_str(ua->password), m.method_name, m.uri, 1);
+	rc = sip_credentials_write(&b, ua->cfg.digest, sip_stack_entropy(ua->stack), proxy,
+				   challenge, view_str(ua->user), view_str(ua->password),
+				   m.method_name, m.uri, 1);
 	sip_write_body(&b, sip_msg_value(&m, SIP_H_CONTENT_TYPE), m.body);
 	bytes = rc ? NULL : buf_take(&b, &n);
 	if (!bytes) {
@@ -166,7 +169,8 @@ static bool answer_challenge(struct sip_uac *uac, const struct sip_msg *m, uint6
 	return true;
 }
 
-static void on_response(void *ctx, struct sip_client_tx *tx, const struct sip_msg *m, uint64_t now_ms)
+static void on_response(void *ctx, struct sip_client_tx *tx, const struct sip_msg *m,
+			uint64_t now_ms)
 {
 	struct sip_uac *uac = ctx;
 
@@ -243,7 +247,8 @@ void sip_uac_detach(struct sip_uac *uac)
 
 void sip_uac_forget_seq(struct sip_ua *ua, const uint32_t *seq)
 {
-	/* Only who has credentials ever sends a request twice; a server with many dialogs has none. */
+	/* Only who has credentials ever sends a request twice; a server with many dialogs has none.
+	 */
 	if (!ua->user[0])
 		return;
 	LIST_EACH(l, next, &ua->uacs)
