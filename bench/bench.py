@@ -11,6 +11,7 @@ import platform
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import msrp
 import sip
 from servers import Place
 from table import Row, table
@@ -20,6 +21,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BENCHES = {
     "sip-proxy-udp": sip.proxy_udp,
     "sip-proxy-tcp": sip.proxy_tcp,
+    "msrp-fanout": msrp.fanout,
 }
 
 NOT_BUILT = {

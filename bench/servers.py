@@ -163,12 +163,15 @@ class Place:
     def floor(self, name, *argv):
         return Server([self.program(name)] + list(argv), self.directory, "floor", ready_line=True)
 
-    def load(self, name, argv, server, hook=None):
+    def load(self, name, argv, server, hook=None, stdin=""):
         """Runs a load generator; returns what it printed last, and the CPU the server used from its "ready" on."""
         import json
         with open(os.path.join(self.directory, name + ".err"), "ab") as err:
-            process = subprocess.Popen([self.program(name)] + argv, stdout=subprocess.PIPE, stderr=err, text=True)
+            process = subprocess.Popen([self.program(name)] + argv, stdin=subprocess.PIPE,
+                                       stdout=subprocess.PIPE, stderr=err, text=True)
             try:
+                process.stdin.write(stdin)
+                process.stdin.flush()
                 first = process.stdout.readline()
                 if first.strip() != "ready":
                     raise RuntimeError("%s did not begin: %s" % (name, self.last_error(name)))
@@ -181,6 +184,7 @@ class Place:
                     hook("end")
                 process.stdout.read()
             finally:
+                process.stdin.close()
                 process.stdout.close()
                 if process.wait() != 0:
                     raise RuntimeError("%s failed: %s" % (name, self.last_error(name)))
