@@ -18,10 +18,19 @@ from table import Row, table
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
+def growth(place, quick):
+    calls, rows = sip.growth_calls(place, quick)
+    messages, more = msrp.growth_messages(place, quick)
+    return {"confab": [calls, messages]}, rows + more
+
+
 BENCHES = {
     "sip-proxy-udp": sip.proxy_udp,
     "sip-proxy-tcp": sip.proxy_tcp,
+    "sip-memory": sip.memory,
     "msrp-fanout": msrp.fanout,
+    "msrp-idle": msrp.idle,
+    "growth": growth,
 }
 
 NOT_BUILT = {

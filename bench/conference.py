@@ -8,8 +8,8 @@ TAG = "+g.oma.sip-im"
 class Phones:
     """Members m1 ... mN and their creator m0. start() returns where each speaks MSRP: (address, To-Path, From-Path)."""
 
-    def __init__(self, port, n, name="m"):
-        self.port, self.n, self.name = port, n, name
+    def __init__(self, port, n, name="m", call=None):
+        self.port, self.n, self.name, self.call = port, n, name, call or name
         self.sock = socket.create_connection(("127.0.0.1", port), 10)
         self.sock.settimeout(60)
         self.here = "127.0.0.1:%d" % self.sock.getsockname()[1]
@@ -61,7 +61,7 @@ class Phones:
 
     def register(self):
         for i in range(self.n + 1):
-            self.request("REGISTER", "sip:example.com", i, "r%s" % self.user(i), ["Expires: 3600"],
+            self.request("REGISTER", "sip:example.com", i, "r%s%s" % (self.call, self.user(i)), ["Expires: 3600"],
                          to="<sip:%s@example.com>" % self.user(i))
         left = self.n + 1
         while left:
@@ -86,7 +86,7 @@ class Phones:
                 '<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"><list>%s</list></resource-lists>\r\n--b--\r\n'
                 % (self.sdp(0, "active"), entries))
         self.cseq = 0
-        self.request("INVITE", "sip:conference-factory@example.com", 0, "conf%s" % self.name,
+        self.request("INVITE", "sip:conference-factory@example.com", 0, "conf%s" % self.call,
                      ["Require: recipient-list-invite", "Accept-Contact: *;%s;require;explicit" % TAG,
                       "P-Asserted-Identity: <sip:%s@example.com>" % self.user(0),
                       "Allow: INVITE, ACK, CANCEL, BYE", "Content-Type: multipart/mixed;boundary=b"], body)
@@ -106,7 +106,7 @@ class Phones:
                 header = dict(reversed(fields))
                 self.uri = re.search(r"<(sip:[^;>]+)", header["Contact"]).group(1)
                 target = re.search(r"<([^>]+)>", header["Contact"]).group(1)
-                self.request("ACK", target, 0, "conf%s" % self.name,
+                self.request("ACK", target, 0, "conf%s" % self.call,
                              ["Route: " + v for n, v in reversed(fields) if n == "Record-Route"], to=header["To"])
             elif not first.startswith("SIP/2.0 1"):
                 raise RuntimeError("the conference: " + first)

@@ -79,3 +79,67 @@ def fanout_row(n, window, runs):
     return Row("msrp-fanout", "%d receivers, window %d" % (n, window),
                "%.2f × floor (±%.0f %%)%s" % (median(ratios), spread(ratios), ", %d lost" % lost if lost else ""),
                "≤ 1.20 × floor", median(ratios) <= 1.2 and not lost)
+
+
+def idle(place, quick):
+    """Memory of the server with N members who have not connected, and with all connected and bound."""
+    n = 100 if quick else 3000
+    (place.port,) = free_ports(1)
+    place.users(["m%d" % i for i in range(n + 1)])
+    server = conference_server(place, n, "msrp.rebind_grace_ms=600000")
+    phones = None
+    try:
+        phones = Phones(place.port, n)
+        text = phones_text(phones.start())
+        seats = server.memory()
+        at = {}
+        place.load("msrp_load", ["--idle"], server, stdin=text,
+                   hook=lambda when: (at.__setitem__(when, server.memory()), when == "ready" and place.let_go()))
+    finally:
+        if phones:
+            phones.close()
+        server.stop()
+    each = (at["ready"] - seats) / (n + 1)
+    print("  bytes per idle connection: %.0f (%d connections)" % (each, n + 1), flush=True)
+    return ({"confab": [{"connections": n + 1, "bytes_each": each}]},
+            [Row("msrp-idle", "plain, beyond the kernel's", "%.2f kB" % (each / 1000), "≤ 1 kB", each <= 1024),
+             Row("msrp-idle", "TLS", "TLS is not built yet", "≤ 16 kB", None, "not built yet")])
+
+
+def growth_messages(place, quick):
+    """CPU per delivery in one conference of ten, with so many other sessions on the server."""
+    sizes = (100,) if quick else (1000, 10000, 50000)
+    block, rounds = (100, 1) if quick else (1000, 3)
+    figures, raw = {}, {}
+    for sessions in sizes:
+        runs = []
+        (place.port,) = free_ports(1)
+        names = ["m%d" % i for i in range(11)] + ["x%d" % i for i in range(block + 1)]
+        place.users(names)
+        server = conference_server(place, block, "msrp.rebind_grace_ms=600000")
+        held = []
+        try:
+            for k in range(sessions // block):
+                others = Phones(place.port, block - 1, name="x", call="x%d" % k)
+                held.append(others)
+                others.start()
+            for r in range(rounds):
+                phones = Phones(place.port, 10, call="m%d" % r)
+                held.append(phones)
+                text = phones_text(phones.start())
+                result = place.load("msrp_load", ["--messages", "200" if quick else "6000", "--to", phones.uri],
+                                    server, stdin=text)
+                result["s_per_100k"] = result["cpu_s"] * 1e5 / max(result["deliveries"], 1)
+                runs.append(result)
+        finally:
+            for p in held:
+                p.close()
+            server.stop()
+        raw[str(sessions)] = runs
+        figures[sessions] = median([r["s_per_100k"] for r in runs])
+        print("  %d sessions: %.2f CPU s per 100,000 deliveries" % (sessions, figures[sessions]), flush=True)
+    lost = sum(r["lost"] + r["failed"] for runs in raw.values() for r in runs)
+    text = ", ".join("%d: %.2f s" % item for item in figures.items())
+    return {"confab": raw}, [Row("growth", "CPU per 100,000 deliveries at so many sessions",
+                                 text + (", %d lost" % lost if lost else ""), "flat within 10 %",
+                                 max(figures.values()) <= 1.1 * min(figures.values()) and not lost)]

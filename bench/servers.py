@@ -176,6 +176,7 @@ class Place:
                 if first.strip() != "ready":
                     raise RuntimeError("%s did not begin: %s" % (name, self.last_error(name)))
                 before = server.cpu()
+                self.let_go = process.stdin.close
                 if hook:
                     hook("ready")
                 line = process.stdout.readline()

@@ -1,6 +1,8 @@
 """The benches of SIP: calls through the proxy."""
 import shutil
 import statistics
+import threading
+import time
 
 from servers import free_ports
 from table import Row, median, spread
@@ -94,3 +96,67 @@ def proxy_tcp(place, quick):
     for kind in kinds:
         print("  CPU µs per call: " + describe(kind, runs[kind]), flush=True)
     return runs, [against(runs, "kamailio", 0.25, "sip-proxy-tcp", "%d calls/s, CPU per call" % rate)]
+
+
+def memory(place, quick):
+    """Private memory of the server before and right after calls whose transactions all linger still."""
+    store(place)
+    raw = {}
+    for kind in peers(["confab", "kamailio"]):
+        # Kamailio gets a rate that one child carries.
+        rate, seconds = (500, 1) if quick else (2500, 8) if kind == "confab" else (800, 10)
+        at = {}
+        result = one_call_run(place, kind, False, rate, seconds,
+                              hook=lambda when, server, at=at: at.__setitem__(when, server.memory()))
+        result["bytes_per_call"] = (at["end"] - at["ready"]) / max(result["completed"], 1)
+        raw[kind] = [result]
+        print("  bytes kept per call: %s %.0f (%d calls)" % (kind, result["bytes_per_call"], result["calls"]), flush=True)
+    bytes_per_call = raw["confab"][0]["bytes_per_call"]
+    return raw, [Row("sip-memory", "proxy, per call while it lingers", "%.2f kB" % (bytes_per_call / 1000), "≤ 2 kB",
+                     bytes_per_call <= 2000),
+                 Row("sip-memory", "B2BUA, per session", "the B2BUA is not built yet", "≤ 4 kB", None, "not built yet")]
+
+
+class Sampler(threading.Thread):
+    """CPU of a server at given times after the start of the load."""
+
+    def __init__(self, server, times):
+        super().__init__(daemon=True)
+        self.server, self.times, self.seen = server, times, []
+
+    def run(self):
+        began = time.monotonic()
+        for t in self.times:
+            time.sleep(max(0, began + t - time.monotonic()))
+            self.seen.append((time.monotonic() - began, self.server.cpu()[0]))
+
+
+def growth_calls(place, quick):
+    """CPU per call while 1,000, 10,000 and 50,000 calls linger (a call lingers for 32 s)."""
+    store(place)
+    rate, seconds = (500, 1) if quick else (2500, 22)
+    marks = {"1,000": (0.2, 0.8)} if quick else {"1,000": (0.2, 2.2), "10,000": (3, 5), "50,000": (19, 21)}
+    runs = {name: [] for name in marks}
+    for _ in range(1 if quick else 3):
+        sampler = []
+
+        def hook(when, server):
+            if when == "ready":
+                sampler.append(Sampler(server, [t for pair in marks.values() for t in pair]))
+                sampler[0].start()
+
+        result = one_call_run(place, "confab", False, rate, seconds, hook=hook)
+        sampler[0].join()
+        seen = sampler[0].seen
+        for i, name in enumerate(marks):
+            (t0, c0), (t1, c1) = seen[2 * i], seen[2 * i + 1]
+            runs[name].append({"us_per_call": (c1 - c0) * 1e6 / ((t1 - t0) * rate), "lost": result["lost"],
+                               "failed": result["failed"]})
+    figures = {name: median([r["us_per_call"] for r in found]) for name, found in runs.items()}
+    lost = sum(r["lost"] + r["failed"] for found in runs.values() for r in found)
+    text = ", ".join("%s: %.1f µs" % item for item in figures.items())
+    print("  CPU per call with so many lingering: " + text, flush=True)
+    least = min(figures.values())
+    return {"confab": runs}, [Row("growth", "CPU per call at 1,000 / 10,000 / 50,000 calls",
+                                  text + (", %d lost" % lost if lost else ""), "flat within 10 %",
+                                  max(figures.values()) <= 1.1 * least and not lost)]
