@@ -8,11 +8,13 @@ import datetime
 import json
 import os
 import platform
+import shutil
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import msrp
 import sip
+import upgrade
 from servers import Place
 from table import Row, table
 
@@ -30,6 +32,7 @@ BENCHES = {
     "sip-memory": sip.memory,
     "msrp-fanout": msrp.fanout,
     "msrp-idle": msrp.idle,
+    "upgrade": upgrade.upgrade,
     "growth": growth,
 }
 
@@ -78,6 +81,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", nargs="*", help="one of: " + ", ".join(list(BENCHES) + list(NOT_BUILT)))
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--no-peers", action="store_true", help="without Kamailio, even where it is installed")
     parser.add_argument("--build", default=os.path.join(ROOT, "build", "release"))
     parser.add_argument("--out", default=os.path.join(ROOT, "build", "bench"))
     args = parser.parse_args()
@@ -85,6 +89,7 @@ def main():
     for name in names:
         if name not in BENCHES and name not in NOT_BUILT:
             parser.error("no such bench: " + name)
+    sip.WITH_PEERS = not args.no_peers and shutil.which("kamailio") is not None
     os.makedirs(args.out, exist_ok=True)
     rows, status = [], 0
     for name in names:

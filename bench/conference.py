@@ -5,6 +5,14 @@ import socket
 TAG = "+g.oma.sip-im"
 
 
+def path_of(sdp):
+    return re.search(r"a=path:(\S+)", sdp).group(1)
+
+
+def address_of(path):
+    return re.match(r"msrp://([^/]+)/", path).group(1)
+
+
 class Phones:
     """Members m1 ... mN and their creator m0. start() returns where each speaks MSRP: (address, To-Path, From-Path)."""
 
@@ -44,20 +52,30 @@ class Phones:
                    "Call-ID: %s" % call, "CSeq: %d %s" % (self.cseq if method != "ACK" else 1, method),
                    "Contact: " + self.contact(i)] + fields, body)
 
+    def take(self):
+        """A whole message that was read already, or None: (first line, [(name, value)], body)."""
+        head, mark, rest = self.buffer.partition(b"\r\n\r\n")
+        if not mark:
+            return None
+        n = int(re.search(rb"(?im)^Content-Length: *(\d+)", head).group(1))
+        if len(rest) < n:
+            return None
+        self.buffer = rest[n:]
+        lines = head.decode().split("\r\n")
+        return lines[0], [line.split(": ", 1) for line in lines[1:]], rest[:n].decode()
+
+    def read(self):
+        more = self.sock.recv(1 << 20)
+        if not more:
+            raise RuntimeError("the server closed the SIP connection")
+        self.buffer += more
+
     def receive(self):
-        """The next message: (first line, [(name, value)], body)."""
         while True:
-            head, mark, rest = self.buffer.partition(b"\r\n\r\n")
-            if mark:
-                n = int(re.search(rb"(?im)^Content-Length: *(\d+)", head).group(1))
-                if len(rest) >= n:
-                    self.buffer = rest[n:]
-                    lines = head.decode().split("\r\n")
-                    return lines[0], [line.split(": ", 1) for line in lines[1:]], rest[:n].decode()
-            more = self.sock.recv(1 << 20)
-            if not more:
-                raise RuntimeError("the server closed the SIP connection")
-            self.buffer += more
+            message = self.take()
+            if message:
+                return message
+            self.read()
 
     def register(self):
         for i in range(self.n + 1):
@@ -75,26 +93,34 @@ class Phones:
         i = int(re.search(r"sip:%s(\d+)@" % self.name, to).group(1))
         copied = ["%s: %s" % (n, v + (";tag=t%d" % i if n == "To" else ""))
                   for n, v in fields if n in ("Via", "Record-Route", "From", "To", "Call-ID", "CSeq")]
-        self.paths[i] = re.search(r"a=path:(\S+)", body).group(1)
+        self.paths[i] = path_of(body)
         self.send("SIP/2.0 200 OK", copied + ["Contact: " + self.contact(i), "Content-Type: application/sdp"],
                   self.sdp(i, "active"))
+        return i
 
-    def invite_factory(self):
-        entries = "".join('<entry uri="sip:%s@example.com"/>' % self.user(i) for i in range(1, self.n + 1))
+    def invite_factory(self, i, call, entries):
         body = ('--b\r\nContent-Type: application/sdp\r\n\r\n%s\r\n--b\r\nContent-Type: application/resource-lists+xml\r\n'
                 'Content-Disposition: recipient-list\r\n\r\n<?xml version="1.0" encoding="UTF-8"?>'
                 '<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"><list>%s</list></resource-lists>\r\n--b--\r\n'
-                % (self.sdp(0, "active"), entries))
+                % (self.sdp(i, "active"), "".join('<entry uri="%s"/>' % uri for uri in entries)))
         self.cseq = 0
-        self.request("INVITE", "sip:conference-factory@example.com", 0, "conf%s" % self.call,
+        self.request("INVITE", "sip:conference-factory@example.com", i, call,
                      ["Require: recipient-list-invite", "Accept-Contact: *;%s;require;explicit" % TAG,
-                      "P-Asserted-Identity: <sip:%s@example.com>" % self.user(0),
+                      "P-Asserted-Identity: <sip:%s@example.com>" % self.user(i),
                       "Allow: INVITE, ACK, CANCEL, BYE", "Content-Type: multipart/mixed;boundary=b"], body)
 
+    def acknowledge(self, i, call, fields):
+        """ACKs the 200 of the factory; returns the conference's URI."""
+        header = dict(reversed(fields))
+        contact = re.search(r"<([^>]+)>", header["Contact"]).group(1)
+        self.request("ACK", contact, i, call, ["Route: " + v for n, v in reversed(fields) if n == "Record-Route"],
+                     to=header["To"])
+        return contact.split(";")[0]
+
     def start(self):
+        call, acknowledged = "conf" + self.call, 0
         self.register()
-        self.invite_factory()
-        acknowledged = 0
+        self.invite_factory(0, call, ["sip:%s@example.com" % self.user(i) for i in range(1, self.n + 1)])
         while len(self.paths) < self.n + 1 or acknowledged < self.n:
             first, fields, body = self.receive()
             if first.startswith("INVITE "):
@@ -102,13 +128,8 @@ class Phones:
             elif first.startswith("ACK "):
                 acknowledged += 1
             elif first.startswith("SIP/2.0 2"):
-                self.paths[0] = re.search(r"a=path:(\S+)", body).group(1)
-                header = dict(reversed(fields))
-                self.uri = re.search(r"<(sip:[^;>]+)", header["Contact"]).group(1)
-                target = re.search(r"<([^>]+)>", header["Contact"]).group(1)
-                self.request("ACK", target, 0, "conf%s" % self.call,
-                             ["Route: " + v for n, v in reversed(fields) if n == "Record-Route"], to=header["To"])
+                self.paths[0] = path_of(body)
+                self.uri = self.acknowledge(0, call, fields)
             elif not first.startswith("SIP/2.0 1"):
                 raise RuntimeError("the conference: " + first)
-        return [(re.match(r"msrp://([^/]+)/", self.paths[i]).group(1), self.paths[i], self.own_path(i))
-                for i in range(self.n + 1)]
+        return [(address_of(self.paths[i]), self.paths[i], self.own_path(i)) for i in range(self.n + 1)]

@@ -90,14 +90,15 @@ class Server:
         return total, total * user / (user + system) if user + system else 0.0
 
     def memory(self):
-        """Bytes of private memory (RSS less what is shared with files)."""
-        total = 0
+        """Resident bytes, less what files stand behind."""
+        private = shared = 0
         for pid in self.pids():
             with open("/proc/%d/status" % pid) as f:
-                for line in f:
-                    if line.startswith(("RssAnon:", "RssShmem:")):
-                        total += int(line.split()[1]) * 1024
-        return total
+                fields = dict(line.split(":", 1) for line in f)
+            private += int(fields["RssAnon"].split()[0]) * 1024
+            # The same segment in each of its processes: the one that has touched most of it.
+            shared = max(shared, int(fields["RssShmem"].split()[0]) * 1024)
+        return private + shared
 
     def stop(self):
         try:
