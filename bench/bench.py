@@ -12,6 +12,7 @@ import shutil
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import large
 import msrp
 import sip
 import upgrade
@@ -32,6 +33,7 @@ BENCHES = {
     "sip-memory": sip.memory,
     "msrp-fanout": msrp.fanout,
     "msrp-idle": msrp.idle,
+    "large-message": large.large,
     "upgrade": upgrade.upgrade,
     "growth": growth,
 }

@@ -21,6 +21,6 @@ def runs(name):
 
 
 cases = Cases()
-for bench in ("sip-proxy-udp", "sip-proxy-tcp", "sip-memory", "msrp-fanout", "msrp-idle", "upgrade", "growth"):
+for bench in ("sip-proxy-udp", "sip-proxy-tcp", "sip-memory", "msrp-fanout", "msrp-idle", "large-message", "upgrade", "growth"):
     cases.run("bench " + bench, [], runs, bench)
 cases.done()
