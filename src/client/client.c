@@ -248,6 +248,7 @@ struct client *client_new(const struct client_config *cfg, const struct client_w
 			  const struct entropy *entropy, const struct log *log)
 {
 	struct client *c = calloc(1, sizeof(*c));
+	uint64_t key[2];
 
 	if (!c)
 		return NULL;
@@ -257,6 +258,10 @@ struct client *client_new(const struct client_config *cfg, const struct client_w
 	c->entropy = entropy;
 	c->log = log;
 	list_init(&c->conversations);
+	reap_init(c);
+	key[0] = entropy_u64(entropy);
+	key[1] = entropy_u64(entropy);
+	hash_init(&c->ids, 0, key);
 	registration_init(c);
 	if (make_texts(c, cfg) || make_stacks(c, digest)) {
 		client_free(c);
@@ -279,9 +284,11 @@ void client_free(struct client *c)
 		c->world.event = NULL;
 		conversation_end(v, 0, NULL, c->timers->now_ms);
 	}
+	reap_now(c);
 	msrp_agent_free(c->msrp);
 	sip_stack_free(c->stack);
 	sip_ua_free(c->ua);
+	hash_fini(&c->ids);
 	free(c->user);
 	free(c->display);
 	free(c->password);
@@ -307,8 +314,9 @@ struct msrp_agent *client_msrp(struct client *c)
 void client_shutdown(struct client *c, uint64_t now_ms)
 {
 	c->closing = true;
-	LIST_EACH(l, next, &c->conversations)
-	(void)client_leave(c, CONTAINER(l, struct conversation, link)->id, false, now_ms);
+	/* By number: whoever is told of one's end may end another. */
+	for (uint32_t id = 1; id <= c->next_conversation; id++)
+		(void)client_leave(c, id, false, now_ms);
 	registration_end(c, now_ms);
 }
 

@@ -145,28 +145,50 @@ static bool gate_open(const struct conversation *v)
 	return !v->old || v->gate_over || v->old->state == LEG_CLOSED || leg_settled(v->old);
 }
 
+/* Where it waits, everything after it does too. */
+static struct outgoing *next_waiting(const struct conversation *v)
+{
+	struct outgoing *found = NULL;
+
+	for (struct list *l = v->outbox.prev; l != &v->outbox; l = l->prev) {
+		struct outgoing *o = CONTAINER(l, struct outgoing, link);
+
+		if (o->state != OUTGOING_WAITING)
+			break;
+		found = o;
+	}
+	return found;
+}
+
+static void refuse(struct conversation *v, struct outgoing *o, int error)
+{
+	list_del(&o->link);
+	tell_sent(v, o->id, CONFAB_SENT_FAILED, error == E_LIMIT ? 413 : 0, error_text(error));
+	free(o);
+}
+
 void conversation_flush(struct conversation *v, uint64_t now_ms)
 {
 	if (!gate_open(v))
 		return;
-	LIST_EACH(l, next, &v->outbox)
-	{
-		struct outgoing *o = CONTAINER(l, struct outgoing, link);
+	for (;;) {
+		struct outgoing *o = next_waiting(v);
 		int rc;
 
-		if (o->state != OUTGOING_WAITING)
-			continue;
+		if (!o)
+			return;
 		/* Point 5 of "The move": never from one audience to a wider one. */
 		rc = v->current->conference && !o->to_all ? E_DENIED : hand_over(v->current, o, now_ms);
 		if (rc == E_STATE) {
 			o->state = OUTGOING_WAITING;
 			o->leg = NULL;
-			break;
+			return;
 		}
-		if (rc) {
-			tell_sent(v, o->id, CONFAB_SENT_FAILED, rc == E_LIMIT ? 413 : 0, error_text(rc));
-			outgoing_free(o);
-		}
+		if (rc)
+			refuse(v, o, rc);
+		/* Who is told of it may have ended all this. */
+		if (rc && !gate_open(v))
+			return;
 	}
 }
 
@@ -196,21 +218,44 @@ int client_send(struct client *c, uint32_t conversation, struct view text, char 
 	return 0;
 }
 
-void conversation_unconfirmed(struct conversation *v, struct leg *leg)
+static struct outgoing *first_on(const struct conversation *v, const struct leg *leg)
 {
 	LIST_EACH(l, next, &v->outbox)
 	{
 		struct outgoing *o = CONTAINER(l, struct outgoing, link);
 
-		if (leg && o->leg != leg)
-			continue;
+		if (!leg || o->leg == leg)
+			return o;
+	}
+	return NULL;
+}
+
+void conversation_unconfirmed(struct conversation *v, struct leg *leg)
+{
+	struct outgoing *o;
+
+	while ((o = first_on(v, leg))) {
+		bool waiting = o->state == OUTGOING_WAITING;
+
+		list_del(&o->link);
 		/* What its receiver answered 200 has arrived, with or without its report. */
 		if (!o->confirmed)
-			tell_sent(v, o->id, o->state == OUTGOING_WAITING ? CONFAB_SENT_FAILED
-									  : CONFAB_SENT_UNCONFIRMED,
-				  0, o->state == OUTGOING_WAITING ? "never sent" : "");
-		outgoing_free(o);
+			tell_sent(v, o->id, waiting ? CONFAB_SENT_FAILED : CONFAB_SENT_UNCONFIRMED, 0,
+				  waiting ? "never sent" : "");
+		free(o);
 	}
+}
+
+/* What a message's new state means for it; before anybody is told, who may end all this. */
+static enum confab_sent settle(struct outgoing *o, bool conference, enum msrp_message_state state)
+{
+	if (o && state == MSRP_MSG_ACCEPTED && !conference)
+		o->confirmed = true; /* a report follows */
+	else if (o)
+		outgoing_free(o);
+	return state == MSRP_MSG_ACCEPTED    ? CONFAB_SENT_ACCEPTED
+	       : state == MSRP_MSG_DELIVERED ? CONFAB_SENT_DELIVERED
+					     : CONFAB_SENT_FAILED;
 }
 
 static void on_state(void *ctx, struct msrp_session *s, struct view message_id,
@@ -218,33 +263,17 @@ static void on_state(void *ctx, struct msrp_session *s, struct view message_id,
 {
 	struct leg *leg = ctx;
 	struct conversation *v = leg->conversation;
-	struct outgoing *o = outgoing_find(v, message_id);
 	char id[CONFAB_ID_SIZE], text[128];
+	enum confab_sent sent;
 
 	(void)s;
+	if (state < MSRP_MSG_ACCEPTED)
+		return;
 	(void)view_copy(message_id, id, sizeof(id));
 	(void)view_copy(comment, text, sizeof(text));
-	switch (state) {
-	case MSRP_MSG_ACCEPTED:
-		tell_sent(v, id, CONFAB_SENT_ACCEPTED, 0, "");
-		if (o && leg->conference)
-			outgoing_free(o);
-		else if (o)
-			o->confirmed = true;
-		break;
-	case MSRP_MSG_DELIVERED:
-		tell_sent(v, id, CONFAB_SENT_DELIVERED, 0, "");
-		if (o)
-			outgoing_free(o);
-		break;
-	case MSRP_MSG_FAILED:
-		tell_sent(v, id, CONFAB_SENT_FAILED, status, text);
-		if (o)
-			outgoing_free(o);
-		break;
-	default:
-		return;
-	}
+	sent = settle(outgoing_find(v, message_id), leg->conference, state);
+	tell_sent(v, id, sent, sent == CONFAB_SENT_FAILED ? status : 0,
+		  sent == CONFAB_SENT_FAILED ? text : "");
 	if (leg == v->old)
 		conversation_flush(v, now_ms);
 	/* Either of these may be the leg's end. */
@@ -324,6 +353,7 @@ void conversation_release(struct conversation *v)
 	while (!list_empty(&v->holding)) {
 		struct held *h = CONTAINER(v->holding.next, struct held, link);
 
+		list_del(&h->link);
 		if (h->from && h->display && h->id && h->content_type && h->data)
 			show(v, h->to_all, h->from, h->display, h->id, h->content_type,
 			     view_of(h->data, h->n));
@@ -424,24 +454,29 @@ const struct msrp_session_handler conversation_messages = {
 
 /* --- the end --- */
 
-static void conversation_free(struct conversation *v, uint64_t now_ms)
+/* The memory stays until nobody on the stack can still look at it (reap.c). */
+static void conversation_bury(struct conversation *v, uint64_t now_ms)
 {
-	struct client *c = v->client;
+	struct leg *leg[] = {v->offered, v->old, v->current};
 
-	timer_cancel(c->timers, &v->gate);
-	timer_cancel(c->timers, &v->hold);
-	timer_cancel(c->timers, &v->stays);
-	timer_cancel(c->timers, &v->resubscribe);
+	v->offered = v->old = v->current = NULL;
 	roster_end(v);
-	leg_free(v->offered, now_ms);
-	leg_free(v->old, now_ms);
-	leg_free(v->current, now_ms);
+	for (size_t i = 0; i < sizeof(leg) / sizeof(leg[0]); i++)
+		leg_free(leg[i], now_ms);
+	while (!list_empty(&v->outbox))
+		outgoing_free(CONTAINER(v->outbox.next, struct outgoing, link));
 	while (!list_empty(&v->holding))
 		held_free(CONTAINER(v->holding.next, struct held, link));
+	list_add_tail(&v->client->dead_conversations, &v->link);
+	reap_later(v->client);
+}
+
+void conversation_drop(struct conversation *v, uint64_t now_ms)
+{
+	v->ended = true;
 	list_del(&v->link);
-	c->n_conversations--;
-	free(v->peer);
-	free(v);
+	v->client->n_conversations--;
+	conversation_bury(v, now_ms);
 }
 
 void conversation_end(struct conversation *v, int status, const char *text, uint64_t now_ms)
@@ -449,6 +484,12 @@ void conversation_end(struct conversation *v, int status, const char *text, uint
 	struct client *c = v->client;
 	struct confab_event ev;
 
+	if (v->ended)
+		return;
+	/* Out of the list before anybody is told: its number means nothing any more. */
+	v->ended = true;
+	list_del(&v->link);
+	c->n_conversations--;
 	if (c->world.event) {
 		conversation_release(v);
 		conversation_unconfirmed(v, NULL);
@@ -457,9 +498,7 @@ void conversation_end(struct conversation *v, int status, const char *text, uint
 		ev.text = text;
 		client_emit(c, &ev);
 	}
-	while (!list_empty(&v->outbox))
-		outgoing_free(CONTAINER(v->outbox.next, struct outgoing, link));
-	conversation_free(v, now_ms);
+	conversation_bury(v, now_ms);
 }
 
 void conversation_leg_closed(struct leg *leg, uint64_t now_ms)
@@ -471,6 +510,8 @@ void conversation_leg_closed(struct leg *leg, uint64_t now_ms)
 	timer_cancel(v->client->timers, &leg->patience);
 	if (leg == v->old)
 		move_old_closed(v, now_ms);
+	else if (leg == v->current && v->old && !v->leaving)
+		move_failed(v, 0, "the conference ended", now_ms);
 	else
 		conversation_end(v, 0, leg->dialog_over ? "" : "connection lost", now_ms);
 }
@@ -483,10 +524,11 @@ int client_leave(struct client *c, uint32_t conversation, bool anonymous, uint64
 	if (!v)
 		return E_NOTFOUND;
 	leg = v->current;
+	v->leaving = true;
 	/* IC-7.1.5-3. The BYE is answered later; the conversation is over for the person now, and the session
 	 * object sees its BYE through. */
 	if (leg && leg->sip && !leg->dialog_over) {
-		sip_session_end(leg->sip, anonymous ? VIEW("Privacy: id\r\n") : VIEW(""), now_ms);
+		leg_hang_up(leg, anonymous ? VIEW("Privacy: id\r\n") : VIEW(""), now_ms);
 		if (leg->state >= LEG_OPENING) {
 			leg_drain(leg, false, now_ms);
 			return 0;

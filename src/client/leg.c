@@ -52,6 +52,7 @@ struct leg *leg_new(struct conversation *v, bool conference)
 
 	if (!leg)
 		return NULL;
+	list_init(&leg->link);
 	leg->conversation = v;
 	leg->conference = conference;
 	timer_init(&leg->again, reconnect, leg);
@@ -68,16 +69,15 @@ void leg_free(struct leg *leg, uint64_t now_ms)
 	c = leg->conversation->client;
 	timer_cancel(c->timers, &leg->again);
 	timer_cancel(c->timers, &leg->patience);
-	if (leg->sip && !leg->dialog_over && sip_session_state(leg->sip) != SIP_SESSION_ENDED) {
-		sip_session_set_ctx(leg->sip, NULL);
-		sip_session_end(leg->sip, VIEW(""), now_ms);
-	}
+	if (leg->sip && !leg->dialog_over && sip_session_state(leg->sip) != SIP_SESSION_ENDED)
+		leg_hang_up(leg, VIEW(""), now_ms);
 	sip_session_free(leg->sip);
 	msrp_session_free(leg->msrp);
-	free(leg->peer);
-	free(leg->allow);
-	free(leg->offer);
-	free(leg);
+	leg->sip = NULL;
+	leg->msrp = NULL;
+	leg->state = LEG_CLOSED;
+	list_add_tail(&c->dead_legs, &leg->link);
+	reap_later(c);
 }
 
 static void local_side(const struct leg *leg, struct sdp_local *l)
@@ -183,7 +183,7 @@ void leg_opened(struct leg *leg, uint64_t now_ms)
 {
 	struct conversation *v = leg->conversation;
 	struct confab_event ev;
-	bool back = leg->reconnects > 0 || leg->state == LEG_OPEN;
+	bool back = leg->state == LEG_OPEN;
 
 	timer_cancel(v->client->timers, &leg->again);
 	leg->reconnects = 0;
@@ -196,8 +196,13 @@ void leg_opened(struct leg *leg, uint64_t now_ms)
 		ev.text = "restored";
 		client_emit(v->client, &ev);
 	}
+	if (leg->state == LEG_CLOSED)
+		return; /* by who was told */
 	if (v->moving && leg == v->current) {
-		move_opened(v, now_ms);
+		if (back)
+			move_progress(v, now_ms);
+		else
+			move_opened(v, now_ms);
 	} else if (!v->told_open && leg == v->current) {
 		v->told_open = true;
 		ev = event_of(v, CONFAB_OPEN);
@@ -248,6 +253,8 @@ void leg_down(struct leg *leg, int error, uint64_t now_ms)
 		ev.text = "lost";
 		client_emit(c, &ev);
 	}
+	if (leg->state == LEG_CLOSED || leg->state == LEG_DRAINING)
+		return; /* by who was told */
 	if (come_back(leg, now_ms))
 		return;
 	log_line(c->log, LOG_INFO, "client", "conversation %u: a connection is gone for good (%s)", v->id,
@@ -267,6 +274,16 @@ void leg_drain_progress(struct leg *leg, uint64_t now_ms)
 		msrp_session_finish(leg->msrp, false, now_ms);
 	else
 		conversation_leg_closed(leg, now_ms);
+}
+
+void leg_hang_up(struct leg *leg, struct view more, uint64_t now_ms)
+{
+	leg->dialog_over = true;
+	if (!leg->sip)
+		return;
+	/* What can end at once would tell so from inside: whoever hangs up knows it already. */
+	sip_session_set_ctx(leg->sip, NULL);
+	sip_session_end(leg->sip, more, now_ms);
 }
 
 void leg_drain(struct leg *leg, bool ours, uint64_t now_ms)

@@ -56,9 +56,8 @@ void move_progress(struct conversation *v, uint64_t now_ms)
 		return;
 	if (!v->gate_over && old->state == LEG_OPEN && !leg_settled(old))
 		return;
-	sip_session_end(old->sip, VIEW(""), now_ms);
-	if (v->old == old)
-		leg_drain(old, true, now_ms);
+	leg_hang_up(old, VIEW(""), now_ms);
+	leg_drain(old, true, now_ms);
 }
 
 void move_old_closed(struct conversation *v, uint64_t now_ms)
@@ -67,6 +66,8 @@ void move_old_closed(struct conversation *v, uint64_t now_ms)
 
 	conversation_unconfirmed(v, old);
 	conversation_release(v);
+	if (v->old != old)
+		return; /* by who was told */
 	/* The media is gone, but the dialog stands: it is still what Replaces names, and the other side's
 	 * to end. */
 	if (!old->dialog_over && !(v->current->by_replaces && v->current->state == LEG_OPEN)) {
@@ -95,10 +96,6 @@ void move_failed(struct conversation *v, int status, const char *text, uint64_t 
 	v->old = NULL;
 	v->moving = false;
 	timer_cancel(v->client->timers, &v->gate);
-	ev = event_of(v, CONFAB_MOVE_FAILED);
-	ev.status = status;
-	ev.text = text;
-	client_emit(v->client, &ev);
 	LIST_EACH(l, next, &v->outbox)
 	{
 		struct outgoing *o = CONTAINER(l, struct outgoing, link);
@@ -111,6 +108,10 @@ void move_failed(struct conversation *v, int status, const char *text, uint64_t 
 			o->to_all = false;
 	}
 	leg_free(conference, now_ms);
+	ev = event_of(v, CONFAB_MOVE_FAILED);
+	ev.status = status;
+	ev.text = text;
+	client_emit(v->client, &ev);
 	conversation_release(v);
 	conversation_flush(v, now_ms);
 }

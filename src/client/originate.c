@@ -111,14 +111,14 @@ int client_call(struct client *c, const struct view *uri, size_t n, uint32_t *co
 	leg = v ? leg_new(v, n > 1) : NULL;
 	if (!leg) {
 		if (v)
-			conversation_end(v, 0, "", now_ms);
+			conversation_drop(v, now_ms);
 		return E_NOMEM;
 	}
 	v->current = leg;
 	leg->peer = view_dup(view_str(v->peer));
 	rc = n == 1 ? invite_one(leg, uri[0], now_ms) : invite_many(leg, uri, n, NULL, now_ms);
 	if (rc) {
-		conversation_end(v, 0, error_text(rc), now_ms);
+		conversation_drop(v, now_ms);
 		return rc;
 	}
 	*conversation_out = v->id;
@@ -196,6 +196,7 @@ static void on_answered(void *ctx, struct sip_session *s, const struct sip_msg *
 	struct leg *leg = ctx;
 	struct conversation *v;
 
+	(void)s;
 	if (!leg)
 		return;
 	v = leg->conversation;
@@ -203,8 +204,7 @@ static void on_answered(void *ctx, struct sip_session *s, const struct sip_msg *
 	if (leg_read_answer(leg, m, now_ms) == 0)
 		return;
 	log_line(v->client->log, LOG_WARN, "client", "conversation %u: the answer cannot be used", v->id);
-	sip_session_end(s, VIEW("Reason: SIP;cause=488;text=\"Not Acceptable Here\"\r\n"), now_ms);
-	leg->dialog_over = true;
+	leg_hang_up(leg, VIEW("Reason: SIP;cause=488;text=\"Not Acceptable Here\"\r\n"), now_ms);
 	if (v->old)
 		move_failed(v, 488, "the answer cannot be used", now_ms);
 	else

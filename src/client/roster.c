@@ -165,10 +165,15 @@ static void on_response(void *ctx, struct sip_uac *uac, const struct sip_msg *m,
 	v->subscribing = NULL;
 	if (m->status >= 300) {
 		sip_uac_detach(uac);
+		/* RFC 6665 §4.1.2.2: that subscription is over; a new one begins. */
+		if (m->status == 481)
+			v->subscribed = false;
 		timer_arm(q, &v->resubscribe,
 			  now_ms + (m->status == 481 || m->status == 408 ? AGAIN_MS : NEVER_KNOWN_MS));
 		return;
 	}
+	if (!v->subscribed)
+		sip_dialog_fini(&v->subscription); /* of the one before */
 	if (!v->subscribed && sip_msg_parse(sip_uac_request(uac), &request) == 0 &&
 	    sip_dialog_init_uac(&v->subscription, v->client->ua, &request, m, &owner, v) == 0)
 		v->subscribed = true;
@@ -254,5 +259,4 @@ void roster_end(struct conversation *v)
 		sip_uac_detach(v->subscribing);
 	v->subscribing = NULL;
 	sip_dialog_fini(&v->subscription);
-	conference_info_free(&v->roster);
 }

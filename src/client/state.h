@@ -21,6 +21,8 @@ struct client {
 	struct sip_ua *ua;
 	struct msrp_agent *msrp;
 	struct list conversations;
+	struct list dead_conversations, dead_legs; /* reap.c */
+	struct timer reap;
 	uint32_t next_conversation;
 	unsigned n_conversations;
 	/* registration.c */
@@ -44,6 +46,7 @@ enum leg_state {
 
 /* One SIP session and its MSRP session. */
 struct leg {
+	struct list link; /* client's dead_legs */
 	struct conversation *conversation;
 	struct sip_session *sip;
 	struct msrp_session *msrp;
@@ -95,6 +98,8 @@ struct conversation {
 	struct leg *offered; /* an invitation to move that the person is asked about */
 	bool moving;      /* from the decision to move until both sessions have settled */
 	bool told_open;
+	bool leaving; /* the person wants out of all of it */
+	bool ended; /* the person was told so; the rest is taken down */
 	struct list outbox, holding;
 	struct timer gate; /* the longest that new text waits for old text to be confirmed */
 	struct timer hold; /* the longest that a message is held back */
@@ -117,6 +122,13 @@ struct confab_event event_of(const struct conversation *v, enum confab_event_typ
 struct sip_flow client_flow(const struct client *c);
 char *client_aor(struct view uri);
 
+/* --- reap.c --- */
+void reap_init(struct client *c);
+/* Frees what has died, once nobody on the stack can still look at it: whoever is told of an event may end whatever it is
+ * about. */
+void reap_later(struct client *c);
+void reap_now(struct client *c);
+
 /* --- registration.c --- */
 void registration_init(struct client *c);
 void registration_conn_down(struct client *c, uint64_t conn, uint64_t now_ms);
@@ -127,6 +139,8 @@ struct conversation *conversation_new(struct client *c, struct view peer);
 struct conversation *conversation_find(const struct client *c, uint32_t id);
 /* Ends it for the person: what is not confirmed is told, CONFAB_ENDED comes, the memory goes. */
 void conversation_end(struct conversation *v, int status, const char *text, uint64_t now_ms);
+/* Forgets one that the person was never told of. */
+void conversation_drop(struct conversation *v, uint64_t now_ms);
 /* Hands over what may go out now: the gate of docs/protocol/upgrade.md. */
 void conversation_flush(struct conversation *v, uint64_t now_ms);
 /* A leg has no connection any more, for good: who wrote what is unconfirmed on it is told. */
@@ -148,6 +162,8 @@ int leg_write_answer(struct leg *leg, struct buf *sdp, struct view offer, uint64
 /* Their answer to our offer. */
 int leg_read_answer(struct leg *leg, const struct sip_msg *m, uint64_t now_ms);
 void leg_enter(struct leg *leg, enum leg_state to);
+/* Ends the dialog from here; nothing more is heard of it. more: header lines of the BYE. */
+void leg_hang_up(struct leg *leg, struct view more, uint64_t now_ms);
 /* The dialog is over: what is under way is finished (bounded), then the leg is closed. ours: we said BYE. */
 void leg_drain(struct leg *leg, bool ours, uint64_t now_ms);
 void leg_drain_progress(struct leg *leg, uint64_t now_ms);

@@ -174,10 +174,7 @@ static void new_chat(struct client *c, struct sip_server_tx *tx, const struct si
 	}
 	v->current = take(c, v, tx, m, t, now_ms);
 	if (!v->current) {
-		list_del(&v->link);
-		c->n_conversations--;
-		free(v->peer);
-		free(v);
+		conversation_drop(v, now_ms);
 		return;
 	}
 	if (!c->cfg.auto_accept)

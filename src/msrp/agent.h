@@ -111,6 +111,7 @@ struct msrp_session {
 	uint64_t peer_max_size;
 	bool active, share, dead;
 	bool unheard; /* open, and nothing came from the peer yet: on_open is owed */
+	bool again;   /* connected anew: the peer may still hold the old connection */
 	bool path_given; /* remote_path came from the SDP, not from the first request */
 	bool finishing;	 /* no new messages */
 	bool finish_now; /* and no waiting for the old ones */

@@ -21,7 +21,8 @@ void msrp_session_ready(struct msrp_session *s)
 {
 	struct msrp_conn *c = s->conn;
 
-	if (!c || s->state != SESSION_OPEN || s->finished || list_empty(&s->unsent))
+	if (!c || s->state != SESSION_OPEN || s->finished || list_empty(&s->unsent) ||
+	    (s->unheard && s->again))
 		return;
 	if (list_empty(&s->ready_link) && !(c->current && c->current->session == s))
 		list_add_tail(&c->ready, &s->ready_link);

@@ -54,6 +54,7 @@ void msrp_session_heard(struct msrp_session *s)
 		return;
 	s->unheard = false;
 	timer_cancel(s->agent->timers, &s->timer);
+	msrp_session_ready(s);
 	if (s->handler->on_open)
 		s->handler->on_open(s->ctx, s, s->agent->now_ms);
 	if (!s->dead)
@@ -66,7 +67,8 @@ void msrp_session_open(struct msrp_session *s)
 {
 	msrp_session_set_state(s, SESSION_OPEN);
 	s->unheard = true;
-	if (s->active && list_empty(&s->unsent)) {
+	/* After a broken connection no message is risked before it: a peer who has not noticed yet answers 506. */
+	if (s->active && (s->again || list_empty(&s->unsent))) {
 		msrp_session_bind_send(s);
 		timer_arm(s->agent->timers, &s->timer, s->agent->now_ms + BIND_ANSWER_MS);
 		return;
@@ -287,6 +289,7 @@ int msrp_session_reconnect(struct msrp_session *s, bool resend, uint64_t now_ms)
 	if (s->dead || s->finishing || s->state != SESSION_DOWN || view_empty(s->remote_path))
 		return E_STATE;
 	msrp_agent_enter(a, now_ms);
+	s->again = s->active;
 	if (s->active)
 		rc = session_connect(s);
 	else

@@ -32,7 +32,8 @@ void im_write_response(struct buf *b, const struct im_profile *p)
 
 void im_write_contact(struct buf *b, const struct im_profile *p, struct view uri, bool focus)
 {
-	buf_putf(b, "<%.*s>%s;%.*s", VIEW_ARG(uri), focus ? ";isfocus" : "", VIEW_ARG(p->feature_tag));
+	buf_putf(b, "<%.*s>%s;%.*s", VIEW_ARG(uri), focus ? ";isfocus" : "",
+		 VIEW_ARG(p->feature_tag));
 }
 
 static bool listed(struct view list, struct view token)
@@ -47,15 +48,31 @@ int im_check_require(const struct sip_msg *m, struct view supported, struct buf 
 {
 	struct sip_values it;
 	struct view v;
-	size_t before = unsupported->n;
+	bool missing = false;
 
 	sip_values_start(&it, m, SIP_H_REQUIRE);
 	while (sip_values_next(&it, &v)) {
 		if (listed(supported, v) || view_eq_nocase(v, VIEW("recipient-list-subscribe")))
 			continue;
-		if (unsupported->n > before)
-			buf_puts(unsupported, ", ");
-		buf_put(unsupported, v);
+		/* Thousands of names get the 420 too, but not all of them back: a buffer that
+		 * failed would end in half a line. */
+		if (v.n + 2 <= unsupported->max - unsupported->n) {
+			buf_puts(unsupported, missing ? ", " : "");
+			buf_put(unsupported, v);
+		}
+		missing = true;
 	}
-	return unsupported->n > before ? 420 : 0;
+	return missing ? 420 : 0;
+}
+
+bool im_is_encoded(const struct sip_msg *m)
+{
+	struct sip_values it;
+	struct view v;
+
+	sip_values_start(&it, m, SIP_H_CONTENT_ENCODING);
+	while (sip_values_next(&it, &v))
+		if (!view_eq_nocase(v, VIEW("identity")))
+			return true;
+	return false;
 }

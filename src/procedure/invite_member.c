@@ -2,7 +2,8 @@
 
 #include "sip/write.h"
 
-void invite_member_write_fields(struct buf *b, const struct im_profile *p, const struct invite_member *i)
+void invite_member_write_fields(struct buf *b, const struct im_profile *p,
+				const struct invite_member *i)
 {
 	im_write_accept_contact(b, p);
 	im_write_initial(b, p);

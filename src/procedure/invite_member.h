@@ -5,13 +5,14 @@
 #include "procedure/general.h"
 
 struct invite_member {
-	struct view inviter;   /* authenticated address of who invites */
+	struct view inviter;	/* authenticated address of who invites */
 	bool inviter_anonymous; /* Privacy: id was asked */
-	struct view replaces;  /* empty: none */
+	struct view replaces;	/* empty: none */
 	struct view conference; /* conference URI */
 };
 
 /* Appends the header fields between Contact and the body. */
-void invite_member_write_fields(struct buf *b, const struct im_profile *p, const struct invite_member *i);
+void invite_member_write_fields(struct buf *b, const struct im_profile *p,
+				const struct invite_member *i);
 
 #endif

@@ -2,6 +2,20 @@
 
 #include "base/error.h"
 
+/* The first stream without TLS: an offer may have both kinds. */
+static const struct sdp_media *find_plain(const struct sdp *desc)
+{
+	const struct sdp_media *any = sdp_find_msrp(desc);
+	const struct sdp_media *end = desc->media + desc->n_media;
+
+	for (const struct sdp_media *m = any; m && m < end; m++)
+		if (view_eq_nocase(m->type, VIEW("message")) &&
+		    view_eq_nocase(m->proto, VIEW("TCP/MSRP")) && m->port && m->msrp.path.n &&
+		    m->msrp.accept_types.n)
+			return m;
+	return NULL;
+}
+
 int negotiate_read(struct view bytes, struct sdp *desc, const struct sdp_media **media_out)
 {
 	const struct sdp_media *media;
@@ -12,8 +26,8 @@ int negotiate_read(struct view bytes, struct sdp *desc, const struct sdp_media *
 	rc = sdp_parse(bytes, desc);
 	if (rc)
 		return rc == E_LIMIT ? E_UNSUPPORTED : E_SYNTAX;
-	media = sdp_find_msrp(desc);
-	if (!media || media->msrp.tls)
+	media = find_plain(desc);
+	if (!media)
 		return E_UNSUPPORTED;
 	*media_out = media;
 	return 0;

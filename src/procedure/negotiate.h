@@ -4,13 +4,14 @@
 
 #include "body/sdp.h"
 
-/* Finds the message stream of a session description that this side can use. Views live as long as `bytes`.
- * E_MISSING: no body; E_SYNTAX: broken; E_UNSUPPORTED: nothing in it that can be accepted (488). */
+/* Finds the message stream of a session description that this side can use. Views live as long as
+ * `bytes`. E_MISSING: no body; E_SYNTAX: broken; E_UNSUPPORTED: nothing in it that can be accepted
+ * (488). */
 int negotiate_read(struct view bytes, struct sdp *desc, const struct sdp_media **media_out);
 
 /* Who connects (RFC 6135 §4.2). */
-/* The answerer's a=setup: the opposite of the offer's; where the offer leaves the choice (actpass), active when `eager`: a
- * phone towards a server, so that it works from behind a NAT. */
+/* The answerer's a=setup: the opposite of the offer's; where the offer leaves the choice (actpass),
+ * active when `eager`: a phone towards a server, so that it works from behind a NAT. */
 enum sdp_setup negotiate_answer_setup(enum sdp_setup offered, bool eager);
 /* True when this side has to connect, given what it answered, or what was answered to it. */
 bool negotiate_answerer_connects(enum sdp_setup answer);

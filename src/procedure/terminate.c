@@ -38,12 +38,17 @@ static struct view find_sdp(struct terminate *t, const struct sip_msg *m)
 		return part ? part->body : VIEW("");
 	}
 	refuse(t, 415, NULL);
-	sip_write_field(&t->lines, "Accept", VIEW("application/sdp"));
+	sip_write_field(&t->lines, "Accept", VIEW("application/sdp, multipart/mixed"));
 	return VIEW("");
 }
 
 static void read_media(struct terminate *t, const struct sip_msg *m)
 {
+	if (im_is_encoded(m)) {
+		refuse(t, 415, NULL);
+		sip_write_field(&t->lines, "Accept-Encoding", VIEW("identity"));
+		return;
+	}
 	t->sdp = find_sdp(t, m);
 	if (t->status)
 		return;
@@ -66,7 +71,7 @@ static void read_people(struct terminate *t, const struct sip_msg *m)
 	struct view v;
 
 	sip_values_start(&it, m, SIP_H_CONTACT);
-	if (sip_values_next(&it, &v) && sip_addr_parse(v, &a) == 0) {
+	if (sip_values_next(&it, &v) && sip_addr_parse(v, &a) == 0 && !a.star) {
 		t->contact = v;
 		t->session_identity = a.uri;
 		t->focus = sip_param(a.params, VIEW("isfocus"), NULL);
@@ -80,8 +85,12 @@ static void read_people(struct terminate *t, const struct sip_msg *m)
 	sip_values_start(&it, m, SIP_H_P_ASSERTED_IDENTITY);
 	if (sip_values_next(&it, &v) && sip_addr_parse(v, &a) == 0) {
 		t->inviter_asserted = true;
-		if (!t->focus)
+		if (!t->focus) {
 			t->inviter = a.uri;
+			/* A name that was vouched for wins over the one he gave himself. */
+			if (a.display.n)
+				t->display = a.display;
+		}
 	}
 	if (t->focus && sip_addr_parse(sip_msg_value(m, SIP_H_REFERRED_BY), &a) == 0) {
 		t->inviter = a.uri;
@@ -95,8 +104,8 @@ void terminate_read(struct terminate *out, const struct sip_msg *m)
 
 	*out = (struct terminate){0};
 	buf_init(&out->lines, SIP_HEAD_BYTES_MAX);
-	buf_init(&unsupported, SIP_HEAD_BYTES_MAX);
-	if (im_check_require(m, VIEW("replaces"), &unsupported)) {
+	buf_init(&unsupported, IM_UNSUPPORTED_BYTES_MAX);
+	if (im_check_require(m, VIEW("replaces, norefersub"), &unsupported)) {
 		refuse(out, 420, NULL);
 		sip_write_field(&out->lines, "Unsupported", buf_view(&unsupported));
 	}
@@ -105,5 +114,6 @@ void terminate_read(struct terminate *out, const struct sip_msg *m)
 	if (out->replaces.status)
 		refuse(out, out->replaces.status, out->replaces.reason);
 	read_people(out, m);
-	read_media(out, m);
+	if (!out->status)
+		read_media(out, m);
 }

@@ -6,23 +6,24 @@
 #include "procedure/replaces.h"
 
 struct terminate {
-	int status;          /* 0: may be accepted; else the answer */
+	int status; /* 0: may be accepted; else the answer */
 	const char *reason;
-	struct buf lines;    /* header lines of that answer */
+	struct buf lines; /* header lines of that answer */
 	struct replaces replaces;
-	bool focus;          /* Contact has isfocus: a conference */
+	bool focus;		      /* Contact has isfocus: a conference */
 	struct view session_identity; /* Contact URI (IC-8.3.1-4) */
-	struct view contact; /* Contact value */
-	struct view inviter; /* who asked for it: Referred-By of a focus, else the asserted identity, else From: a URI */
-	struct view display; /* his display name as it stands, may be empty */
+	struct view contact;	      /* Contact value */
+	struct view inviter;	      /* who asked for it: Referred-By of a focus, else the asserted
+					 identity, else From: a URI */
+	struct view display;	      /* his display name as it stands, may be empty */
 	bool inviter_asserted;
 	struct view sdp;
 	struct sdp desc;
 	const struct sdp_media *media; /* what to answer; inside desc */
 };
 
-/* Reads everything but Replaces' dialog, which the caller looks up and judges with replaces_judge. Views live as long as
- * the message. Call terminate_fini in any case. */
+/* Reads everything but Replaces' dialog, which the caller looks up and judges with replaces_judge.
+ * Views live as long as the message. Call terminate_fini in any case. */
 void terminate_read(struct terminate *out, const struct sip_msg *m);
 void terminate_fini(struct terminate *t);
 

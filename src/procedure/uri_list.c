@@ -1,10 +1,11 @@
 #include "procedure/uri_list.h"
 
 #include "base/error.h"
+#include "sip/value.h"
 
 #include <stdlib.h>
 
-enum { INVITEE_BYTES_MAX = 8192, DISPLAY_BYTES_MAX = 256 };
+enum { INVITEE_BYTES_MAX = 8192, DISPLAY_BYTES_MAX = 256, DOUBLES_MAX = 16 };
 
 void invitee_fini(struct invitee *i)
 {
@@ -14,7 +15,8 @@ void invitee_fini(struct invitee *i)
 /* Where the headers begin, and whether they are in the unescaped form of the source's example. */
 static struct view cut_headers(struct view *text, bool *loose)
 {
-	size_t q = view_find(*text, '?', 0);
+	/* The user part may have a '?' of its own. */
+	size_t at = view_find(*text, '@', 0), q = view_find(*text, '?', at < text->n ? at : 0);
 	struct view headers = view_from(*text, q + 1);
 
 	*text = view_first(*text, q);
@@ -40,31 +42,71 @@ static int put_unescaped(struct buf *b, struct view v, struct span *out)
 	return rc;
 }
 
-static int read_headers(struct buf *b, struct spans *s, struct view headers, bool loose)
+static bool has_control(struct view v)
 {
-	struct view name, value;
+	for (size_t i = 0; i < v.n; i++)
+		if ((unsigned char)v.p[i] < ' ' || v.p[i] == 0x7f)
+			return true;
+	return false;
+}
+
+/* What goes into a header field of ours as it stands: nothing that could begin another value. */
+static bool is_word(struct view v)
+{
+	for (size_t i = 0; i < v.n; i++)
+		if ((unsigned char)v.p[i] <= ' ' || v.p[i] == 0x7f || v.p[i] == ',')
+			return false;
+	return true;
+}
+
+/* An escaped Replaces as it is sent on: Call-ID and tags, and nothing else that stood there. */
+static int put_replaces(struct buf *b, struct view escaped, struct span *out)
+{
+	struct sip_replaces r;
+	struct buf plain;
+	size_t from = b->n;
 	int rc;
 
+	buf_init(&plain, INVITEE_BYTES_MAX);
+	rc = sip_unescape(&plain, escaped, true);
+	if (rc == 0 && !buf_ok(&plain))
+		rc = E_LIMIT;
+	if (rc == 0)
+		rc = sip_replaces_parse(view_trim(buf_view(&plain)), &r);
+	if (rc == 0 && (!is_word(r.call_id) || !is_word(r.to_tag) || !is_word(r.from_tag)))
+		rc = E_SYNTAX;
+	if (rc == 0) {
+		buf_putf(b, "%.*s;to-tag=%.*s;from-tag=%.*s%s", VIEW_ARG(r.call_id),
+			 VIEW_ARG(r.to_tag), VIEW_ARG(r.from_tag),
+			 r.early_only ? ";early-only" : "");
+		*out = (struct span){from, b->n - from};
+	}
+	buf_fini(&plain);
+	return rc;
+}
+
+static int read_headers(struct buf *b, struct spans *s, struct view headers, bool loose)
+{
+	bool replaces = false;
+	struct view name, value;
+	int rc = 0;
+
+	if (has_control(headers))
+		return E_SYNTAX;
 	if (loose) {
 		(void)view_cut(&headers, ':');
-		return put_unescaped(b, view_trim(headers), &s->replaces);
+		return put_replaces(b, headers, &s->replaces);
 	}
-	while (sip_uri_header_next(&headers, &name, &value)) {
-		struct span *into = NULL;
-
-		if (view_eq_nocase(name, VIEW("Replaces")))
-			into = &s->replaces;
-		else if (view_eq_nocase(name, VIEW("Session-Replaces")))
-			into = &s->session_replaces;
-		if (!into)
-			continue;
-		if (into->n)
-			return E_SYNTAX;
-		rc = put_unescaped(b, value, into);
-		if (rc)
-			return rc;
+	while (rc == 0 && sip_uri_header_next(&headers, &name, &value)) {
+		if (view_eq_nocase(name, VIEW("Replaces"))) {
+			rc = replaces ? E_SYNTAX : put_replaces(b, value, &s->replaces);
+			replaces = true;
+		} else if (view_eq_nocase(name, VIEW("Session-Replaces"))) {
+			rc = s->session_replaces.n ? E_SYNTAX
+						   : put_unescaped(b, value, &s->session_replaces);
+		}
 	}
-	return 0;
+	return rc;
 }
 
 /* The URI without its method parameter, and the method judged. */
@@ -150,12 +192,12 @@ void invitee_list_free(struct invitee_list *l)
 	*l = (struct invitee_list){0};
 }
 
-static bool known(const struct invitee_list *l, struct view aor)
+static struct invitee *known(const struct invitee_list *l, struct view aor)
 {
 	for (size_t i = 0; i < l->n; i++)
 		if (view_eq(l->entry[i].aor, aor))
-			return true;
-	return false;
+			return &l->entry[i];
+	return NULL;
 }
 
 static int refuse(int status, const char *reason, int *status_out, const char **reason_out, int rc)
@@ -170,17 +212,69 @@ static void copy_display(struct invitee *i, struct view display)
 {
 	size_t from = i->text.n;
 
-	display = view_first(display, DISPLAY_BYTES_MAX);
+	if (display.n > DISPLAY_BYTES_MAX) {
+		display.n = DISPLAY_BYTES_MAX;
+		while (display.n && ((unsigned char)display.p[display.n] & 0xc0) == 0x80)
+			display.n--; /* no half characters */
+	}
 	if (i->text.size - i->text.n < display.n)
 		return;
 	buf_put(&i->text, display);
 	i->display = view_of(i->text.p + from, i->text.n - from);
 }
 
+/* The same person again: invited once, for the highest copyControl that was said (RFC 5364 §4), and
+ * with the Replaces wherever it stood. Takes e. */
+static void merge_take(struct invitee *into, struct invitee *e)
+{
+	if (e->copy > into->copy)
+		into->copy = e->copy;
+	else
+		e->copy = into->copy;
+	e->anonymize = into->anonymize = e->anonymize || into->anonymize;
+	if (e->replaces.n && !into->replaces.n) {
+		struct invitee old = *into;
+
+		if (!e->display.n)
+			copy_display(e, old.display);
+		*into = *e;
+		*e = old;
+	}
+	invitee_fini(e);
+}
+
+static int add_entry(struct invitee_list *l, const struct resource_entry *entry, struct view self,
+		     size_t max)
+{
+	struct invitee e, *same;
+	int rc = invitee_parse(entry->uri, &e);
+
+	if (rc)
+		return rc;
+	if (view_eq(e.aor, self)) {
+		invitee_fini(&e);
+		return 0;
+	}
+	e.anonymize = entry->anonymize;
+	e.copy = entry->copy;
+	copy_display(&e, entry->display);
+	same = known(l, e.aor);
+	if (same) {
+		merge_take(same, &e);
+	} else if (l->n == max) {
+		invitee_fini(&e);
+		return E_LIMIT;
+	} else {
+		l->entry[l->n++] = e;
+	}
+	return 0;
+}
+
 int invitee_list_parse(struct view xml, struct view self, size_t max, struct invitee_list *out,
 		       int *status_out, const char **reason_out)
 {
-	struct resource_limits limits = {.max_entries = max + 1};
+	/* Room for the inviter himself and for doubles, which do not count. */
+	struct resource_limits limits = {.max_entries = 2 * max + DOUBLES_MAX};
 	struct resource_list list;
 	struct invitee_list l = {0};
 	int rc = resource_lists_parse(xml, &limits, &list);
@@ -193,34 +287,19 @@ int invitee_list_parse(struct view xml, struct view self, size_t max, struct inv
 		return refuse(400, "Malformed Recipient List", status_out, reason_out, rc);
 	l.entry = calloc(list.n ? list.n : 1, sizeof(*l.entry));
 	rc = l.entry ? 0 : E_NOMEM;
-	for (size_t i = 0; rc == 0 && i < list.n; i++) {
-		struct invitee *e = &l.entry[l.n];
-
-		rc = invitee_parse(list.entries[i].uri, e);
-		if (rc)
-			break;
-		if (known(&l, e->aor) || view_eq(e->aor, self)) {
-			invitee_fini(e);
-			continue;
-		}
-		e->anonymize = list.entries[i].anonymize;
-		e->copy = list.entries[i].copy;
-		l.n++;
-		copy_display(e, list.entries[i].display);
-	}
+	for (size_t i = 0; rc == 0 && i < list.n; i++)
+		rc = add_entry(&l, &list.entries[i], self, max);
 	resource_list_free(&list);
-	if (rc == 0 && l.n > max)
-		rc = E_LIMIT;
-	if (rc) {
-		invitee_list_free(&l);
-		if (rc == E_NOMEM)
-			return refuse(500, NULL, status_out, reason_out, rc);
-		if (rc == E_LIMIT)
-			return refuse(413, "Recipient List Too Large", status_out, reason_out, rc);
-		return refuse(400, "Recipient Cannot Be Invited", status_out, reason_out, rc);
+	if (rc == 0) {
+		*out = l;
+		return 0;
 	}
-	*out = l;
-	return 0;
+	invitee_list_free(&l);
+	if (rc == E_NOMEM)
+		return refuse(500, NULL, status_out, reason_out, rc);
+	if (rc == E_LIMIT)
+		return refuse(413, "Recipient List Too Large", status_out, reason_out, rc);
+	return refuse(400, "Recipient Cannot Be Invited", status_out, reason_out, rc);
 }
 
 void invitee_write_replaces(struct buf *b, struct view uri, struct view replaces)

@@ -26,19 +26,20 @@ struct invitee_list {
 	size_t n;
 };
 
-/* Reads one entry's URI. The missing "sip:" and the unescaped "?Replaces: …" of the source's example are let pass (R-6). All other
- * escaped headers are dropped (CF-9.3.1-5). E_SYNTAX; E_UNSUPPORTED: a scheme other than sip and sips, or a method other than
- * INVITE; E_NOMEM. */
+/* Reads one entry's URI. The missing "sip:" and the unescaped "?Replaces: …" of the source's
+ * example are let pass (R-6). All other escaped headers are dropped (CF-9.3.1-5). E_SYNTAX;
+ * E_UNSUPPORTED: a scheme other than sip and sips, or a method other than INVITE; E_NOMEM. */
 int invitee_parse(struct view uri, struct invitee *out);
 void invitee_fini(struct invitee *i);
 
-/* Reads a whole list: duplicates (RFC 5363 §4) and `self` (the inviter's AOR) are left out. status_out is what to answer on
- * failure: 400, 403, 413, 500. */
+/* Reads a whole list: duplicates (RFC 5363 §4) and `self` (the inviter's AOR) are left out.
+ * status_out is what to answer on failure: 400, 403, 413, 500. */
 int invitee_list_parse(struct view xml, struct view self, size_t max, struct invitee_list *out,
 		       int *status_out, const char **reason_out);
 void invitee_list_free(struct invitee_list *l);
 
-/* Appends an entry URI with an escaped Replaces header: sip:bo@example.com;method=INVITE?Replaces=…. */
+/* Appends an entry URI with an escaped Replaces header: sip:bo@example.com;method=INVITE?Replaces=…
+ * (R-6). */
 void invitee_write_replaces(struct buf *b, struct view uri, struct view replaces);
 
 #endif

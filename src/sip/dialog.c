@@ -80,8 +80,11 @@ static char *route_set(const struct sip_msg *m, bool reversed)
 	char *s;
 
 	sip_values_start(&it, m, SIP_H_RECORD_ROUTE);
-	while (n < SIP_FIELDS_MAX && sip_values_next(&it, &v))
+	while (sip_values_next(&it, &v)) {
+		if (n == SIP_FIELDS_MAX)
+			return NULL; /* half a route set would lead somewhere else */
 		list[n++] = v;
+	}
 	buf_init(&b, SIP_HEAD_BYTES_MAX);
 	for (size_t i = 0; i < n; i++) {
 		if (i)
@@ -95,16 +98,20 @@ static char *route_set(const struct sip_msg *m, bool reversed)
 	return s;
 }
 
-static char *target_of(const struct sip_msg *m)
+/* The URI of Contact. E_SYNTAX: none that a request could be sent to. */
+static int target_of(const struct sip_msg *m, struct view *out)
 {
 	struct sip_addr contact;
 	struct sip_values it;
+	struct sip_uri uri;
 	struct view v;
 
 	sip_values_start(&it, m, SIP_H_CONTACT);
-	if (!sip_values_next(&it, &v) || sip_addr_parse(v, &contact) || contact.star)
-		return NULL;
-	return view_dup(contact.uri);
+	if (!sip_values_next(&it, &v) || sip_addr_parse(v, &contact) || contact.star ||
+	    sip_uri_parse(contact.uri, &uri))
+		return E_SYNTAX;
+	*out = contact.uri;
+	return 0;
 }
 
 static int list_dialog(struct sip_dialog *d)
@@ -130,11 +137,11 @@ int sip_dialog_init_uac(struct sip_dialog *d, struct sip_ua *ua, const struct si
 {
 	struct sip_addr from, to;
 	struct sip_cseq cseq;
+	struct view target;
 	int rc;
 
 	if (sip_msg_from(request, &from) || sip_msg_to(response, &to) ||
-	    sip_msg_cseq(request, &cseq) || !sip_addr_tag(&to).n ||
-	    !sip_msg_has(response, SIP_H_CONTACT))
+	    sip_msg_cseq(request, &cseq) || !sip_addr_tag(&to).n || target_of(response, &target))
 		return E_SYNTAX;
 	*d = (struct sip_dialog){.ua = ua, .owner = owner, .ctx = ctx, .initiator = true};
 	d->call_id = view_dup(sip_msg_value(request, SIP_H_CALL_ID));
@@ -142,7 +149,7 @@ int sip_dialog_init_uac(struct sip_dialog *d, struct sip_ua *ua, const struct si
 	d->remote_tag = view_dup(sip_addr_tag(&to));
 	d->local = party(&from);
 	d->remote = party(&to);
-	d->target = target_of(response);
+	d->target = view_dup(target);
 	d->routes = route_set(response, true);
 	d->local_seq = cseq.number;
 	rc = list_dialog(d);
@@ -156,10 +163,11 @@ int sip_dialog_init_uas(struct sip_dialog *d, struct sip_ua *ua, const struct si
 {
 	struct sip_addr from, to;
 	struct sip_cseq cseq;
+	struct view target;
 	int rc;
 
 	if (sip_msg_from(request, &from) || sip_msg_to(request, &to) ||
-	    sip_msg_cseq(request, &cseq) || !sip_msg_has(request, SIP_H_CONTACT))
+	    sip_msg_cseq(request, &cseq) || target_of(request, &target))
 		return E_SYNTAX;
 	*d = (struct sip_dialog){.ua = ua, .owner = owner, .ctx = ctx};
 	d->call_id = view_dup(sip_msg_value(request, SIP_H_CALL_ID));
@@ -168,7 +176,7 @@ int sip_dialog_init_uas(struct sip_dialog *d, struct sip_ua *ua, const struct si
 	d->remote_tag = view_dup(sip_addr_tag(&from));
 	d->local = party(&to);
 	d->remote = party(&from);
-	d->target = target_of(request);
+	d->target = view_dup(target);
 	d->routes = route_set(request, false);
 	d->remote_seq = cseq.number;
 	d->has_remote_seq = true;
@@ -180,7 +188,8 @@ int sip_dialog_init_uas(struct sip_dialog *d, struct sip_ua *ua, const struct si
 
 void sip_dialog_refresh(struct sip_dialog *d, const struct sip_msg *m)
 {
-	char *target = sip_msg_has(m, SIP_H_CONTACT) ? target_of(m) : NULL;
+	struct view uri;
+	char *target = target_of(m, &uri) ? NULL : view_dup(uri);
 
 	if (!target)
 		return;

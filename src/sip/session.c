@@ -24,6 +24,9 @@ struct sip_session *sip_session_new(struct sip_ua *ua, const struct sip_session_
 	s->ua = ua;
 	s->h = h;
 	s->ctx = ctx;
+	list_init(&s->forks);
+	list_init(&s->reinvites);
+	list_init(&s->leftover.link);
 	timer_init(&s->glare, glare_idle, s);
 	sip_answer_init(s);
 	return s;
@@ -43,34 +46,90 @@ void sip_session_hold(struct sip_session *s)
 
 static void destroy(struct sip_session *s)
 {
-	struct timers *q = sip_stack_timers(sip_ua_stack(s->ua));
-
 	sip_answer_stop(s);
-	timer_cancel(q, &s->glare);
+	timer_cancel(s->ua->timers, &s->glare);
+	list_del(&s->leftover.link);
 	if (s->incoming)
 		sip_server_tx_attach(s->incoming, NULL, NULL);
+	if (s->theirs)
+		sip_server_tx_attach(s->theirs, NULL, NULL);
 	if (s->invite)
 		sip_uac_detach(s->invite);
 	if (s->bye)
 		sip_uac_detach(s->bye);
-	if (s->reinvite)
-		sip_uac_detach(s->reinvite);
+	sip_session_forget_invites(s);
 	sip_dialog_fini(&s->dialog);
 	free(s->extra);
 	free(s->bye_more);
-	free(s->ack);
-	free(s->winner);
 	for (int i = 0; i < 4; i++)
 		free(s->reinvite_parts[i]);
 	free(s);
 }
 
-bool sip_session_leave(struct sip_session *s)
+static void end_leftover(struct sip_leftover *l)
 {
-	if (--s->depth > 0 || !s->free_wanted)
+	destroy(CONTAINER(l, struct sip_session, leftover));
+}
+
+/* What a peer may still ask for: the BYE that waits for his ACK; the ACK of a late 2xx, of any
+ * branch. */
+static bool owes(const struct sip_session *s)
+{
+	if (s->state == SIP_SESSION_ENDING && s->answer.waiting)
 		return true;
-	destroy(s);
-	return false;
+	return s->invite && !s->refused;
+}
+
+/* An INVITE that was provisionally answered waits for ever (§17.1.1.2); a cancelled one does not
+ * (§9.1). */
+static void cancel_reinvite(struct sip_session *s, uint64_t now_ms)
+{
+	if (s->open && s->open->uac)
+		sip_uac_cancel(s->open->uac, VIEW(""), now_ms);
+}
+
+/* The owner is gone. */
+static void release(struct sip_session *s)
+{
+	uint64_t now_ms = s->ua->timers->now_ms;
+
+	s->orphan = true;
+	s->h = NULL;
+	switch (s->state) {
+	case SIP_SESSION_INVITING:
+	case SIP_SESSION_ANSWERED:
+		sip_session_end(s, VIEW(""), now_ms);
+		break;
+	case SIP_SESSION_INCOMING: /* the INVITE must not hang for ever */
+		(void)sip_session_reject(s, 480, NULL, VIEW(""), now_ms);
+		break;
+	case SIP_SESSION_CONFIRMED:
+		sip_session_finish(s, SIP_END_FAILED, 0, NULL, now_ms);
+		break;
+	case SIP_SESSION_ENDING:
+	case SIP_SESSION_ENDED:
+		break;
+	}
+	sip_session_drop_reinvite(s, now_ms);
+	cancel_reinvite(s, now_ms);
+	if (!owes(s)) {
+		destroy(s);
+		return;
+	}
+	s->leftover.end = end_leftover;
+	list_add_tail(&s->ua->leftovers, &s->leftover.link);
+}
+
+void sip_session_leave(struct sip_session *s)
+{
+	if (--s->depth > 0)
+		return;
+	if (s->free_wanted) {
+		s->free_wanted = false;
+		release(s);
+	} else if (!list_empty(&s->leftover.link) && !owes(s)) {
+		destroy(s);
+	}
 }
 
 void sip_session_free(struct sip_session *s)
@@ -78,23 +137,10 @@ void sip_session_free(struct sip_session *s)
 	if (!s)
 		return;
 	s->h = NULL;
-	if (s->depth) {
+	if (s->depth)
 		s->free_wanted = true;
-		return;
-	}
-	/* An INVITE without a final answer is cancelled, and a 2xx that comes all the same is
-	 * acknowledged and ended: the session stays until its transaction is gone. */
-	if (s->invite && s->state != SIP_SESSION_ENDED && !s->orphan) {
-		s->orphan = true;
-		s->hung_up = true;
-		if (s->state == SIP_SESSION_INVITING) {
-			s->state = SIP_SESSION_ENDING;
-			sip_uac_cancel(s->invite, VIEW(""),
-				       sip_stack_timers(sip_ua_stack(s->ua))->now_ms);
-		}
-		return;
-	}
-	destroy(s);
+	else
+		release(s);
 }
 
 void sip_session_finish(struct sip_session *s, enum sip_session_end why, int status,
@@ -106,17 +152,21 @@ void sip_session_finish(struct sip_session *s, enum sip_session_end why, int sta
 		return;
 	sip_session_enter(s, SIP_SESSION_ENDED);
 	sip_answer_stop(s);
+	timer_cancel(s->ua->timers, &s->glare);
 	if (s->incoming) {
 		if (sip_server_tx_pending(s->incoming))
-			(void)sip_server_tx_reply(s->incoming, 487, NULL, VIEW(""), now_ms);
+			(void)sip_server_tx_reply(s->incoming, 487, NULL, view_str(s->extra),
+						  now_ms);
 		if (s->incoming)
 			sip_server_tx_attach(s->incoming, NULL, NULL);
 		s->incoming = NULL;
 	}
+	sip_session_drop_reinvite(s, now_ms);
+	cancel_reinvite(s, now_ms);
 	sip_session_hold(s);
 	if (h)
 		h->on_ended(s->ctx, s, why, status, m, now_ms);
-	(void)sip_session_leave(s);
+	sip_session_leave(s);
 }
 
 static void bye_done(struct sip_session *s, uint64_t now_ms)
@@ -144,8 +194,16 @@ static void bye_failed(void *ctx, struct sip_uac *uac, int error, uint64_t now_m
 	bye_done(s, now_ms);
 }
 
-static const struct sip_uac_handler bye_handler = {.on_response = bye_response,
-						   .on_failed = bye_failed};
+static void bye_gone(void *ctx, struct sip_uac *uac)
+{
+	struct sip_session *s = ctx;
+
+	if (s->bye == uac)
+		s->bye = NULL;
+}
+
+static const struct sip_uac_handler bye_handler = {
+	.on_response = bye_response, .on_failed = bye_failed, .on_gone = bye_gone};
 
 void sip_session_send_bye(struct sip_session *s, uint64_t now_ms)
 {
@@ -182,8 +240,13 @@ void sip_session_end(struct sip_session *s, struct view more, uint64_t now_ms)
 	case SIP_SESSION_INCOMING:
 		(void)sip_session_reject(s, 480, NULL, more, now_ms);
 		break;
-	case SIP_SESSION_ANSWERED: /* §15: BYE before the ACK is the caller's right only; the 2xx
-				      stays ours to keep */
+	case SIP_SESSION_ANSWERED:
+		/* §15: the BYE of who was called waits for the ACK, or for its time to be up. */
+		free(s->bye_more);
+		s->bye_more = view_dup(more);
+		s->hung_up = true;
+		sip_session_enter(s, SIP_SESSION_ENDING);
+		break;
 	case SIP_SESSION_CONFIRMED:
 		free(s->bye_more);
 		s->bye_more = view_dup(more);
@@ -204,7 +267,7 @@ int sip_session_request(struct sip_session *s, struct view method, struct view m
 	struct buf b;
 	int rc;
 
-	if (!s->has_dialog || s->state >= SIP_SESSION_ENDING)
+	if (s->state != SIP_SESSION_ANSWERED && s->state != SIP_SESSION_CONFIRMED)
 		return E_STATE;
 	rc = sip_dialog_next_hop(&s->dialog, &flow);
 	if (rc)
@@ -225,11 +288,7 @@ int sip_session_request(struct sip_session *s, struct view method, struct view m
 static void receive_bye(struct sip_session *s, struct sip_server_tx *tx, const struct sip_msg *m,
 			uint64_t now_ms)
 {
-	(void)sip_server_tx_reply(tx, 200, NULL, view_str(s->extra ? s->extra : ""), now_ms);
-	if (s->reinvite) {
-		sip_uac_detach(s->reinvite);
-		s->reinvite = NULL;
-	}
+	(void)sip_server_tx_reply(tx, 200, NULL, view_str(s->extra), now_ms);
 	if (s->bye) { /* both hung up: ours will be answered by whoever is left */
 		sip_uac_detach(s->bye);
 		s->bye = NULL;
@@ -237,59 +296,45 @@ static void receive_bye(struct sip_session *s, struct sip_server_tx *tx, const s
 	sip_session_finish(s, SIP_END_BYE_RECEIVED, 0, m, now_ms);
 }
 
-static void receive_reinvite(struct sip_session *s, struct sip_server_tx *tx,
-			     const struct sip_msg *m, uint64_t now_ms)
-{
-	char again[40] = "Retry-After: 5\r\n";
-
-	if (s->state != SIP_SESSION_CONFIRMED && s->state != SIP_SESSION_ANSWERED) {
-		(void)sip_server_tx_reply(tx, s->state == SIP_SESSION_INCOMING ? 500 : 481, NULL,
-					  view_str(again), now_ms);
-	} else if (s->reinvite) { /* §14.2: glare */
-		(void)sip_server_tx_reply(tx, 491, NULL, VIEW(""), now_ms);
-	} else if (s->answer.waiting) {
-		(void)sip_server_tx_reply(tx, 500, NULL, view_str(again), now_ms);
-	} else if (s->h && s->h->on_reinvite) {
-		sip_dialog_refresh(&s->dialog, m);
-		(void)sip_server_tx_reply(tx, 100, NULL, VIEW(""), now_ms);
-		s->h->on_reinvite(s->ctx, s, tx, m, now_ms);
-	} else {
-		(void)sip_server_tx_reply(tx, 488, NULL, VIEW(""), now_ms);
-	}
-}
-
 static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m,
 		       uint64_t now_ms)
 {
 	struct sip_session *s = ctx;
+	bool over = s->state == SIP_SESSION_ENDED ||
+		    (s->state == SIP_SESSION_ENDING && m->method != SIP_BYE);
 
 	sip_session_hold(s);
-	if (m->method == SIP_BYE)
+	if (over) /* RFC 5057 §5.3: the usage is gone, and with it the dialog */
+		(void)sip_server_tx_reply(tx, 481, NULL, view_str(s->extra), now_ms);
+	else if (m->method == SIP_BYE)
 		receive_bye(s, tx, m, now_ms);
 	else if (m->method == SIP_INVITE)
-		receive_reinvite(s, tx, m, now_ms);
+		sip_session_receive_reinvite(s, tx, m, now_ms);
 	else if (m->method == SIP_OPTIONS)
-		(void)sip_server_tx_reply(tx, 200, NULL, view_str(s->extra ? s->extra : ""),
-					  now_ms);
+		(void)sip_server_tx_reply(tx, 200, NULL, view_str(s->extra), now_ms);
 	else if (s->h && s->h->on_request)
 		s->h->on_request(s->ctx, s, tx, m, now_ms);
 	else
 		(void)sip_server_tx_reply(tx, m->method == SIP_METHOD_OTHER ? 501 : 405, NULL,
-					  VIEW(""), now_ms);
-	(void)sip_session_leave(s);
+					  view_str(s->extra), now_ms);
+	sip_session_leave(s);
 }
 
 static void on_ack(void *ctx, const struct sip_msg *m, uint64_t now_ms)
 {
 	struct sip_session *s = ctx;
 
-	if (!sip_answer_acked(s, m) || s->state != SIP_SESSION_ANSWERED)
+	if (!sip_answer_acked(s, m))
 		return;
-	sip_session_enter(s, SIP_SESSION_CONFIRMED);
 	sip_session_hold(s);
-	if (s->h && s->h->on_confirmed)
-		s->h->on_confirmed(s->ctx, s, m, now_ms);
-	(void)sip_session_leave(s);
+	if (s->state == SIP_SESSION_ENDING) {
+		sip_session_send_bye(s, now_ms);
+	} else if (s->state == SIP_SESSION_ANSWERED) {
+		sip_session_enter(s, SIP_SESSION_CONFIRMED);
+		if (s->h && s->h->on_confirmed)
+			s->h->on_confirmed(s->ctx, s, m, now_ms);
+	}
+	sip_session_leave(s);
 }
 
 const struct sip_dialog_owner sip_session_owner = {.on_request = on_request, .on_ack = on_ack};

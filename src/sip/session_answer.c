@@ -15,7 +15,7 @@ static void answer_again(void *ctx, uint64_t now_ms)
 	if (a->tx)
 		(void)sip_server_tx_respond(a->tx, view_of(a->bytes, a->n), 200, now_ms);
 	a->interval_ms = a->interval_ms * 2 > cfg->t2_ms ? cfg->t2_ms : a->interval_ms * 2;
-	timer_arm(sip_stack_timers(sip_ua_stack(s->ua)), &a->retransmit, now_ms + a->interval_ms);
+	timer_arm(s->ua->timers, &a->retransmit, now_ms + a->interval_ms);
 }
 
 /* §13.3.1.4: no ACK in 64*T1: the dialog stands, but the session should end. */
@@ -23,11 +23,15 @@ static void answer_lost(void *ctx, uint64_t now_ms)
 {
 	struct sip_session *s = ctx;
 
+	sip_session_hold(s);
 	sip_answer_stop(s);
 	if (s->state == SIP_SESSION_ANSWERED || s->state == SIP_SESSION_CONFIRMED) {
 		sip_session_send_bye(s, now_ms);
 		sip_session_finish(s, SIP_END_TIMEOUT, 0, NULL, now_ms);
+	} else if (s->state == SIP_SESSION_ENDING) {
+		sip_session_send_bye(s, now_ms);
 	}
+	sip_session_leave(s);
 }
 
 void sip_answer_init(struct sip_session *s)
@@ -38,10 +42,8 @@ void sip_answer_init(struct sip_session *s)
 
 void sip_answer_stop(struct sip_session *s)
 {
-	struct timers *q = sip_stack_timers(sip_ua_stack(s->ua));
-
-	timer_cancel(q, &s->answer.retransmit);
-	timer_cancel(q, &s->answer.give_up);
+	timer_cancel(s->ua->timers, &s->answer.retransmit);
+	timer_cancel(s->ua->timers, &s->answer.give_up);
 	if (s->answer.tx)
 		sip_server_tx_attach(s->answer.tx, NULL, NULL);
 	s->answer.tx = NULL;
@@ -65,7 +67,7 @@ int sip_answer_send(struct sip_session *s, struct sip_server_tx *tx, const struc
 		    struct view body, uint64_t now_ms)
 {
 	const struct sip_stack_config *cfg = sip_stack_get_config(sip_ua_stack(s->ua));
-	struct timers *q = sip_stack_timers(sip_ua_stack(s->ua));
+	struct timers *q = s->ua->timers;
 	struct sip_answer *a = &s->answer;
 	struct sip_cseq cseq;
 	struct buf b;
@@ -201,15 +203,89 @@ int sip_session_reject(struct sip_session *s, int status, const char *reason, st
 	return 0;
 }
 
+/* --- re-INVITEs of the peer (§14.2) --- */
+
+bool sip_session_reinvite_pending(const struct sip_session *s)
+{
+	return s->theirs && sip_server_tx_pending(s->theirs);
+}
+
+static void theirs_cancelled(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m,
+			     uint64_t now_ms)
+{
+	struct sip_session *s = ctx;
+
+	(void)m;
+	(void)sip_server_tx_reply(tx, 487, NULL, view_str(s->extra), now_ms);
+}
+
+static void theirs_gone(void *ctx, struct sip_server_tx *tx)
+{
+	struct sip_session *s = ctx;
+
+	if (s->theirs == tx)
+		s->theirs = NULL;
+}
+
+static const struct sip_server_handler theirs_handler = {.on_cancel = theirs_cancelled,
+							 .on_gone = theirs_gone};
+
+void sip_session_drop_reinvite(struct sip_session *s, uint64_t now_ms)
+{
+	if (sip_session_reinvite_pending(s))
+		(void)sip_server_tx_reply(s->theirs, 487, NULL, view_str(s->extra), now_ms);
+	if (s->theirs)
+		sip_server_tx_attach(s->theirs, NULL, NULL);
+	s->theirs = NULL;
+}
+
+/* §14.2: "a randomly chosen value of between 0 and 10 seconds". */
+static void refuse_second(struct sip_session *s, struct sip_server_tx *tx, uint64_t now_ms)
+{
+	const struct entropy *e = sip_stack_entropy(sip_ua_stack(s->ua));
+	char again[40];
+
+	(void)snprintf(again, sizeof(again), "Retry-After: %u\r\n",
+		       (unsigned)(entropy_u64(e) % 11));
+	(void)sip_server_tx_reply(tx, 500, NULL, view_str(again), now_ms);
+}
+
+void sip_session_receive_reinvite(struct sip_session *s, struct sip_server_tx *tx,
+				  const struct sip_msg *m, uint64_t now_ms)
+{
+	if (s->state == SIP_SESSION_INCOMING || s->answer.waiting ||
+	    sip_session_reinvite_pending(s)) {
+		refuse_second(s, tx, now_ms);
+	} else if (s->open) { /* glare */
+		(void)sip_server_tx_reply(tx, 491, NULL, view_str(s->extra), now_ms);
+	} else if (s->h && s->h->on_reinvite) {
+		sip_session_drop_reinvite(s, now_ms);
+		s->theirs = tx;
+		sip_server_tx_attach(tx, &theirs_handler, s);
+		(void)sip_server_tx_reply(tx, 100, NULL, VIEW(""), now_ms);
+		s->h->on_reinvite(s->ctx, s, tx, m, now_ms);
+	} else {
+		(void)sip_server_tx_reply(tx, 488, NULL, view_str(s->extra), now_ms);
+	}
+}
+
 int sip_session_answer_reinvite(struct sip_session *s, struct sip_server_tx *tx,
 				struct view contact, struct view more, struct view content_type,
 				struct view body, uint64_t now_ms)
 {
 	struct sip_msg m;
+	int rc;
 
-	if (sip_server_tx_request(tx, &m))
+	/* Compared before it is looked into: a CANCEL or BYE may have been faster than the owner.
+	 */
+	if (tx != s->theirs || !sip_session_reinvite_pending(s) || sip_server_tx_request(tx, &m))
 		return E_STATE;
-	return sip_answer_send(s, tx, &m, contact, more, content_type, body, now_ms);
+	/* The target changes with the 2xx only: a request refused changes nothing (§12.2.2). */
+	sip_dialog_refresh(&s->dialog, &m);
+	rc = sip_answer_send(s, tx, &m, contact, more, content_type, body, now_ms);
+	if (rc == 0)
+		s->theirs = NULL;
+	return rc;
 }
 
 int sip_session_invitation(const struct sip_session *s, struct sip_msg *out)

@@ -5,12 +5,20 @@
 #include "base/list.h"
 #include "sip/ua.h"
 
+/* What a user who is gone still owes to a peer. Ends by itself, or with the UA. */
+struct sip_leftover {
+	struct list link;
+	void (*end)(struct sip_leftover *l);
+};
+
 struct sip_ua {
 	struct sip_stack *stack;
+	struct timers *timers; /* the stack may be gone before the UA is */
 	struct sip_ua_config cfg;
 	char *user, *password;
 	struct hash dialogs;
 	struct list uacs;
+	struct list leftovers; /* struct sip_leftover */
 };
 
 /* The dialog whose counter this is ends; requests under way no longer move it. */

@@ -2,12 +2,21 @@
 #include "sip/ua_table.h"
 
 #include "base/error.h"
-#include "sip/digest.h"
+#include "sip/digest_private.h"
 #include "sip/write.h"
 
 #include <stdlib.h>
 
-enum { TRIES_MAX = 3 }; /* the first, one with credentials, one more for a stale nonce */
+enum {
+	TRIES_MAX = 5, /* the first, one each for a server and two proxies, one for a stale nonce */
+	CHALLENGES_MAX = 8,
+};
+
+/* A challenge that can be answered. */
+struct challenge {
+	struct sip_auth auth;
+	bool proxy;
+};
 
 struct sip_uac {
 	struct list link;
@@ -31,7 +40,10 @@ struct sip_ua *sip_ua_new(struct sip_stack *stack, const struct sip_ua_config *c
 	if (!ua)
 		return NULL;
 	ua->stack = stack;
+	ua->timers = sip_stack_timers(stack);
 	ua->cfg = *cfg;
+	list_init(&ua->uacs);
+	list_init(&ua->leftovers);
 	ua->user = view_dup(cfg->user);
 	ua->password = view_dup(cfg->password);
 	if (!ua->user || !ua->password) {
@@ -41,7 +53,6 @@ struct sip_ua *sip_ua_new(struct sip_stack *stack, const struct sip_ua_config *c
 	key[0] = entropy_u64(sip_stack_entropy(stack));
 	key[1] = entropy_u64(sip_stack_entropy(stack));
 	hash_init(&ua->dialogs, cfg->max_dialogs, key);
-	list_init(&ua->uacs);
 	return ua;
 }
 
@@ -56,12 +67,20 @@ void sip_ua_free(struct sip_ua *ua)
 {
 	if (!ua)
 		return;
-	while (ua->uacs.next && !list_empty(&ua->uacs)) {
+	while (!list_empty(&ua->uacs)) {
 		struct sip_uac *uac = CONTAINER(ua->uacs.next, struct sip_uac, link);
 
 		if (uac->tx)
 			sip_client_tx_detach(uac->tx);
+		if (uac->h && uac->h->on_gone)
+			uac->h->on_gone(uac->ctx, uac);
 		uac_free(uac);
+	}
+	while (!list_empty(&ua->leftovers)) {
+		struct sip_leftover *l = CONTAINER(ua->leftovers.next, struct sip_leftover, link);
+
+		list_del(&l->link);
+		l->end(l);
 	}
 	hash_fini(&ua->dialogs);
 	free(ua->user);
@@ -94,74 +113,163 @@ static int launch(struct sip_uac *uac, uint64_t now_ms)
 				 &handler, uac, now_ms, &uac->tx);
 }
 
-/* The same request with the next CSeq and with credentials in place of older ones. */
-static int with_credentials(struct sip_uac *uac, const struct sip_auth *challenge, bool proxy)
+/* qop with "auth"; without any, replay could not be told (RFC 7616 §3.4.5 note). */
+static bool offers_auth(struct view qop)
 {
-	struct sip_ua *ua = uac->ua;
+	while (qop.n)
+		if (view_eq_nocase(view_trim(view_cut(&qop, ',')), VIEW("auth")))
+			return true;
+	return false;
+}
+
+static bool usable(const struct sip_auth *a, enum sip_digest_algorithm wanted)
+{
+	enum sip_digest_algorithm alg;
+
+	return view_eq_nocase(a->scheme, VIEW("Digest")) && a->realm.p && a->nonce.n &&
+	       sip_digest_algorithm_of(a->algorithm, &alg) == 0 && alg == wanted &&
+	       offers_auth(a->qop);
+}
+
+static const struct challenge *challenge_of(const struct challenge *list, size_t n, bool proxy,
+					    struct view realm)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i].proxy == proxy && view_eq(list[i].auth.realm, realm))
+			return &list[i];
+	return NULL;
+}
+
+static size_t gather(const struct sip_msg *m, enum sip_header_id id, enum sip_digest_algorithm alg,
+		     struct challenge *list, size_t n)
+{
+	bool proxy = id == SIP_H_PROXY_AUTHENTICATE;
+
+	for (int i = sip_msg_field(m, id, -1); i >= 0 && n < CHALLENGES_MAX;
+	     i = sip_msg_field(m, id, i)) {
+		struct sip_auth a;
+
+		if (sip_auth_parse(sip_field_value(m, i), &a) == 0 && usable(&a, alg) &&
+		    !challenge_of(list, n, proxy, a.realm))
+			list[n++] = (struct challenge){a, proxy};
+	}
+	return n;
+}
+
+/* The strongest challenge of each realm: a forking proxy passes on those of several servers and its
+ * own in one response (RFC 3261 §22.3). */
+static size_t pick_challenges(const struct sip_msg *m, struct challenge *list)
+{
+	static const enum sip_digest_algorithm algs[] = {SIP_DIGEST_SHA256, SIP_DIGEST_MD5};
+	size_t n = 0;
+
+	for (size_t i = 0; i < 2; i++) {
+		n = gather(m, SIP_H_WWW_AUTHENTICATE, algs[i], list, n);
+		n = gather(m, SIP_H_PROXY_AUTHENTICATE, algs[i], list, n);
+	}
+	return n;
+}
+
+/* A challenge of a realm that has our credentials, and that does not say "stale" of another nonce
+ * than its own, refuses them. */
+static bool refused(const struct sip_msg *request, const struct challenge *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct sip_auth used;
+
+		if (sip_credentials_find(request, list[i].proxy, list[i].auth.realm, &used) == 0 &&
+		    (!list[i].auth.stale || view_eq(used.nonce, list[i].auth.nonce)))
+			return true;
+	}
+	return false;
+}
+
+/* Fields that are written anew: CSeq and body fields, and credentials that a challenge replaces. */
+static bool rewritten(const struct sip_msg *m, int field, const struct challenge *list, size_t n)
+{
+	enum sip_header_id id = m->field[field].id;
+	struct sip_auth a;
+
+	if (id == SIP_H_CONTENT_LENGTH || id == SIP_H_CONTENT_TYPE)
+		return true;
+	if (id != SIP_H_AUTHORIZATION && id != SIP_H_PROXY_AUTHORIZATION)
+		return false;
+	return sip_auth_parse(sip_field_value(m, field), &a) == 0 &&
+	       challenge_of(list, n, id == SIP_H_PROXY_AUTHORIZATION, a.realm);
+}
+
+/* The same request with another CSeq and with credentials for the challenges, keeping those for
+ * other realms. */
+static int write_again(struct buf *b, const struct sip_ua *ua, const struct sip_msg *m,
+		       uint32_t seq, const struct challenge *list, size_t n)
+{
+	int rc = 0;
+
+	sip_write_request_line(b, m->method_name, m->uri);
+	for (int i = 0; i < m->n_fields; i++) {
+		if (rewritten(m, i, list, n))
+			continue;
+		if (m->field[i].id == SIP_H_CSEQ)
+			sip_write_fieldf(b, "CSeq", "%u %.*s", seq, VIEW_ARG(m->method_name));
+		else
+			buf_putf(b, "%.*s: %.*s\r\n", VIEW_ARG(sip_field_name(m, i)),
+				 VIEW_ARG(sip_field_value(m, i)));
+	}
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = sip_credentials_write(b, ua->cfg.digest, sip_stack_entropy(ua->stack),
+					   list[i].proxy, &list[i].auth, view_str(ua->user),
+					   view_str(ua->password), m->method_name, m->uri, 1);
+	sip_write_body(b, sip_msg_value(m, SIP_H_CONTENT_TYPE), m->body);
+	return rc ? rc : buf_ok(b) ? 0 : E_NOMEM;
+}
+
+/* E_DENIED: the credentials were refused; E_NOTFOUND: no challenge that can be answered. */
+static int with_credentials(struct sip_uac *uac, const struct sip_msg *response)
+{
+	struct challenge list[CHALLENGES_MAX];
+	size_t n = pick_challenges(response, list);
 	struct sip_msg m;
 	struct sip_cseq cseq;
 	struct buf b;
 	char *bytes;
-	size_t n;
+	size_t len;
 	int rc;
 
+	if (n == 0)
+		return E_NOTFOUND;
 	if (sip_msg_parse(view_of(uac->request, uac->request_n), &m) || sip_msg_cseq(&m, &cseq))
 		return E_SYNTAX;
-	if (uac->seq)
-		cseq.number = ++*uac->seq;
-	else
-		cseq.number++;
-	buf_init(&b, SIP_HEAD_BYTES_MAX * 8);
-	sip_write_request_line(&b, m.method_name, m.uri);
-	for (int i = 0; i < m.n_fields; i++) {
-		enum sip_header_id id = m.field[i].id;
-
-		if (id == (proxy ? SIP_H_PROXY_AUTHORIZATION : SIP_H_AUTHORIZATION) ||
-		    id == SIP_H_CONTENT_LENGTH || id == SIP_H_CONTENT_TYPE)
-			continue;
-		if (id == SIP_H_CSEQ)
-			sip_write_fieldf(&b, "CSeq", "%u %.*s", cseq.number,
-					 VIEW_ARG(m.method_name));
-		else
-			buf_putf(&b, "%.*s: %.*s\r\n", VIEW_ARG(sip_field_name(&m, i)),
-				 VIEW_ARG(sip_field_value(&m, i)));
-	}
-	rc = sip_credentials_write(&b, ua->cfg.digest, sip_stack_entropy(ua->stack), proxy,
-				   challenge, view_str(ua->user), view_str(ua->password),
-				   m.method_name, m.uri, 1);
-	sip_write_body(&b, sip_msg_value(&m, SIP_H_CONTENT_TYPE), m.body);
-	bytes = rc ? NULL : buf_take(&b, &n);
-	if (!bytes) {
-		buf_fini(&b);
+	if (refused(&m, list, n))
+		return E_DENIED;
+	buf_init(&b, sip_stack_get_config(uac->ua->stack)->max_message);
+	cseq.number = uac->seq ? *uac->seq + 1 : cseq.number + 1;
+	rc = write_again(&b, uac->ua, &m, cseq.number, list, n);
+	bytes = rc ? NULL : buf_take(&b, &len);
+	buf_fini(&b);
+	if (!bytes)
 		return rc ? rc : E_NOMEM;
-	}
+	if (uac->seq)
+		*uac->seq = cseq.number;
 	free(uac->request);
 	uac->request = bytes;
-	uac->request_n = n;
+	uac->request_n = len;
 	return 0;
 }
 
 static bool answer_challenge(struct sip_uac *uac, const struct sip_msg *m, uint64_t now_ms)
 {
-	struct sip_auth challenge;
 	struct sip_client_tx *old = uac->tx;
-	bool proxy;
+	int rc;
 
 	if ((m->status != 401 && m->status != 407) || uac->cancelled || !uac->ua->user[0] ||
-	    uac->tries >= TRIES_MAX)
-		return false;
-	if (sip_challenge_pick(m, &challenge, &proxy))
-		return false;
-	/* A second challenge that does not say "stale" refuses the credentials. */
-	if (uac->tries > 1 && !challenge.stale)
-		return false;
-	if (with_credentials(uac, &challenge, proxy))
+	    uac->tries >= TRIES_MAX || with_credentials(uac, m))
 		return false;
 	sip_client_tx_detach(old);
 	uac->tx = NULL;
-	if (launch(uac, now_ms)) {
+	rc = launch(uac, now_ms);
+	if (rc) {
 		if (uac->h)
-			uac->h->on_failed(uac->ctx, uac, E_IO, now_ms);
+			uac->h->on_failed(uac->ctx, uac, rc, now_ms);
 		if (uac->h && uac->h->on_gone)
 			uac->h->on_gone(uac->ctx, uac);
 		uac_free(uac);

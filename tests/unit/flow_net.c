@@ -7,7 +7,17 @@
 
 #include <cmocka.h>
 
-enum event_type { EV_SYN, EV_UP, EV_DATA, EV_FIN, EV_CLOSED, EV_DATAGRAM, EV_LATER };
+enum event_type {
+	EV_SYN,
+	EV_UP,
+	EV_DATA,
+	EV_FIN,
+	EV_CLOSED,
+	EV_RESUME,
+	EV_FINISH_OVER,
+	EV_DATAGRAM,
+	EV_LATER
+};
 
 struct net_event {
 	uint64_t at, serial;
@@ -55,6 +65,8 @@ static void push(struct net *n, struct net_event *e)
 		assert_non_null(n->heap);
 	}
 	e->serial = ++n->serial;
+	if (e->to)
+		e->to->conn->events++;
 	for (; i > 0 && before(e, n->heap[(i - 1) / 2]); i = (i - 1) / 2)
 		n->heap[i] = n->heap[(i - 1) / 2];
 	n->heap[i] = e;
@@ -96,6 +108,20 @@ static struct net_event *event_new(enum event_type type, uint64_t at, struct net
 	return e;
 }
 
+static void conn_free(struct net_conn *c)
+{
+	struct net_conn **at = &c->net->conns;
+
+	while (*at != c)
+		at = &(*at)->next;
+	*at = c->next;
+	for (int i = 0; i < 2; i++) {
+		buf_fini(&c->end[i].early);
+		buf_fini(&c->end[i].held);
+	}
+	free(c);
+}
+
 void net_fini(struct net *n)
 {
 	while (n->n_heap) {
@@ -106,16 +132,8 @@ void net_fini(struct net *n)
 		free(e);
 	}
 	free(n->heap);
-	while (n->conns) {
-		struct net_conn *c = n->conns;
-
-		n->conns = c->next;
-		for (int i = 0; i < 2; i++) {
-			buf_fini(&c->end[i].early);
-			buf_fini(&c->end[i].held);
-		}
-		free(c);
-	}
+	while (n->conns)
+		conn_free(n->conns);
 }
 
 /* --- listeners and connections --- */
@@ -199,6 +217,13 @@ static uint64_t arrival(struct net_end *from)
 
 static void arrive(struct net_event *e);
 
+static void note(const struct net_conn *c, const char *what)
+{
+	if (c->net->trace)
+		printf("%8lu wire %u %s %s\n", (unsigned long)c->net->now, c->number, c->label,
+		       what);
+}
+
 static void syn(struct net *n, struct net_event *e)
 {
 	struct net_end *there = e->to, *here = peer(there);
@@ -217,10 +242,12 @@ static void syn(struct net *n, struct net_event *e)
 		l->refuse--;
 	if (!there->ev) {
 		there->conn->refused = true;
+		note(there->conn, "refused");
 		tell_closed(here, n->now + latency(n));
 		return;
 	}
 	there->up = true;
+	note(there->conn, "accepted");
 	push(n, event_new(EV_UP, arrival(there), here, VIEW("")));
 }
 
@@ -315,12 +342,10 @@ static void fin(struct net_end *e)
 	}
 }
 
-static void resume(void *ctx, void *arg)
+static void resume(struct net_end *e)
 {
-	struct net_end *e = ctx;
 	struct buf held = e->held;
 
-	(void)arg;
 	if (e->paused || e->closing || e->told)
 		return;
 	buf_init(&e->held, 1 << 24);
@@ -338,14 +363,11 @@ void net_pause(struct net_end *e, bool paused)
 {
 	e->paused = paused;
 	if (!paused)
-		net_later(e->conn->net, 0, resume, e, NULL, NULL);
+		push(e->conn->net, event_new(EV_RESUME, e->conn->net->now, e, VIEW("")));
 }
 
-static void finish_over(void *ctx, void *arg)
+static void finish_over(struct net_end *e)
 {
-	struct net_end *e = ctx;
-
-	(void)arg;
 	if (!e->told && !e->closing) {
 		e->closing = true;
 		tell_closed(e, e->conn->net->now);
@@ -359,7 +381,8 @@ void net_finish(struct net_end *e)
 	e->finishing = true;
 	if (e->up && !e->conn->cut)
 		push(e->conn->net, event_new(EV_FIN, arrival(e), peer(e), VIEW("")));
-	net_later(e->conn->net, 5000, finish_over, e, NULL, NULL);
+	push(e->conn->net,
+	     event_new(EV_FINISH_OVER, e->conn->net->now + NET_FINISH_MS, e, VIEW("")));
 }
 
 void net_close(struct net_end *e)
@@ -397,8 +420,8 @@ void net_send(struct net *n, const struct addr *from, const struct addr *to, str
 	push(n, e);
 }
 
-void net_later(struct net *n, uint64_t in_ms, void (*run)(void *ctx, void *arg), void *ctx, void *arg,
-	       void (*drop)(void *arg))
+void net_later(struct net *n, uint64_t in_ms, void (*run)(void *ctx, void *arg), void *ctx,
+	       void *arg, void (*drop)(void *arg))
 {
 	struct net_event *e = event_new(EV_LATER, n->now + in_ms, NULL, VIEW(""));
 
@@ -419,6 +442,7 @@ static void closed(struct net_end *e)
 	if (e->told)
 		return;
 	e->told = true;
+	note(e->conn, e->side ? "closed there" : "closed here");
 	e->ev->closed(e->ctx, e);
 }
 
@@ -447,9 +471,26 @@ static void arrive(struct net_event *e)
 	case EV_FIN:
 		fin(e->to);
 		break;
+	case EV_RESUME:
+		resume(e->to);
+		break;
+	case EV_FINISH_OVER:
+		finish_over(e->to);
+		break;
 	default:
 		break;
 	}
+}
+
+static bool is_wire(const struct net_event *e)
+{
+	return e->type <= EV_FIN || e->type == EV_DATAGRAM;
+}
+
+/* Nobody speaks of it any more. */
+static bool is_over(const struct net_conn *c)
+{
+	return !c->events && c->end[0].told && (c->end[1].told || !c->end[1].ev);
 }
 
 void net_step(struct net *n)
@@ -460,7 +501,7 @@ void net_step(struct net *n)
 
 	if (e->at > n->now)
 		n->now = e->at;
-	if (e->type != EV_LATER && e->type != EV_CLOSED && !(c && c->cut)) {
+	if (is_wire(e) && !(c && c->cut)) {
 		n->count++;
 		arrives = !n->arriving || n->arriving(n->ctx, n->count, c, view_of(e->bytes, e->n));
 	}
@@ -472,6 +513,8 @@ void net_step(struct net *n)
 		datagram(n, e);
 	else if (c && !c->cut && !c->refused)
 		arrive(e);
+	if (c && (--c->events, is_over(c)))
+		conn_free(c);
 	free(e);
 }
 

@@ -13,7 +13,7 @@
 #include "base/addr.h"
 #include "base/buf.h"
 
-enum { NET_LISTENERS = 64, NET_LABEL = 24, NET_CONNECT_MS = 10000 };
+enum { NET_LISTENERS = 64, NET_LABEL = 24, NET_CONNECT_MS = 10000, NET_FINISH_MS = 5000 };
 
 struct net_conn;
 struct net_end;
@@ -22,7 +22,8 @@ struct net;
 struct net_end_events {
 	void (*connected)(void *ctx, struct net_end *e);
 	void (*data)(void *ctx, struct net_end *e, struct view bytes);
-	void (*writable)(void *ctx, struct net_end *e); /* room again after a full window; may be NULL */
+	void (*writable)(void *ctx,
+			 struct net_end *e); /* room again after a full window; may be NULL */
 	void (*closed)(void *ctx, struct net_end *e);
 };
 
@@ -32,20 +33,21 @@ struct net_end {
 	const struct net_end_events *ev;
 	void *ctx;
 	bool up, closing, finishing, told, paused, blocked;
-	uint64_t last_at;	/* when the last of what was sent arrives at the other end */
+	uint64_t last_at; /* when the last of what was sent arrives at the other end */
 	size_t in_flight;
-	struct buf early;	/* written before the connection was up */
-	struct buf held;	/* came while paused */
+	struct buf early; /* written before the connection was up */
+	struct buf held;  /* came while paused */
 };
 
 struct net_conn {
 	struct net *net;
 	struct net_conn *next;
 	unsigned number;
-	char label[NET_LABEL];	/* by the acceptor's address and the connector's: "ann>server" */
+	char label[NET_LABEL]; /* by the acceptor's address and the connector's: "ann>server" */
 	struct addr addr[2];
 	struct net_end end[2];
 	bool cut, refused, eof_held;
+	unsigned events; /* that are about it */
 };
 
 typedef void net_accept_fn(void *ctx, struct net_end *e, const struct addr *remote);
@@ -57,8 +59,8 @@ struct net_listener {
 	net_accept_fn *accept;
 	net_datagram_fn *datagram;
 	void *ctx;
-	unsigned refuse;     /* so many connections are refused */
-	unsigned swallow;    /* so many get no answer at all */
+	unsigned refuse;  /* so many connections are refused */
+	unsigned swallow; /* so many get no answer at all */
 };
 
 struct net_event;
@@ -68,7 +70,7 @@ struct net {
 	uint64_t latency_min, latency_max;
 	size_t window;		/* bytes in flight per direction */
 	unsigned whole_percent; /* of writes that arrive in one piece */
-	unsigned lose_percent;  /* of datagrams */
+	unsigned lose_percent;	/* of datagrams */
 	struct net_event **heap;
 	size_t n_heap, size_heap;
 	struct net_conn *conns;
@@ -76,8 +78,10 @@ struct net {
 	uint16_t port;
 	struct net_listener listener[NET_LISTENERS];
 	size_t n_listeners;
+	bool trace;
 	unsigned long count; /* things that arrived */
-	/* Called when something is about to arrive; conn: NULL for datagrams. False: it is lost (datagrams). */
+	/* Called when something is about to arrive; conn: NULL for datagrams. False: it is lost
+	 * (datagrams). */
 	bool (*arriving)(void *ctx, unsigned long k, struct net_conn *conn, struct view bytes);
 	void *ctx;
 };
@@ -103,8 +107,8 @@ void net_close(struct net_end *e);
 void net_cut(struct net_conn *c);
 void net_send(struct net *n, const struct addr *from, const struct addr *to, struct view bytes);
 /* Something of the world's own that is to happen later, in order for equal ctx. */
-void net_later(struct net *n, uint64_t in_ms, void (*run)(void *ctx, void *arg), void *ctx, void *arg,
-	       void (*drop)(void *arg));
+void net_later(struct net *n, uint64_t in_ms, void (*run)(void *ctx, void *arg), void *ctx,
+	       void *arg, void (*drop)(void *arg));
 /* When the next thing arrives, UINT64_MAX: nothing is under way. */
 uint64_t net_next(const struct net *n);
 /* Lets the next thing arrive. */

@@ -48,6 +48,8 @@ static void drop(void *ctx, struct hash_node *node)
 	struct conference *conf = CONTAINER(node, struct conference, by_id);
 	struct controlling *c = ctx;
 
+	conference_hold(conf);
+	watchers_free(conf);
 	while (!list_empty(&conf->members)) {
 		struct member *m = CONTAINER(conf->members.next, struct member, link);
 

@@ -103,5 +103,7 @@ void watcher_subscribe(struct conference *conf, struct sip_server_tx *tx, const 
 		       uint64_t now_ms);
 void conference_changed(struct conference *conf, uint64_t now_ms);
 void watchers_end(struct conference *conf, uint64_t now_ms);
+/* Forgets them without a word; the caller holds the conference. */
+void watchers_free(struct conference *conf);
 
 #endif

@@ -18,6 +18,7 @@ struct watcher {
 	struct sip_uac *notify; /* one at a time */
 	bool stale;             /* something changed while it was under way */
 	bool ending;            /* the next NOTIFY is the last one */
+	bool lost;              /* a NOTIFY could not be sent */
 	const char *reason;     /* of the termination */
 	uint32_t version;
 	uint64_t expires_at_ms;
@@ -28,14 +29,20 @@ static void watcher_free(struct watcher *w)
 {
 	struct conference *conf = w->conference;
 
+	conference_hold(conf);
 	timer_cancel(sip_stack_timers(conf->ctl->stack), &w->expiry);
 	if (w->notify)
 		sip_uac_detach(w->notify);
 	list_del(&w->link);
 	sip_dialog_fini(&w->dialog);
 	free(w);
-	conference_hold(conf);
 	conference_release(conf);
+}
+
+void watchers_free(struct conference *conf)
+{
+	LIST_EACH(l, next, &conf->watchers)
+	watcher_free(CONTAINER(l, struct watcher, link));
 }
 
 static enum conference_status status_of(enum member_state s)
@@ -128,11 +135,14 @@ static void notified(void *ctx, struct sip_uac *uac, const struct sip_msg *m, ui
 		return;
 	sip_uac_detach(uac);
 	w->notify = NULL;
-	/* RFC 6665 §4.2.2: an error without Retry-After ends the subscription. */
-	if (w->ending || (m->status >= 300 && !sip_msg_has(m, SIP_H_RETRY_AFTER)))
+	/* RFC 6665 §4.2.2: an error without Retry-After ends the subscription. What was answered may be an
+	 * earlier NOTIFY than the last one. */
+	if (m->status >= 300 && !sip_msg_has(m, SIP_H_RETRY_AFTER))
 		watcher_free(w);
 	else if (w->stale)
 		send_notify(w, now_ms);
+	else if (w->ending)
+		watcher_free(w);
 }
 
 static void not_notified(void *ctx, struct sip_uac *uac, int error, uint64_t now_ms)
@@ -181,17 +191,30 @@ static void send_notify(struct watcher *w, uint64_t now_ms)
 				  &w->notify);
 	buf_fini(&b);
 	buf_fini(&body);
-	if (rc)
-		log_line(sip_stack_log(conf->ctl->stack), LOG_WARN, "focus", "a NOTIFY could not be sent");
+	if (!rc)
+		return;
+	log_line(sip_stack_log(conf->ctl->stack), LOG_WARN, "focus", "a NOTIFY could not be sent");
+	/* Whoever called may go on with the list of watchers. */
+	w->lost = true;
+	timer_arm(sip_stack_timers(conf->ctl->stack), &w->expiry, now_ms);
+}
+
+static void end(struct watcher *w, const char *reason, uint64_t now_ms)
+{
+	timer_cancel(sip_stack_timers(w->conference->ctl->stack), &w->expiry);
+	w->ending = true;
+	w->reason = reason;
+	send_notify(w, now_ms);
 }
 
 static void on_expiry(void *ctx, uint64_t now_ms)
 {
 	struct watcher *w = ctx;
 
-	w->ending = true;
-	w->reason = "timeout";
-	send_notify(w, now_ms);
+	if (w->lost)
+		watcher_free(w);
+	else
+		end(w, "timeout", now_ms);
 }
 
 static void refresh(struct watcher *w, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
@@ -207,8 +230,8 @@ static void refresh(struct watcher *w, struct sip_server_tx *tx, const struct si
 	(void)sip_server_tx_reply(tx, 200, NULL, view_str(lines), now_ms);
 	w->expires_at_ms = now_ms + (uint64_t)seconds * 1000;
 	if (!seconds) {
-		w->ending = true;
-		w->reason = "timeout";
+		end(w, "timeout", now_ms);
+		return;
 	}
 	timer_arm(sip_stack_timers(w->conference->ctl->stack), &w->expiry, w->expires_at_ms + 1000);
 	send_notify(w, now_ms);
@@ -270,11 +293,5 @@ void conference_changed(struct conference *conf, uint64_t now_ms)
 void watchers_end(struct conference *conf, uint64_t now_ms)
 {
 	LIST_EACH(l, next, &conf->watchers)
-	{
-		struct watcher *w = CONTAINER(l, struct watcher, link);
-
-		w->ending = true;
-		w->reason = "noresource";
-		send_notify(w, now_ms);
-	}
+	end(CONTAINER(l, struct watcher, link), "noresource", now_ms);
 }
