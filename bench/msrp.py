@@ -85,12 +85,12 @@ def idle(place, quick):
     """Memory of the server with N members who have not connected, and with all connected and bound."""
     conferences, n = (1, 100) if quick else (4, 999)
     (place.port,) = free_ports(1)
-    place.users(["m%d" % i for i in range(n + 1)])
+    place.users(["m%dn%d" % (k, i) for k in range(conferences) for i in range(n + 1)])
     server = conference_server(place, n, "msrp.rebind_grace_ms=600000")
-    held, text, at = [], "", {}
+    bare, held, text, at = server.memory(), [], "", {}
     try:
         for k in range(conferences):
-            phones = Phones(place.port, n, call="m%d" % k)
+            phones = Phones(place.port, n, name="m%dn" % k)
             held.append(phones)
             text += phones_text(phones.start())[:-1]
         seats = server.memory()
@@ -102,8 +102,10 @@ def idle(place, quick):
         server.stop()
     n = conferences * (n + 1)
     each = (at["ready"] - seats) / n
-    print("  bytes per idle connection: %.0f (%d connections)" % (each, n), flush=True)
-    return ({"confab": [{"connections": n, "bytes_each": each}]},
+    session = (seats - bare) / n
+    print("  bytes per idle connection: %.0f; per session (binding, dialog, member, seat): %.0f (%d of each)"
+          % (each, session, n), flush=True)
+    return ({"confab": [{"connections": n, "bytes_each": each, "bytes_per_session": session}]},
             [Row("msrp-idle", "plain, beyond the kernel's", "%.2f kB" % (each / 1000), "≤ 1 kB", each <= 1024),
              Row("msrp-idle", "TLS", "TLS is not built yet", "≤ 16 kB", None, "not built yet")])
 
@@ -116,21 +118,21 @@ def growth_messages(place, quick):
     for sessions in sizes:
         runs = []
         (place.port,) = free_ports(1)
-        names = ["m%d" % i for i in range(11)] + ["x%d" % i for i in range(block + 1)]
-        place.users(names)
+        place.users(["m%dn%d" % (r, i) for r in range(rounds) for i in range(11)] +
+                    ["x%dn%d" % (k, i) for k in range(sessions // block) for i in range(block)])
         server = conference_server(place, block, "msrp.rebind_grace_ms=600000")
         held = []
         try:
             for k in range(sessions // block):
-                others = Phones(place.port, block - 1, name="x", call="x%d" % k)
+                others = Phones(place.port, block - 1, name="x%dn" % k)
                 held.append(others)
                 others.start()
             for r in range(rounds):
-                phones = Phones(place.port, 10, call="m%d" % r)
+                phones = Phones(place.port, 10, name="m%dn" % r)
                 held.append(phones)
                 text = phones_text(phones.start())
-                result = place.load("msrp_load", ["--messages", "200" if quick else "6000", "--to", phones.uri],
-                                    server, stdin=text)
+                result = place.load("msrp_load", ["--messages", "200" if quick else "6000", "--to", phones.uri,
+                                                  "--from", "sip:%s@example.com" % phones.user(0)], server, stdin=text)
                 result["s_per_100k"] = result["cpu_s"] * 1e5 / max(result["deliveries"], 1)
                 runs.append(result)
         finally:
