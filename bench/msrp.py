@@ -106,7 +106,7 @@ def idle(place, quick):
     print("  bytes per idle connection: %.0f; per session (binding, dialog, member, seat): %.0f (%d of each)"
           % (each, session, n), flush=True)
     return ({"confab": [{"connections": n, "bytes_each": each, "bytes_per_session": session}]},
-            [Row("msrp-idle", "plain, beyond the kernel's", "%.2f kB" % (each / 1000), "≤ 1 kB", each <= 1024),
+            [Row("msrp-idle", "plain, beyond the kernel's", "%.0f B" % each, "≤ 1024 B", each <= 1024),
              Row("msrp-idle", "TLS", "TLS is not built yet", "≤ 16 kB", None, "not built yet")])
 
 
