@@ -88,25 +88,6 @@ static int load_config(const struct options *o, struct server_config *cfg)
 
 /* --- what core and controlling are told --- */
 
-static int user_find(void *ctx, struct view user, struct view domain, struct core_user *out)
-{
-	struct confabd *d = ctx;
-	struct store_user u;
-	int rc = d->store ? store_user_find(d->store, user, domain, &u) : E_NOTFOUND;
-
-	if (rc)
-		return rc;
-	memcpy(out->ha1_md5, u.ha1_md5, sizeof(out->ha1_md5));
-	memcpy(out->ha1_sha256, u.ha1_sha256, sizeof(out->ha1_sha256));
-	out->im_tag = u.im_feature_tag == STORE_IM_REQUIRE  ? CORE_IM_REQUIRE
-		      : u.im_feature_tag == STORE_IM_ASSUME ? CORE_IM_ASSUME
-							    : CORE_IM_DEFAULT;
-	out->mode = u.mode == STORE_MODE_PROXY	 ? CORE_MODE_PROXY
-		    : u.mode == STORE_MODE_B2BUA ? CORE_MODE_B2BUA
-						 : CORE_MODE_DEFAULT;
-	return 0;
-}
-
 static bool is_local(void *ctx, const struct sip_uri *uri)
 {
 	return controlling_is_local(((struct confabd *)ctx)->controlling, uri);
@@ -177,7 +158,7 @@ static int start_stack(struct confabd *d)
 
 static int start_core(struct confabd *d)
 {
-	struct core_ops ops = {.user_find = user_find,
+	struct core_ops ops = {.user_find = confabd_user_find,
 			       .is_local = is_local,
 			       .local_request = local_request,
 			       .local_ack = local_ack,
@@ -382,6 +363,8 @@ static int start(struct confabd *d, const char **what)
 	*what = "the SIP sockets";
 	rc = confabd_resolve_open(d);
 	if (rc == 0)
+		rc = confabd_users_open(d);
+	if (rc == 0)
 		rc = start_stack(d);
 	if (rc == 0)
 		rc = start_core(d);
@@ -414,6 +397,7 @@ static void stop(struct confabd *d)
 		io_loop_fini(&d->loop);
 	}
 	confabd_tls_close(d);
+	confabd_users_close(d);
 	store_close(d->store);
 	trace_close(d->trace);
 	io_log_close(&d->log);

@@ -15,6 +15,7 @@
 struct confabd_sockets;
 struct confabd_resolver;
 struct io_tls;
+struct confabd_users;
 
 struct confabd {
 	struct server_config cfg;
@@ -27,6 +28,7 @@ struct confabd {
 	struct trace *trace;
 	struct io_tls *sip_tls, *msrp_tls; /* NULL: no certificate is configured */
 	struct store *store;
+	struct confabd_users *users;
 	struct confabd_sockets *sockets;
 	struct switch_threads *switch_threads;
 	struct confabd_resolver *resolver;
@@ -63,6 +65,12 @@ void confabd_resolve_failed(struct confabd *d, const struct addr *to);
 /* Whom a TLS connection to this address must lead to (RFC 5922): the domain that was asked for, or the
  * address itself. dst: 256 bytes. */
 void confabd_resolve_peer(const struct confabd *d, const struct addr *to, char *dst);
+
+/* --- confabd_users.c: the store as the core sees it --- */
+int confabd_users_open(struct confabd *d);
+void confabd_users_close(struct confabd *d);
+/* core_ops.user_find; ctx is the struct confabd. */
+int confabd_user_find(void *ctx, struct view user, struct view domain, struct core_user *out);
 
 /* --- confabd_seats.c: the switch as the focus sees it --- */
 int confabd_seats_start(struct confabd *d);

@@ -9,7 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { THREADS_MAX = 64, WRITE_PIECES = 64 };
+enum {
+	THREADS_MAX = 64,
+	WRITE_PIECES = 64,
+	GATHER_MAX = 4096, /* below it copying costs less than handing the kernel many pieces */
+};
 
 struct switch_thread {
 	struct switch_threads *all;
@@ -117,6 +121,23 @@ static size_t total(const struct view *piece, size_t n)
 	return bytes;
 }
 
+/* *taken_out: how many of the bytes the kernel took. */
+static int link_write(struct link *l, const struct view *piece, size_t n, size_t bytes,
+		      size_t *taken_out)
+{
+	char together[GATHER_MAX];
+	struct view one = view_of(together, bytes);
+	size_t at = 0;
+
+	if (n == 1 || bytes > sizeof(together))
+		return io_conn_try_writev(l->io, piece, n, taken_out);
+	for (size_t i = 0; i < n; i++) {
+		memcpy(together + at, piece[i].p, piece[i].n);
+		at += piece[i].n;
+	}
+	return io_conn_try_writev(l->io, &one, 1, taken_out);
+}
+
 static void link_flush(struct link *l)
 {
 	struct view piece[WRITE_PIECES];
@@ -128,7 +149,7 @@ static void link_flush(struct link *l)
 			break;
 		offered = total(piece, n);
 		/* Not up yet, or closing: connected or closed will be told. */
-		if (io_conn_try_writev(l->io, piece, n, &taken))
+		if (link_write(l, piece, n, offered, &taken))
 			return;
 		trace(l, true, piece, n, taken);
 		if (taken)

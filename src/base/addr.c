@@ -5,10 +5,40 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
+/* As inet_pton has it: four numbers to 255, none with a zero in front. */
+static bool parse_ipv4(struct view v, uint8_t *ip)
+{
+	size_t at = 0;
+
+	for (int i = 0; i < 4; i++) {
+		unsigned x = 0;
+		size_t from = at;
+
+		while (at < v.n && v.p[at] >= '0' && v.p[at] <= '9' && at - from < 3)
+			x = x * 10 + (unsigned)(v.p[at++] - '0');
+		if (at == from || x > 255 || (at - from > 1 && v.p[from] == '0'))
+			return false;
+		ip[i] = (uint8_t)x;
+		if (i < 3 && (at == v.n || v.p[at++] != '.'))
+			return false;
+	}
+	return at == v.n;
+}
+
 int addr_parse(struct view host, uint16_t port, struct addr *out)
 {
 	char text[INET6_ADDRSTRLEN];
 	struct addr a = {.port = port};
+
+	if (parse_ipv4(host, a.ip)) {
+		a.family = 4;
+		*out = a;
+		return 0;
+	}
+	/* A name, as most hosts are. */
+	if (view_find(host, ':', 0) == host.n)
+		return E_SYNTAX;
+	memset(a.ip, 0, sizeof(a.ip));
 
 	if (host.n >= 2 && host.p[0] == '[' && host.p[host.n - 1] == ']') {
 		host = view_of(host.p + 1, host.n - 2);
@@ -17,12 +47,9 @@ int addr_parse(struct view host, uint16_t port, struct addr *out)
 	}
 	if (host.n == 0 || !view_copy(host, text, sizeof(text)) || strlen(text) != host.n)
 		return E_SYNTAX;
-	if (inet_pton(AF_INET, text, a.ip) == 1)
-		a.family = 4;
-	else if (inet_pton(AF_INET6, text, a.ip) == 1)
-		a.family = 6;
-	else
+	if (inet_pton(AF_INET6, text, a.ip) != 1)
 		return E_SYNTAX;
+	a.family = 6;
 	*out = a;
 	return 0;
 }
@@ -56,12 +83,32 @@ int addr_parse_hostport(struct view text, uint16_t default_port, struct addr *ou
 	return addr_parse(host, (uint16_t)port, out);
 }
 
+static char *put_number(char *dst, unsigned x)
+{
+	char digits[10];
+	size_t n = 0;
+
+	do
+		digits[n++] = (char)('0' + x % 10);
+	while (x /= 10);
+	while (n)
+		*dst++ = digits[--n];
+	*dst = '\0';
+	return dst;
+}
+
 const char *addr_host(const struct addr *a, char *dst)
 {
 	char text[INET6_ADDRSTRLEN] = "";
 
 	if (a->family == 4) {
-		(void)inet_ntop(AF_INET, a->ip, dst, ADDR_TEXT_MAX);
+		char *at = dst;
+
+		for (int i = 0; i < 4; i++) {
+			at = put_number(at, a->ip[i]);
+			if (i < 3)
+				*at++ = '.';
+		}
 	} else if (a->family == 6) {
 		(void)inet_ntop(AF_INET6, a->ip, text, sizeof(text));
 		(void)snprintf(dst, ADDR_TEXT_MAX, "[%s]", text);
@@ -77,7 +124,8 @@ const char *addr_text(const struct addr *a, char *dst)
 
 	addr_host(a, dst);
 	n = strlen(dst);
-	(void)snprintf(dst + n, ADDR_TEXT_MAX - n, ":%u", a->port);
+	dst[n] = ':';
+	put_number(dst + n + 1, a->port);
 	return dst;
 }
 

@@ -94,8 +94,14 @@ void buf_putf(struct buf *b, const char *fmt, ...)
 	if (b->failed)
 		return;
 	va_start(ap, fmt);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = vsnprintf(b->p ? b->p + b->n : NULL, b->size - b->n, fmt, ap);
 	va_end(ap);
+	/* It fitted at once, as it mostly does. */
+	if (n >= 0 && (size_t)n < b->size - b->n && (size_t)n <= b->max &&
+	    b->n <= b->max - (size_t)n) {
+		b->n += (size_t)n;
+		return;
+	}
 	/* vsnprintf ends with a NUL, which is not part of the text. */
 	if (n < 0 || make_room(b, (size_t)n, 1)) {
 		b->failed = true;

@@ -137,7 +137,7 @@ static const struct option_spec specs[] = {
 
 	{"conference.factory", OPTION_STRING, AT(conference.factory), "conference-factory", 0, 0,
 	 NULL, "User part of the conference factory's URI; its host is the first domain."},
-	{"conference.max_members", OPTION_U32, AT(conference.max_members), "50", 2, 1000, NULL,
+	{"conference.max_members", OPTION_U32, AT(conference.max_members), "50", 2, 10000, NULL,
 	 "Participants of one conference, those being invited among them."},
 	{"conference.max", OPTION_U32, AT(conference.max), "10000", 1, 1000000, NULL,
 	 "Conferences at a time; one more gets 503."},

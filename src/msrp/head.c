@@ -2,10 +2,17 @@
 
 #include "base/error.h"
 
+/* ident-char of RFC 4975 §9, a bit per character: each answer's tid is looked through. */
+static const uint64_t ident_bits[4] = {
+	0x23ff682000000000u, /* % + - . 0-9 = */
+	0x07fffffe07fffffeu, /* A-Z a-z */
+};
+
 static inline bool is_ident(char c)
 {
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	       c == '.' || c == '-' || c == '+' || c == '%' || c == '=';
+	unsigned char u = (unsigned char)c;
+
+	return ident_bits[u >> 6] >> (u & 63) & 1;
 }
 
 static inline bool is_digit(char c)

@@ -398,6 +398,14 @@ static void receive_provisional(struct sip_client_tx *tx, const struct sip_msg *
 		tell(tx, m, now_ms);
 }
 
+/* Nothing sends it any more, and the transaction lingers for up to half a minute. */
+static void drop_request(struct sip_client_tx *tx)
+{
+	free(tx->request);
+	tx->request = NULL;
+	tx->request_n = 0;
+}
+
 static void receive_final(struct sip_client_tx *tx, const struct sip_msg *m, uint64_t now_ms)
 {
 	if (tx->method == SIP_INVITE && m->status < 300) {
@@ -408,11 +416,7 @@ static void receive_final(struct sip_client_tx *tx, const struct sip_msg *m, uin
 			enter(tx, SIP_CLIENT_ACCEPTED, now_ms);
 		}
 		tell(tx, m, now_ms);
-		/* Nothing sends it any more, and an Accepted transaction lingers for half a minute.
-		 */
-		free(tx->request);
-		tx->request = NULL;
-		tx->request_n = 0;
+		drop_request(tx);
 		return;
 	}
 	if (tx->method == SIP_INVITE) {
@@ -431,6 +435,8 @@ static void receive_final(struct sip_client_tx *tx, const struct sip_msg *m, uin
 	list_del(&tx->on_conn);
 	enter(tx, SIP_CLIENT_COMPLETED, now_ms);
 	tell(tx, m, now_ms);
+	if (tx->method != SIP_INVITE)
+		drop_request(tx);
 }
 
 void sip_client_tx_receive(struct sip_stack *s, const struct sip_msg *m, uint64_t now_ms)

@@ -12,6 +12,7 @@ static void msg_clear(struct sip_msg *m)
 	m->method = SIP_METHOD_OTHER;
 	m->status = 0;
 	m->n_fields = 0;
+	m->via_error = E_MISSING;
 	for (int i = 0; i < SIP_HEADER_IDS; i++)
 		m->first[i] = -1;
 }
@@ -211,6 +212,46 @@ static int cut_body(struct sip_msg *m)
 	return 0;
 }
 
+/* Asked for at every step of a message's way, so it is read once. */
+static void read_top_via(struct sip_msg *m)
+{
+	struct sip_values it;
+	struct view v;
+
+	m->via_error = E_MISSING;
+	if (!sip_msg_has(m, SIP_H_VIA))
+		return;
+	sip_values_start(&it, m, SIP_H_VIA);
+	m->via_error = sip_values_next(&it, &v) ? sip_via_parse(v, &m->via) : E_SYNTAX;
+}
+
+/* v of the message that stood at `from`, now at `to`. */
+static void move_view(struct view *v, const char *from, const char *to)
+{
+	if (v->n)
+		v->p = to + (v->p - from);
+}
+
+void sip_msg_via_replaced(struct sip_msg *m, struct view bytes)
+{
+	const char *from = m->raw.p, *to = bytes.p;
+	uint32_t shift = (uint32_t)bytes.n - (uint32_t)m->raw.n; /* may wrap: it is only added */
+	int via = m->first[SIP_H_VIA];
+
+	move_view(&m->method_name, from, to);
+	move_view(&m->uri, from, to);
+	move_view(&m->reason, from, to);
+	m->head = view_of(to, m->head.n + bytes.n - m->raw.n);
+	m->body = view_from(bytes, m->head.n);
+	m->raw = bytes;
+	m->field[via].value_n += shift;
+	for (int i = via + 1; i < m->n_fields; i++) {
+		m->field[i].name_at += shift;
+		m->field[i].value_at += shift;
+	}
+	read_top_via(m);
+}
+
 int sip_msg_parse(struct view bytes, struct sip_msg *out)
 {
 	struct sip_cseq cseq;
@@ -236,6 +277,7 @@ int sip_msg_parse(struct view bytes, struct sip_msg *out)
 	if (rc == 0)
 		rc = body_rc;
 	out->raw.n = out->head.n + out->body.n;
+	read_top_via(out);
 	if (!out->is_request && sip_msg_cseq(out, &cseq) == 0)
 		out->method = sip_method_of(cseq.method);
 	return rc;

@@ -103,7 +103,7 @@ enum sip_header_id {
 };
 
 enum {
-	SIP_FIELDS_MAX = 128,       /* header fields in one message; more is "broken" */
+	SIP_FIELDS_MAX = 128,	    /* header fields in one message; more is "broken" */
 	SIP_HEAD_BYTES_MAX = 65536, /* start line and header fields together */
 };
 
@@ -115,29 +115,46 @@ struct sip_field {
 	uint8_t id; /* enum sip_header_id */
 };
 
+/* One Via value; sip/value.h reads it. */
+struct sip_via {
+	struct view transport; /* "UDP" */
+	struct view host;      /* sent-by host, IPv6 with brackets */
+	uint16_t port;	       /* 0: none given */
+	struct view params;
+	struct view branch;   /* empty: none */
+	struct view received; /* empty: none */
+	bool rport;	      /* the parameter is there */
+	uint16_t rport_value; /* 0: no value */
+};
+
 struct sip_msg {
 	struct view raw; /* the whole message, head and body */
 	bool is_request;
-	enum sip_method method;  /* of a request; of a response: that of its CSeq */
+	enum sip_method method;	 /* of a request; of a response: that of its CSeq */
 	struct view method_name; /* request: as it stands in the start line */
-	struct view uri;         /* Request-URI */
-	uint16_t status;         /* response: 100..699 */
+	struct view uri;	 /* Request-URI */
+	uint16_t status;	 /* response: 100..699 */
 	struct view reason;
 	struct view head; /* start line, fields and the empty line */
 	struct view body;
+	struct sip_via via; /* the topmost one */
+	int via_error;	    /* why there is none: E_MISSING, E_SYNTAX; 0 */
 	uint16_t n_fields;
 	int16_t first[SIP_HEADER_IDS]; /* index of the first field of each known id, -1: none */
 	struct sip_field field[SIP_FIELDS_MAX];
 };
 
-/* Parses one whole message (start line to the last body byte). Lines may end with CRLF or a bare LF.
- * Content-Length, where present, cuts a longer body (RFC 3261 §18.3); a body shorter than it says is
- * E_SYNTAX. Leading CRLFs are skipped. Errors: E_SYNTAX (start line, a line without a colon, a
- * header name that is no token, a bad or contradicting Content-Length, a NUL or bare CR in the
- * head), E_LIMIT (too many fields, head too long), E_UNSUPPORTED (a SIP version other than 2.0).
- * On E_SYNTAX of a request whose start line was good, out is filled as far as it was read, so that
- * a 400 can be written when Via, From, To, Call-ID and CSeq are among it. */
+/* Parses one whole message (start line to the last body byte). Lines may end with CRLF or a bare
+ * LF. Content-Length, where present, cuts a longer body (RFC 3261 §18.3); a body shorter than it
+ * says is E_SYNTAX. Leading CRLFs are skipped. Errors: E_SYNTAX (start line, a line without a
+ * colon, a header name that is no token, a bad or contradicting Content-Length, a NUL or bare CR in
+ * the head), E_LIMIT (too many fields, head too long), E_UNSUPPORTED (a SIP version other
+ * than 2.0). On E_SYNTAX of a request whose start line was good, out is filled as far as it was
+ * read, so that a 400 can be written when Via, From, To, Call-ID and CSeq are among it. */
 int sip_msg_parse(struct view bytes, struct sip_msg *out);
+/* bytes: a copy of m's (raw) in which nothing but the topmost Via value is another, longer or
+ * shorter; m becomes the message in it. */
+void sip_msg_via_replaced(struct sip_msg *m, struct view bytes);
 
 /* The trimmed value of the first field of that id; empty view where there is none (has tells). */
 struct view sip_msg_value(const struct sip_msg *m, enum sip_header_id id);
@@ -148,8 +165,8 @@ static inline bool sip_msg_has(const struct sip_msg *m, enum sip_header_id id)
 /* The same by name, for fields that have no id; case folded. */
 struct view sip_msg_value_named(const struct sip_msg *m, struct view name);
 
-/* Walks all fields of an id: for (int i = sip_msg_field(m, id, -1); i >= 0; i = sip_msg_field(m, id,
- * i)). Returns the index of the next after `after`, -1 at the end. */
+/* Walks all fields of an id: for (int i = sip_msg_field(m, id, -1); i >= 0; i = sip_msg_field(m,
+ * id, i)). Returns the index of the next after `after`, -1 at the end. */
 int sip_msg_field(const struct sip_msg *m, enum sip_header_id id, int after);
 struct view sip_field_name(const struct sip_msg *m, int field);
 struct view sip_field_value(const struct sip_msg *m, int field);
@@ -175,10 +192,10 @@ struct view sip_header_text(enum sip_header_id id);
 
 /* Checks what every request needs before anything else is done with it (RFC 3261 §8.2, §16.3, and
  * the lists of RFC 4475): Via, From with tag or without, To, Call-ID, CSeq with the start line's
- * method, Max-Forwards a number up to 255, no second of a field that may stand once, Content-Length a
- * number, parsable From/To/first Via, Request-URI without spaces. Returns 0, or the status to answer
- * with and *reason_out (static text) as its reason phrase, for example "Missing Call-ID". 0 with a
- * response whose Via, From, To, Call-ID and CSeq are usable. */
+ * method, Max-Forwards a number up to 255, no second of a field that may stand once, Content-Length
+ * a number, parsable From/To/first Via, Request-URI without spaces. Returns 0, or the status to
+ * answer with and *reason_out (static text) as its reason phrase, for example "Missing Call-ID". 0
+ * with a response whose Via, From, To, Call-ID and CSeq are usable. */
 int sip_msg_check(const struct sip_msg *m, const char **reason_out);
 
 /* The reason phrase of a status code of RFC 3261 and of its updates; "Unknown" otherwise. */

@@ -16,6 +16,9 @@ static size_t value_span(struct view v)
 {
 	size_t i = 0, n;
 
+	/* Most fields hold one value. */
+	if (view_find(v, ',', 0) == v.n)
+		return v.n;
 	while (i < v.n) {
 		switch (v.p[i]) {
 		case ',':

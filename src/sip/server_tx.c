@@ -8,7 +8,6 @@
 #include <stdlib.h>
 
 enum {
-	KEY_BYTES_MAX = 8192,
 	TRYING_MS = 200, /* RFC 3261 §17.2.1: when an INVITE gets its 100 */
 };
 
@@ -41,6 +40,13 @@ static void drop_request(struct sip_server_tx *tx)
 	free(tx->request);
 	tx->request = NULL;
 	tx->request_n = 0;
+}
+
+static void drop_response(struct sip_server_tx *tx)
+{
+	free(tx->response);
+	tx->response = NULL;
+	tx->response_n = 0;
 }
 
 /* The one place where a state changes: RFC 3261 figures 7 and 8, RFC 6026 §7.1. */
@@ -147,7 +153,8 @@ static int make_key(const struct sip_msg *m, enum sip_method method, struct buf 
 
 			buf_putc(key, c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c);
 		}
-		buf_putf(key, ":%u", via.port);
+		buf_putc(key, ':');
+		buf_put_u64(key, via.port);
 		return buf_ok(key) ? 0 : E_LIMIT;
 	}
 	/* RFC 2543 clients. */
@@ -230,23 +237,23 @@ static void repeat(struct sip_server_tx *tx, const struct sip_msg *m, const stru
 		transmit(tx, view_of(tx->response, tx->response_n), now_ms);
 }
 
+/* Its own key stands in s->key, and makes room for the INVITE's. */
 static void receive_cancel(struct sip_stack *s, const struct sip_msg *m,
-			   const struct sip_flow *from, struct view own_key, struct buf *key,
-			   uint64_t now_ms)
+			   const struct sip_flow *from, uint64_t now_ms)
 {
-	struct sip_server_tx *tx = find(s, own_key), *invite;
+	struct sip_server_tx *tx = find(s, buf_view(&s->key)), *invite;
 
 	if (tx) {
 		repeat(tx, m, from, now_ms);
 		return;
 	}
-	tx = tx_new(s, m, from, own_key);
+	tx = tx_new(s, m, from, buf_view(&s->key));
 	if (!tx) {
 		sip_stack_reply_stateless(s, m, from, 503, NULL, now_ms);
 		return;
 	}
-	buf_reset(key);
-	invite = make_key(m, SIP_INVITE, key) == 0 ? find(s, buf_view(key)) : NULL;
+	buf_reset(&s->key);
+	invite = make_key(m, SIP_INVITE, &s->key) == 0 ? find(s, buf_view(&s->key)) : NULL;
 	/* RFC 3261 §9.2: the same To tag as in the answer to the INVITE. */
 	if (invite)
 		(void)view_copy(sip_server_tx_to_tag(invite), tx->to_tag, sizeof(tx->to_tag));
@@ -274,33 +281,24 @@ void sip_server_tx_receive(struct sip_stack *s, const struct sip_msg *m,
 {
 	enum sip_method method = m->method == SIP_ACK ? SIP_INVITE : m->method;
 	struct sip_server_tx *tx;
-	struct buf key;
+	struct buf *key = &s->key;
 
-	buf_init(&key, KEY_BYTES_MAX);
-	if (make_key(m, method, &key)) {
+	buf_reset(key);
+	if (make_key(m, method, key)) {
 		sip_stack_reply_stateless(s, m, from, 400, "Via Too Long", now_ms);
-		goto out;
+		return;
 	}
 	if (m->method == SIP_CANCEL) {
-		struct buf own;
-
-		buf_init(&own, KEY_BYTES_MAX);
-		buf_put(&own, buf_view(&key));
-		if (buf_ok(&own))
-			receive_cancel(s, m, from, buf_view(&own), &key, now_ms);
-		buf_fini(&own);
-		goto out;
+		receive_cancel(s, m, from, now_ms);
+		return;
 	}
-	tx = find(s, buf_view(&key));
-	if (m->method == SIP_ACK) {
+	tx = find(s, buf_view(key));
+	if (m->method == SIP_ACK)
 		receive_ack(s, m, from, tx, now_ms);
-	} else if (tx) {
+	else if (tx)
 		repeat(tx, m, from, now_ms);
-	} else {
-		receive_new(s, m, from, buf_view(&key), now_ms);
-	}
-out:
-	buf_fini(&key);
+	else
+		receive_new(s, m, from, buf_view(key), now_ms);
 }
 
 void sip_server_tx_attach(struct sip_server_tx *tx, const struct sip_server_handler *h, void *ctx)
@@ -344,6 +342,9 @@ int sip_server_tx_respond(struct sip_server_tx *tx, struct view response, int st
 		return 0;
 	}
 	drop_request(tx);
+	/* Nothing is repeated any more, and an Accepted transaction lingers for half a minute. */
+	if (accepts)
+		drop_response(tx);
 	enter(tx, accepts ? SIP_SERVER_ACCEPTED : SIP_SERVER_COMPLETED, now_ms);
 	return 0;
 }

@@ -55,6 +55,7 @@ struct sip_stack *sip_stack_new(const struct sip_stack_config *cfg, const struct
 	list_init(&s->local);
 	timer_init(&s->local_timer, local_deliver, s);
 	buf_init(&s->scratch, cfg->max_message + 256);
+	buf_init(&s->key, SIP_KEY_BYTES_MAX);
 	return s;
 }
 
@@ -86,6 +87,7 @@ void sip_stack_free(struct sip_stack *s)
 	free(CONTAINER(l, struct local_message, link));
 	timer_cancel(s->timers, &s->local_timer);
 	buf_fini(&s->scratch);
+	buf_fini(&s->key);
 	free(s);
 }
 
@@ -262,9 +264,8 @@ void sip_stack_receive(struct sip_stack *s, struct view bytes, const struct sip_
 			sip_client_tx_receive(s, &m, now_ms);
 		return;
 	}
-	/* A broken one breaks the same way again, with its Via stamped. */
 	if (from->transport != SIP_LOCAL && sip_via_stamp(&s->scratch, &m, &from->remote) == 0)
-		rc = sip_msg_parse(buf_view(&s->scratch), &m);
+		sip_msg_via_replaced(&m, buf_view(&s->scratch));
 	if (refuse)
 		sip_stack_reply_stateless(s, &m, from, refuse, reason, now_ms);
 	else if (rc == 0)

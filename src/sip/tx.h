@@ -10,7 +10,7 @@
 #include "sip/stun.h"
 #include "sip/value.h"
 
-enum { SIP_TAG_CHARS = 10, SIP_BRANCH_CHARS = 20 };
+enum { SIP_TAG_CHARS = 10, SIP_BRANCH_CHARS = 20, SIP_KEY_BYTES_MAX = 8192 };
 #define SIP_MAGIC "z9hG4bK"
 
 struct sip_conn {
@@ -42,6 +42,7 @@ struct sip_stack {
 	struct timer local_timer;
 	struct buf scratch; /* a request with its stamped Via */
 	uint8_t stun_id[STUN_ID_BYTES]; /* of our last Binding request */
+	struct buf key;	    /* of the transaction that a request belongs to */
 };
 
 /* Figures 5 and 6 of RFC 3261, figures 5 of RFC 6026. */

@@ -155,13 +155,9 @@ int sip_via_parse(struct view value, struct sip_via *out)
 
 int sip_msg_top_via(const struct sip_msg *m, struct sip_via *out)
 {
-	struct sip_values it;
-	struct view v;
-
-	if (!sip_msg_has(m, SIP_H_VIA))
-		return E_MISSING;
-	sip_values_start(&it, m, SIP_H_VIA);
-	return sip_values_next(&it, &v) ? sip_via_parse(v, out) : E_SYNTAX;
+	if (m->via_error == 0)
+		*out = m->via;
+	return m->via_error;
 }
 
 int sip_cseq_parse(struct view value, struct sip_cseq *out)

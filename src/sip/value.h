@@ -23,16 +23,6 @@ int sip_addr_parse(struct view value, struct sip_addr *out);
 /* The tag parameter; empty where there is none. */
 struct view sip_addr_tag(const struct sip_addr *a);
 
-struct sip_via {
-	struct view transport; /* "UDP" */
-	struct view host;      /* sent-by host, IPv6 with brackets */
-	uint16_t port;         /* 0: none given */
-	struct view params;
-	struct view branch;   /* empty: none */
-	struct view received; /* empty: none */
-	bool rport;           /* the parameter is there */
-	uint16_t rport_value; /* 0: no value */
-};
 int sip_via_parse(struct view value, struct sip_via *out);
 /* The topmost Via of a message. E_MISSING, E_SYNTAX. */
 int sip_msg_top_via(const struct sip_msg *m, struct sip_via *out);

@@ -11,9 +11,13 @@ void sip_write_via(struct buf *b, const struct sip_stack *s, const struct sip_fl
 	const struct addr *a = sip_stack_sent_by(s, flow->transport, flow->remote.family);
 
 	/* LOCAL is no transport of the grammar; nobody outside sees this Via but as history. */
-	buf_putf(b, "Via: SIP/2.0/%s %s;branch=%.*s;rport\r\n",
-		 flow->transport == SIP_LOCAL ? "TCP" : sip_transport_text(flow->transport),
-		 addr_text(a, host), VIEW_ARG(branch));
+	buf_put(b, VIEW("Via: SIP/2.0/"));
+	buf_puts(b, flow->transport == SIP_LOCAL ? "TCP" : sip_transport_text(flow->transport));
+	buf_putc(b, ' ');
+	buf_puts(b, addr_text(a, host));
+	buf_put(b, VIEW(";branch="));
+	buf_put(b, branch);
+	buf_put(b, VIEW(";rport\r\n"));
 }
 
 /* Where the sent-by of a parsed Via ends and its parameters begin. */
@@ -27,6 +31,12 @@ static const char *sent_by_end(const struct sip_via *via, const char *end)
 	if (via->port && sip_take_char(&v, ':'))
 		return v.p + sip_span(v, SIP_CHAR_DIGIT, 0);
 	return via->host.p + via->host.n;
+}
+
+static void put_rport(struct buf *out, uint16_t port)
+{
+	buf_put(out, VIEW(";rport="));
+	buf_put_u64(out, port);
 }
 
 int sip_via_stamp(struct buf *out, const struct sip_msg *m, const struct addr *from)
@@ -48,15 +58,15 @@ int sip_via_stamp(struct buf *out, const struct sip_msg *m, const struct addr *f
 	buf_put(out, view_of(m->raw.p, (size_t)(at - m->raw.p)));
 	addr_host(from, host);
 	/* An IPv6 address stands here without brackets (RFC 3261 §25.1, via-received). */
-	buf_putf(out, ";received=%.*s", (int)strcspn(host + (host[0] == '['), "]"),
-		 host + (host[0] == '['));
+	buf_put(out, VIEW(";received="));
+	buf_put(out, view_of(host + (host[0] == '['), strcspn(host + (host[0] == '['), "]")));
 	rest = via.params;
 	while (sip_param_next(&rest, &name, &value)) {
 		const char *next = rest.n ? rest.p : via.params.p + via.params.n;
 
 		/* What a sender says of its own address as seen from here is not for it to say. */
 		if (view_eq_nocase(name, VIEW("rport")))
-			buf_putf(out, ";rport=%u", from->port);
+			put_rport(out, from->port);
 		else if (!view_eq_nocase(name, VIEW("received")))
 			buf_put(out, view_of(at, (size_t)(next - at)));
 		at = next;

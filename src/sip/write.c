@@ -43,7 +43,9 @@ void sip_write_request_line(struct buf *b, struct view method, struct view uri)
 
 void sip_write_status_line(struct buf *b, int status, const char *reason)
 {
-	buf_putf(b, "SIP/2.0 %03d ", status);
+	buf_put(b, VIEW("SIP/2.0 "));
+	buf_put_u64(b, (uint64_t)status);
+	buf_putc(b, ' ');
 	put_one_line(b, view_str(reason ? reason : sip_reason(status)));
 	buf_puts(b, "\r\n");
 }

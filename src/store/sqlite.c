@@ -33,7 +33,8 @@ enum statement {
 	STATEMENT_SET_IM,
 	STATEMENT_SET_MODE,
 	STATEMENT_FIND,
-	STATEMENT_LIST
+	STATEMENT_LIST,
+	STATEMENT_VERSION
 };
 
 #define USER_COLUMNS "name, domain, realm, ha1_md5, ha1_sha256, im_feature_tag, mode"
@@ -54,6 +55,7 @@ static const char *const statement_text[] = {
 	[STATEMENT_SET_MODE] = "UPDATE user SET mode = ?3 WHERE name = ?1 AND domain = ?2",
 	[STATEMENT_FIND] = "SELECT " USER_COLUMNS " FROM user WHERE name = ?1 AND domain = ?2",
 	[STATEMENT_LIST] = "SELECT " USER_COLUMNS " FROM user ORDER BY domain, name",
+	[STATEMENT_VERSION] = "PRAGMA data_version",
 };
 
 enum { STATEMENTS = sizeof(statement_text) / sizeof(*statement_text) };
@@ -405,6 +407,17 @@ int store_user_find(struct store *store, struct view name, struct view domain,
 		read_row(statement, out);
 	else if (rc == 0)
 		rc = E_NOTFOUND;
+	(void)sqlite3_reset(statement);
+	return rc;
+}
+
+int store_version(struct store *store, uint64_t *version_out)
+{
+	sqlite3_stmt *statement = statement_of(store, STATEMENT_VERSION);
+	int step = sqlite3_step(statement), rc = from_sqlite(step);
+
+	if (step == SQLITE_ROW)
+		*version_out = (uint64_t)sqlite3_column_int64(statement, 0);
 	(void)sqlite3_reset(statement);
 	return rc;
 }

@@ -66,6 +66,8 @@ int store_user_set_mode(struct store *store, struct view name, struct view domai
  * §19.1.4). E_NOTFOUND, E_IO; *out is untouched on failure. */
 int store_user_find(struct store *store, struct view name, struct view domain,
 		    struct store_user *out);
+/* A number that is another one after somebody else has changed the file; cheap. E_IO. */
+int store_version(struct store *store, uint64_t *version_out);
 /* Calls each with every user, ordered by domain and name, until it returns other than 0; that is
  * returned then. The row is valid during the call; each must not call the store. E_IO. */
 int store_user_list(struct store *store, int (*each)(void *ctx, const struct store_user *user),

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { TEXT_BYTES = 2048, RING_FIRST = 8, RING_MAX = 1 << 20, RING_KEPT = 256 };
+enum { TEXT_BYTES = 2048, RING_FIRST = 4, RING_MAX = 1 << 20, RING_KEPT = 256 };
 
 static int ring_grow(struct output *o, uint32_t pieces)
 {

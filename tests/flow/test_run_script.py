@@ -135,8 +135,10 @@ def trouble():
     case("an unknown verb", status == 1 and "no such verb: nonsense" in text and "usage:" in text, text)
     status, text = m.run("help")
     case("help", status == 0 and text.startswith("usage:"), text)
+    m = machine()
+    m.stand_in("ninja", "echo 'x.c:1: error: broken'; exit 1\n")
     status, text = m.run("bench")
-    case("bench says that it is not built yet", status != 0 and "not built yet" in text, text)
+    case("a tree that does not build is not measured", status != 0 and "x.c:1: error: broken" in text, text)
 
 
 with tempfile.TemporaryDirectory(prefix="run-script-") as SCRATCH:

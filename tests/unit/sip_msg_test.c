@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 
 #define VIA "Via: SIP/2.0/UDP h;branch=z9hG4bKx\r\n"
 #define CORE                                                                                       \
@@ -411,6 +412,53 @@ static void test_check(void **state)
 	check_row("INVITE tel:+15551234 SIP/2.0\r\n" CORE "\r\n", 0, "");
 }
 
+static void check_same(const struct sip_msg *a, const struct sip_msg *b)
+{
+	assert_int_equal(a->n_fields, b->n_fields);
+	assert_true(view_eq(a->raw, b->raw) && view_eq(a->head, b->head) &&
+		    view_eq(a->body, b->body));
+	assert_true(view_eq(a->method_name, b->method_name) && view_eq(a->uri, b->uri));
+	assert_true(view_eq(a->reason, b->reason));
+	for (int i = 0; i < a->n_fields; i++) {
+		assert_true(view_eq(sip_field_name(a, i), sip_field_name(b, i)));
+		assert_true(view_eq(sip_field_value(a, i), sip_field_value(b, i)));
+		assert_ptr_equal(sip_field_value(a, i).p, sip_field_value(b, i).p);
+	}
+	assert_int_equal(a->via_error, b->via_error);
+	assert_true(view_eq(a->via.host, b->via.host) && view_eq(a->via.branch, b->via.branch));
+	assert_ptr_equal(a->via.host.p, b->via.host.p);
+}
+
+static void test_a_replaced_via_is_as_if_parsed_anew(void **state)
+{
+	static const char *const via[] = {
+		"SIP/2.0/UDP a;branch=z9hG4bK1",
+		"SIP/2.0/UDP a;branch=z9hG4bK1;received=192.0.2.1;rport=5060",
+		"SIP/2.0/UDP a.example.com:5070;branch=z9hG4bK1, SIP/2.0/TCP b"};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		for (size_t j = 0; j < 3; j++) {
+			char old[512], new[512];
+			struct sip_msg m, fresh;
+
+			(void)snprintf(old, sizeof(old),
+				       "INVITE sip:b@c SIP/2.0\r\nSubject: x\r\nVia: %s\r\n" FROM TO
+					       ID CSEQ
+				       "Via: SIP/2.0/UDP z\r\nContent-Length: 4\r\n\r\nbody",
+				       via[i]);
+			(void)snprintf(new, sizeof(new),
+				       "INVITE sip:b@c SIP/2.0\r\nSubject: x\r\nVia: %s\r\n" FROM TO
+					       ID CSEQ
+				       "Via: SIP/2.0/UDP z\r\nContent-Length: 4\r\n\r\nbody",
+				       via[j]);
+			assert_int_equal(sip_msg_parse(view_str(old), &m), 0);
+			sip_msg_via_replaced(&m, view_str(new));
+			assert_int_equal(sip_msg_parse(view_str(new), &fresh), 0);
+			check_same(&m, &fresh);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -431,6 +479,7 @@ int main(void)
 		cmocka_unit_test(test_fields_around_a_bad_line),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_check),
+		cmocka_unit_test(test_a_replaced_via_is_as_if_parsed_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -260,6 +260,23 @@ static void test_a_newer_store_is_left_alone(void **state)
 	assert_null(store);
 }
 
+static void test_the_version_tells_that_another_has_changed_the_file(void **state)
+{
+	struct store *other = NULL;
+	uint64_t before, after;
+
+	(void)state;
+	assert_int_equal(store_version(store, &before), 0);
+	assert_int_equal(store_version(store, &after), 0);
+	assert_true(before == after);
+	assert_int_equal(store_open(path, io_digest(), 0, &other, why, sizeof(why)), 0);
+	assert_int_equal(
+		store_user_add(other, VIEW("new"), VIEW("example.com"), VIEW(""), VIEW("x")), 0);
+	store_close(other);
+	assert_int_equal(store_version(store, &after), 0);
+	assert_true(before != after);
+}
+
 static void test_a_file_that_is_no_store_is_refused(void **state)
 {
 	FILE *file;
@@ -293,6 +310,7 @@ int main(void)
 		T(test_the_file_is_for_its_owner_alone),
 		T(test_a_store_that_is_not_there_is_not_made),
 		T(test_a_newer_store_is_left_alone),
+		T(test_the_version_tells_that_another_has_changed_the_file),
 		T(test_a_file_that_is_no_store_is_refused),
 	};
 

@@ -61,11 +61,16 @@ static void copy_end(struct copying *c)
 static void put_record_route(struct inbound *r, enum sip_transport t, const struct addr *own)
 {
 	static const char *const param[] = {"", ";transport=tcp", ";transport=tls", ""};
-	char host[ADDR_TEXT_MAX];
+	char host[ADDR_TEXT_MAX], cookie[CORE_COOKIE_CHARS];
+	struct buf *b = &r->c->out;
 
-	buf_putf(&r->c->out, "Record-Route: <%s:%s%s;lr;ck=%016llx>\r\n",
-		 r->uri.scheme == SIP_SCHEME_SIPS ? "sips" : "sip", addr_text(own, host), param[t],
-		 (unsigned long long)core_route_cookie(r->c, r->m));
+	buf_puts(b,
+		 r->uri.scheme == SIP_SCHEME_SIPS ? "Record-Route: <sips:" : "Record-Route: <sip:");
+	buf_puts(b, addr_text(own, host));
+	buf_puts(b, param[t]);
+	buf_put(b, VIEW(";lr;ck="));
+	buf_put(b, core_route_cookie(r->c, r->m, cookie));
+	buf_put(b, VIEW(">\r\n"));
 }
 
 static bool may_record_route(const struct sip_msg *m)

@@ -261,10 +261,9 @@ static void on_success(struct branch *b, const struct sip_msg *m, bool from_trus
 			       now_ms);
 }
 
-static void on_response(void *ctx, struct sip_client_tx *tx, const struct sip_msg *m,
-			uint64_t now_ms)
+static void take_response(struct branch *b, struct sip_client_tx *tx, const struct sip_msg *m,
+			  uint64_t now_ms)
 {
-	struct branch *b = ctx;
 	struct response_context *x = b->context;
 	bool from_trusted = core_is_trusted(x->c, sip_client_tx_flow(tx));
 
@@ -291,6 +290,19 @@ static void on_response(void *ctx, struct sip_client_tx *tx, const struct sip_ms
 	if (m->status >= 600 && x->pending && !x->stopped)
 		cancel_pending(x, VIEW(""), now_ms);
 	finish(x, now_ms);
+}
+
+static void on_response(void *ctx, struct sip_client_tx *tx, const struct sip_msg *m,
+			uint64_t now_ms)
+{
+	struct branch *b = ctx;
+	struct response_context *x = b->context;
+
+	take_response(b, tx, m, now_ms);
+	/* Nothing of a request other than INVITE comes after its one answer; the transactions
+	 * linger by themselves. */
+	if (!x->invite && !x->pending)
+		context_free(x);
 }
 
 static unsigned status_of(int error)

@@ -4,11 +4,14 @@
 #include "base/error.h"
 #include "server/participating/ims_isc.h"
 
-#include <stdio.h>
-
-uint64_t core_route_cookie(const struct core *c, const struct sip_msg *m)
+struct view core_route_cookie(const struct core *c, const struct sip_msg *m, char *text)
 {
-	return hash_bytes(&c->keyed, sip_msg_value(m, SIP_H_CALL_ID));
+	static const char digits[] = "0123456789abcdef";
+	uint64_t x = hash_bytes(&c->keyed, sip_msg_value(m, SIP_H_CALL_ID));
+
+	for (int i = CORE_COOKIE_CHARS - 1; i >= 0; i--, x >>= 4)
+		text[i] = digits[x & 15];
+	return view_of(text, CORE_COOKIE_CHARS);
 }
 
 /* A Route value or Request-URI that names this proxy. */
@@ -26,14 +29,11 @@ static bool is_own_route(const struct inbound *r, const struct sip_uri *u)
 
 static void note_cookie(struct inbound *r, const struct sip_uri *u)
 {
-	char want[17];
+	char want[CORE_COOKIE_CHARS];
 	struct view value;
 
-	if (!sip_param(u->params, VIEW("ck"), &value))
-		return;
-	(void)snprintf(want, sizeof(want), "%016llx",
-		       (unsigned long long)core_route_cookie(r->c, r->m));
-	if (view_eq(value, view_str(want)))
+	if (sip_param(u->params, VIEW("ck"), &value) &&
+	    view_eq(value, core_route_cookie(r->c, r->m, want)))
 		r->marked = true;
 }
 

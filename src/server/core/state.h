@@ -62,7 +62,7 @@ struct inbound {
 	struct ims_isc ims;
 };
 
-enum { CORE_AOR_MAX = 512, CORE_HEAD_MAX = 65536 };
+enum { CORE_AOR_MAX = 512, CORE_HEAD_MAX = 65536, CORE_COOKIE_CHARS = 16 };
 
 /* A URI of a served domain, or of one of our addresses, as the address-of-record that bindings and
  * users go by. False: not ours, without a user, or too long. out is emptied first. */
@@ -78,8 +78,9 @@ void core_reply(struct inbound *r, int status, const char *reason, struct view e
 /* For a final answer that memory was too short for: tries a short one, since a transaction without
  * an answer would stay. */
 void core_answer_at_least(struct sip_server_tx *tx, int status, uint64_t now_ms);
-/* The cookie for Record-Route: proves that a Route was made here for this Call-ID. */
-uint64_t core_route_cookie(const struct core *c, const struct sip_msg *m);
+/* The cookie for Record-Route: proves that a Route was made here for this Call-ID. text has room for
+ * CORE_COOKIE_CHARS; the view is of it. */
+struct view core_route_cookie(const struct core *c, const struct sip_msg *m, char *text);
 
 /* route.c: RFC 3261 §16.4. E_SYNTAX: a Route or the Request-URI cannot be read. */
 int core_route_preprocess(struct inbound *r);

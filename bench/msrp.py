@@ -1,0 +1,149 @@
+"""The benches of the switch."""
+import statistics
+
+from conference import Phones
+from servers import free_ports
+from table import Row, median, spread
+
+SIZES = (3, 10, 100, 1000)
+WINDOWS = (1, 4)
+
+
+def conference_server(place, n, *settings):
+    return place.confabd(place.port, "conference.max_members=%d" % max(n + 1, 50), "msrp.threads=1",
+                         "msrp.max_connections=19000", *settings)
+
+
+def phones_text(phones):
+    return "".join("%s %s %s\n" % p for p in phones) + "\n"
+
+
+def floor_phones(port, n):
+    """Paths as long as those of a real conference."""
+    return [("127.0.0.1:%d" % port, "msrp://127.0.0.1:%d/0123456789abcdefghijklmnopqrst;tcp" % port,
+             "msrp://127.0.0.1:9/m%d-session-of-a-phone;tcp" % i) for i in range(n + 1)]
+
+
+def fanout_run(place, kind, n, window, messages):
+    (place.port,) = free_ports(1)
+    argv = ["--messages", str(messages), "--window", str(window)]
+    phones = None
+    if kind == "confab":
+        place.users(["m%d" % i for i in range(n + 1)])
+        server = conference_server(place, n)
+    else:
+        server = place.floor("msrp_floor", "--listen", "127.0.0.1:%d" % place.port)
+        argv.append("--floor")
+    try:
+        if kind == "confab":
+            phones = Phones(place.port, n)
+            text = phones_text(phones.start())
+            argv += ["--to", phones.uri]
+        else:
+            text = phones_text(floor_phones(place.port, n))
+        result = place.load("msrp_load", argv, server, stdin=text)
+    finally:
+        if phones:
+            phones.close()
+        server.stop()
+    result["s_per_100k"] = result["cpu_s"] * 1e5 / max(result["deliveries"], 1)
+    result["user_s_per_100k"] = result["user_s"] * 1e5 / max(result["deliveries"], 1)
+    return result
+
+
+def messages_for(n, quick):
+    return max((2000 if quick else 60000) // n, 20)
+
+
+def fanout(place, quick):
+    raw, rows = {}, []
+    for n in (3, 10) if quick else SIZES:
+        for window in WINDOWS:
+            runs = {"floor": [], "confab": []}
+            for _ in range(1 if quick else 5):
+                for kind in runs:
+                    runs[kind].append(fanout_run(place, kind, n, window, messages_for(n, quick)))
+            rows.append(fanout_row(n, window, runs))
+            for kind in runs:
+                raw.setdefault(kind, {})["%d receivers, window %d" % (n, window)] = runs[kind]
+    return raw, rows
+
+
+def fanout_row(n, window, runs):
+    ratios = [a["s_per_100k"] / b["s_per_100k"] for a, b in zip(runs["confab"], runs["floor"])]
+    lost = sum(r["lost"] + r["failed"] for r in runs["confab"])
+    figures = {k: median([r["s_per_100k"] for r in v]) for k, v in runs.items()}
+    user = statistics.median(r["user_s_per_100k"] for r in runs["confab"])
+    print("  %4d receivers, window %d: CPU s per 100,000 deliveries: floor %.2f, confab %.2f (%.2f user), %.2f ×, "
+          "%d lost" % (n, window, figures["floor"], figures["confab"], user, median(ratios), lost), flush=True)
+    return Row("msrp-fanout", "%d receivers, window %d" % (n, window),
+               "%.2f × floor (±%.0f %%)%s" % (median(ratios), spread(ratios), ", %d lost" % lost if lost else ""),
+               "≤ 1.20 × floor", median(ratios) <= 1.2 and not lost)
+
+
+def idle(place, quick):
+    """Memory of the server with N members who have not connected, and with all connected and bound."""
+    conferences, n = (1, 100) if quick else (4, 999)
+    (place.port,) = free_ports(1)
+    place.users(["m%dn%d" % (k, i) for k in range(conferences) for i in range(n + 1)])
+    server = conference_server(place, n, "msrp.rebind_grace_ms=600000")
+    bare, held, text, at = server.memory(), [], "", {}
+    try:
+        for k in range(conferences):
+            phones = Phones(place.port, n, name="m%dn" % k)
+            held.append(phones)
+            text += phones_text(phones.start())[:-1]
+        seats = server.memory()
+        place.load("msrp_load", ["--idle"], server, stdin=text + "\n",
+                   hook=lambda when: (at.__setitem__(when, server.memory()), when == "ready" and place.let_go()))
+    finally:
+        for phones in held:
+            phones.close()
+        server.stop()
+    n = conferences * (n + 1)
+    each = (at["ready"] - seats) / n
+    session = (seats - bare) / n
+    print("  bytes per idle connection: %.0f; per session (binding, dialog, member, seat): %.0f (%d of each)"
+          % (each, session, n), flush=True)
+    return ({"confab": [{"connections": n, "bytes_each": each, "bytes_per_session": session}]},
+            [Row("msrp-idle", "plain, beyond the kernel's", "%.0f B" % each, "≤ 1024 B", each <= 1024),
+             Row("msrp-idle", "TLS", "TLS is not built yet", "≤ 16 kB", None, "not built yet")])
+
+
+def growth_messages(place, quick):
+    """CPU per delivery in one conference of ten, with so many other sessions on the server."""
+    sizes = (100,) if quick else (1000, 10000, 50000)
+    block, rounds = (100, 1) if quick else (1000, 3)
+    figures, raw = {}, {}
+    for sessions in sizes:
+        runs = []
+        (place.port,) = free_ports(1)
+        place.users(["m%dn%d" % (r, i) for r in range(rounds) for i in range(11)] +
+                    ["x%dn%d" % (k, i) for k in range(sessions // block) for i in range(block)])
+        server = conference_server(place, block, "msrp.rebind_grace_ms=600000")
+        held = []
+        try:
+            for k in range(sessions // block):
+                others = Phones(place.port, block - 1, name="x%dn" % k)
+                held.append(others)
+                others.start()
+            for r in range(rounds):
+                phones = Phones(place.port, 10, name="m%dn" % r)
+                held.append(phones)
+                text = phones_text(phones.start())
+                result = place.load("msrp_load", ["--messages", "200" if quick else "6000", "--to", phones.uri,
+                                                  "--from", "sip:%s@example.com" % phones.user(0)], server, stdin=text)
+                result["s_per_100k"] = result["cpu_s"] * 1e5 / max(result["deliveries"], 1)
+                runs.append(result)
+        finally:
+            for p in held:
+                p.close()
+            server.stop()
+        raw[str(sessions)] = runs
+        figures[sessions] = median([r["s_per_100k"] for r in runs])
+        print("  %d sessions: %.2f CPU s per 100,000 deliveries" % (sessions, figures[sessions]), flush=True)
+    lost = sum(r["lost"] + r["failed"] for runs in raw.values() for r in runs)
+    text = ", ".join("%d: %.2f s" % item for item in figures.items())
+    return {"confab": raw}, [Row("growth", "CPU per 100,000 deliveries at so many sessions",
+                                 text + (", %d lost" % lost if lost else ""), "flat within 10 %",
+                                 max(figures.values()) <= 1.1 * min(figures.values()) and not lost)]

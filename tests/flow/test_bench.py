@@ -1,0 +1,26 @@
+#!/usr/bin/env python3
+"""Every bench runs for about a second, and loses nothing. No time is measured here."""
+# timeout: 90
+
+import os
+import subprocess
+import sys
+
+from stage import BIN, Cases, Failed
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def runs(name):
+    out = os.path.join(os.path.dirname(os.path.abspath(BIN)), "bench-quick")
+    done = subprocess.run([sys.executable, os.path.join(ROOT, "bench", "bench.py"), "--quick", "--no-peers",
+                           "--build", os.path.dirname(os.path.abspath(BIN)), "--out", out, name],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+    if done.returncode:
+        raise Failed(done.stdout[-2000:])
+
+
+cases = Cases()
+for bench in ("sip-proxy-udp", "sip-proxy-tcp", "sip-memory", "msrp-fanout", "msrp-idle", "large-message", "upgrade", "growth"):
+    cases.run("bench " + bench, [], runs, bench)
+cases.done()

@@ -1,0 +1,151 @@
+/* Once a conference is warm, a message and its answers take no memory from the heap. */
+#include "switch_world.h"
+
+#define ANN  "sip:ann@example.com"
+#define CONF "sip:conf@example.com"
+
+enum { RECEIVERS = 5, WARM = 200, COUNTED = 500 };
+
+static size_t allocations;
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+/* Of the sanitizers' run-time library, whose header is not always there. */
+int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile void *p, size_t n),
+					      void (*on_free)(const volatile void *p));
+
+static void on_malloc(const volatile void *p, size_t n)
+{
+	(void)p;
+	(void)n;
+	allocations++;
+}
+
+static void on_free(const volatile void *p)
+{
+	(void)p;
+}
+
+static void count_from_here(void)
+{
+	(void)__sanitizer_install_malloc_and_free_hooks(on_malloc, on_free);
+}
+#else
+void *__libc_malloc(size_t n);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *p, size_t n);
+
+void *malloc(size_t n)
+{
+	allocations++;
+	return __libc_malloc(n);
+}
+
+void *calloc(size_t n, size_t size)
+{
+	allocations++;
+	return __libc_calloc(n, size);
+}
+
+void *realloc(void *p, size_t n)
+{
+	allocations++;
+	return __libc_realloc(p, n);
+}
+
+static void count_from_here(void)
+{
+}
+#endif
+
+static struct world w;
+static struct phone *ann, *receiver[RECEIVERS];
+
+/* All that the switch has for a phone, ended with a NUL; the world's own phones use the heap. */
+static const char *taken(struct phone *p)
+{
+	static char bytes[8192];
+	struct view piece[64];
+	size_t pieces, n = 0;
+
+	while ((pieces = switch_conn_output(p->conn, piece, 64)) > 0) {
+		size_t from = n;
+
+		for (size_t i = 0; i < pieces; i++) {
+			assert_true(n + piece[i].n < sizeof(bytes));
+			memcpy(bytes + n, piece[i].p, piece[i].n);
+			n += piece[i].n;
+		}
+		switch_conn_consumed(p->conn, n - from, w.now);
+	}
+	bytes[n] = '\0';
+	p->woken = false;
+	return bytes;
+}
+
+static void answer(struct phone *p, const char *send)
+{
+	char text[1024];
+	int tid = (int)strcspn(send + 5, " ");
+	int n = snprintf(text, sizeof(text),
+			 "MSRP %.*s 200 OK\r\nTo-Path: %s\r\nFrom-Path: %s\r\n-------%.*s$\r\n",
+			 tid, send + 5, p->path[0], p->local, tid, send + 5);
+
+	switch_conn_recv(p->conn, view_of(text, (size_t)n), w.now);
+}
+
+static void one_message(int number)
+{
+	static const char body[] =
+		"From: <" ANN ">\r\nTo: <" CONF ">\r\n\r\nContent-Type: text/plain\r\n\r\nhi";
+	char text[1024];
+	int n = snprintf(text, sizeof(text),
+			 "MSRP t%08d SEND\r\nTo-Path: %s\r\nFrom-Path: %s\r\nMessage-ID: m%08d\r\n"
+			 "Byte-Range: 1-%zu/%zu\r\nContent-Type: "
+			 "message/cpim\r\n\r\n%s\r\n-------t%08d$\r\n",
+			 number, ann->path[0], ann->local, number, sizeof(body) - 1,
+			 sizeof(body) - 1, body, number);
+
+	switch_conn_recv(ann->conn, view_of(text, (size_t)n), w.now);
+	assert_non_null(strstr(taken(ann), " 200 OK"));
+	for (int i = 0; i < RECEIVERS; i++) {
+		const char *got = taken(receiver[i]);
+
+		assert_non_null(strstr(got, " SEND\r\n"));
+		answer(receiver[i], got);
+	}
+}
+
+static void test_SW_1__a_message_to_many_allocates_nothing(void **state)
+{
+	struct switch_config cfg = world_config();
+
+	(void)state;
+	world_init(&w, 1, &cfg);
+	ann = phone_join(&w, 0, 7, 1, ANN);
+	for (int i = 0; i < RECEIVERS; i++) {
+		char uri[64];
+
+		(void)snprintf(uri, sizeof(uri), "sip:bo%d@example.com", i);
+		receiver[i] = phone_join(&w, 0, 7, (uint64_t)i + 2, uri);
+	}
+	world_run(&w);
+	count_from_here();
+	for (int i = 0; i < WARM; i++)
+		one_message(i);
+	/* The count counts. */
+	assert_true(allocations > 0);
+	allocations = 0;
+	for (int i = 0; i < COUNTED; i++)
+		one_message(WARM + i);
+	assert_int_equal(allocations, 0);
+	world_fini(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_SW_1__a_message_to_many_allocates_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
