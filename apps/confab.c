@@ -21,16 +21,27 @@ static const char usage[] =
 	"  --user URI           own address; sip: may be left out\n"
 	"  --password P         others on this machine may see it; better:\n"
 	"  --password-file F    its first line, or the environment variable CONFAB_PASSWORD\n"
-	"  --server HOST[:PORT] the SIP server; default: the domain of the user, port 5060\n"
-	"  --transport tcp|udp  towards the server; default tcp\n"
+	"  --server HOST[:PORT] the SIP server; default: the domain of the user. A name without\n"
+	"                       a port is looked up by NAPTR and SRV\n"
+	"  --transport T        tcp, udp or tls; default: what DNS says, else tcp\n"
+	"  --dns ADDR,...       DNS servers; default: those of the system\n"
+	"  --ca FILE            the CAs believed (PEM); default: those of the system\n"
+	"  --certificate FILE   shown to a server that asks for one (PEM); --key FILE: its key\n"
+	"  --tls-name DOMAIN    whom the server's certificate must name; default: the name in\n"
+	"                       --server, or where that is an address, the domain of the user\n"
+	"  --msrp-tls           offer messages over TLS; offers of it are taken in any case\n"
 	"  --listen ADDR        own IP address; default: the one that leads to the server\n"
 	"  --display NAME       the name that others see\n"
 	"  --factory URI        the conference factory; default sip:conference-factory@DOMAIN\n"
 	"  --feature-tag TAG    default +g.oma.sip-im\n"
+	"  --ims                register as a phone of an IMS core does\n"
+	"  --access-network I   P-Access-Network-Info of every request, IEEE-802.11\n"
 	"  --register-expires S seconds; default 600\n"
+	"  --keepalive S        seconds between keep-alives; default 27 over UDP, else 110\n"
 	"  --max-conversations N at once, others get 486; default 64\n"
 	"  --auto-accept        take every chat\n"
 	"  --ask-before-move    ask before a chat of two becomes a conference\n"
+	"  --notices            ask to be told when messages are delivered and displayed\n"
 	"  --json               events as JSON lines out, commands as JSON lines in\n"
 	"  --trace FILE         append every SIP and MSRP message to FILE, as JSON lines\n"
 	"  --log LEVEL          error, warn (default), info or debug; to standard error\n"
@@ -152,14 +163,24 @@ enum option_id {
 	OPT_PASSWORD_FILE,
 	OPT_SERVER,
 	OPT_TRANSPORT,
+	OPT_DNS,
+	OPT_CA,
+	OPT_CERTIFICATE,
+	OPT_KEY,
+	OPT_TLS_NAME,
+	OPT_MSRP_TLS,
 	OPT_LISTEN,
 	OPT_DISPLAY,
 	OPT_FACTORY,
 	OPT_FEATURE_TAG,
+	OPT_IMS,
+	OPT_ACCESS_NETWORK,
 	OPT_EXPIRES,
+	OPT_KEEPALIVE,
 	OPT_MAX_CONVERSATIONS,
 	OPT_AUTO_ACCEPT,
 	OPT_ASK,
+	OPT_NOTICES,
 	OPT_JSON,
 	OPT_TRACE,
 	OPT_LOG,
@@ -171,14 +192,24 @@ static const struct option options[] = {
 	{"password-file", required_argument, NULL, OPT_PASSWORD_FILE},
 	{"server", required_argument, NULL, OPT_SERVER},
 	{"transport", required_argument, NULL, OPT_TRANSPORT},
+	{"dns", required_argument, NULL, OPT_DNS},
+	{"ca", required_argument, NULL, OPT_CA},
+	{"certificate", required_argument, NULL, OPT_CERTIFICATE},
+	{"key", required_argument, NULL, OPT_KEY},
+	{"tls-name", required_argument, NULL, OPT_TLS_NAME},
+	{"msrp-tls", no_argument, NULL, OPT_MSRP_TLS},
 	{"listen", required_argument, NULL, OPT_LISTEN},
 	{"display", required_argument, NULL, OPT_DISPLAY},
 	{"factory", required_argument, NULL, OPT_FACTORY},
 	{"feature-tag", required_argument, NULL, OPT_FEATURE_TAG},
+	{"ims", no_argument, NULL, OPT_IMS},
+	{"access-network", required_argument, NULL, OPT_ACCESS_NETWORK},
 	{"register-expires", required_argument, NULL, OPT_EXPIRES},
+	{"keepalive", required_argument, NULL, OPT_KEEPALIVE},
 	{"max-conversations", required_argument, NULL, OPT_MAX_CONVERSATIONS},
 	{"auto-accept", no_argument, NULL, OPT_AUTO_ACCEPT},
 	{"ask-before-move", no_argument, NULL, OPT_ASK},
+	{"notices", no_argument, NULL, OPT_NOTICES},
 	{"json", no_argument, NULL, OPT_JSON},
 	{"trace", required_argument, NULL, OPT_TRACE},
 	{"log", required_argument, NULL, OPT_LOG},
@@ -195,10 +226,16 @@ static const char **text_option(struct settings *s, int id)
 		[OPT_PASSWORD_FILE] = &s->password_file,
 		[OPT_SERVER] = &s->options.server,
 		[OPT_TRANSPORT] = &s->options.transport,
+		[OPT_DNS] = &s->options.dns_servers,
+		[OPT_CA] = &s->options.tls_ca,
+		[OPT_CERTIFICATE] = &s->options.tls_certificate,
+		[OPT_KEY] = &s->options.tls_key,
+		[OPT_TLS_NAME] = &s->options.tls_name,
 		[OPT_LISTEN] = &s->options.listen,
 		[OPT_DISPLAY] = &s->options.display,
 		[OPT_FACTORY] = &s->options.factory,
 		[OPT_FEATURE_TAG] = &s->options.feature_tag,
+		[OPT_ACCESS_NETWORK] = &s->options.access_network,
 		[OPT_TRACE] = &s->trace,
 		[OPT_LOG] = &s->log,
 	};
@@ -225,6 +262,8 @@ static int take_option(struct settings *s, int id)
 	switch (id) {
 	case OPT_EXPIRES:
 		return number_option("--register-expires", &s->options.register_expires);
+	case OPT_KEEPALIVE:
+		return number_option("--keepalive", &s->options.keepalive);
 	case OPT_MAX_CONVERSATIONS:
 		return number_option("--max-conversations", &s->options.max_conversations);
 	case OPT_AUTO_ACCEPT:
@@ -232,6 +271,15 @@ static int take_option(struct settings *s, int id)
 		return 0;
 	case OPT_ASK:
 		s->options.ask_before_move = true;
+		return 0;
+	case OPT_MSRP_TLS:
+		s->options.msrp_tls = true;
+		return 0;
+	case OPT_IMS:
+		s->options.ims = true;
+		return 0;
+	case OPT_NOTICES:
+		s->options.notices = true;
 		return 0;
 	case OPT_JSON:
 		s->json = true;
@@ -343,7 +391,7 @@ static int client_open(struct app *a, struct settings *s)
 	o->trace_ctx = a;
 	rc = confab_new(a->io.uv, o, on_event, a, &a->confab);
 	if (rc == E_UNSUPPORTED)
-		return complain(EXIT_USAGE, "--transport %s: tcp or udp", o->transport);
+		return complain(EXIT_USAGE, "--transport %s: tcp, udp or tls", o->transport);
 	if (rc)
 		return complain(EXIT_FAILURE, "server %s, listen %s: %s", o->server,
 				o->listen ? o->listen : "(any)", error_text(rc));

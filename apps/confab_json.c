@@ -97,7 +97,14 @@ static const char *const event_names[] = {
 	[CONFAB_LEFT] = "left",
 	[CONFAB_ENDED] = "ended",
 	[CONFAB_CONNECTION] = "connection",
+	[CONFAB_PROGRESS] = "progress",
 	[CONFAB_SPLIT] = "split",
+	[CONFAB_TYPING] = "typing",
+	[CONFAB_DELIVERED_TO] = "delivered-to",
+	[CONFAB_DISPLAYED_BY] = "displayed-by",
+	[CONFAB_NICKNAME] = "nickname",
+	[CONFAB_PAGE] = "page",
+	[CONFAB_PAGED] = "paged",
 };
 
 static void put_message(json_t *o, const struct confab_event *ev)
@@ -149,6 +156,14 @@ static void put_roster(json_t *o, const struct confab_event *ev)
 	(void)json_object_set_new(o, "participants", list);
 }
 
+static void put_progress(json_t *o, const struct confab_event *ev)
+{
+	put(o, "user", ev->peer);
+	(void)json_object_set_new(o, "remove", json_boolean(ev->removing));
+	(void)json_object_set_new(o, "status", json_integer(ev->status));
+	put(o, "text", ev->text);
+}
+
 static void put_rest(json_t *o, const struct confab_event *ev)
 {
 	if (ev->type == CONFAB_CONNECTION) {
@@ -170,16 +185,37 @@ static void put_rest(json_t *o, const struct confab_event *ev)
 	put(o, "text", ev->text);
 }
 
+/* Typing, dispositions, pages: what is said of or by one peer. */
+static void put_notice(json_t *o, const struct confab_event *ev)
+{
+	put(o, "peer", ev->peer);
+	put(o, "display", ev->display);
+	if (ev->type == CONFAB_TYPING) {
+		(void)json_object_set_new(o, "active", json_boolean(ev->active));
+		return;
+	}
+	put(o, "id", ev->id);
+	if (ev->type == CONFAB_PAGED) {
+		(void)json_object_set_new(o, "status", json_integer(ev->status));
+		put(o, "text", ev->text);
+	}
+}
+
 static void on_event(struct app *a, const struct confab_event *ev)
 {
 	json_t *o = event_new(event_names[ev->type], ev->conversation);
 
-	if (ev->type == CONFAB_MESSAGE)
+	if (ev->type == CONFAB_TYPING || ev->type == CONFAB_DELIVERED_TO ||
+	    ev->type == CONFAB_DISPLAYED_BY || ev->type == CONFAB_PAGED)
+		put_notice(o, ev);
+	else if (ev->type == CONFAB_MESSAGE || ev->type == CONFAB_PAGE)
 		put_message(o, ev);
 	else if (ev->type == CONFAB_SENT)
 		put_sent(o, ev);
 	else if (ev->type == CONFAB_ROSTER)
 		put_roster(o, ev);
+	else if (ev->type == CONFAB_PROGRESS)
+		put_progress(o, ev);
 	else
 		put_rest(o, ev);
 	line_out(a, o);
@@ -258,23 +294,30 @@ static void uris_free(char **uri, size_t n)
 
 static void do_chat(struct app *a, const struct command *c)
 {
-	size_t n;
+	struct confab_call_options o = {
+		.conference = json_is_true(json_object_get(c->line, "conference")),
+		.subject = json_string_value(json_object_get(c->line, "subject")),
+		.contribution = json_string_value(json_object_get(c->line, "contribution")),
+		.rejoin = json_string_value(json_object_get(c->line, "rejoin")),
+	};
+	size_t n = 0;
 	uint32_t id = 0;
-	char **uri = uris_of(a, c, "to", &n);
-	json_t *o;
+	bool nobody = o.rejoin && !json_object_get(c->line, "to");
+	char **uri = nobody ? NULL : uris_of(a, c, "to", &n);
+	json_t *answer_line;
 	int rc;
 
-	if (!uri)
+	if (!uri && !nobody)
 		return;
-	rc = confab_call(a->confab, (const char *const *)uri, n, &id);
+	rc = confab_call_with(a->confab, (const char *const *)uri, n, &o, &id);
 	uris_free(uri, n);
 	if (rc) {
 		answer(a, c, rc);
 		return;
 	}
-	o = event_new("calling", id);
-	put_tag(o, c);
-	line_out(a, o);
+	answer_line = event_new("calling", id);
+	put_tag(answer_line, c);
+	line_out(a, answer_line);
 }
 
 static void do_accept(struct app *a, const struct command *c)
@@ -293,18 +336,32 @@ static void do_decline(struct app *a, const struct command *c)
 		answer(a, c, confab_decline(a->confab, c->conversation, (int)value));
 }
 
-static void do_send(struct app *a, const struct command *c)
+/* Text to all of a conversation, to one in it, or (page) to one outside of any. */
+static void say(struct app *a, const struct command *c, bool page)
 {
 	json_t *text = json_object_get(c->line, "text"), *o;
+	bool to = page || json_object_get(c->line, "to");
 	char id[CONFAB_ID_SIZE];
+	char **uri = NULL;
+	size_t n = 0;
 	int rc;
 
 	if (!json_is_string(text)) {
 		refuse(a, c, "text is missing");
 		return;
 	}
-	rc = confab_send(a->confab, c->conversation, json_string_value(text),
-			 json_string_length(text), id);
+	if (to && !(uri = uris_of(a, c, "to", &n)))
+		return;
+	if (page)
+		rc = confab_page(a->confab, uri[0], json_string_value(text),
+				 json_string_length(text), id);
+	else if (to)
+		rc = confab_send_to(a->confab, c->conversation, uri[0], json_string_value(text),
+				    json_string_length(text), id);
+	else
+		rc = confab_send(a->confab, c->conversation, json_string_value(text),
+				 json_string_length(text), id);
+	uris_free(uri, n);
 	if (rc) {
 		answer(a, c, rc);
 		return;
@@ -315,6 +372,46 @@ static void do_send(struct app *a, const struct command *c)
 	line_out(a, o);
 }
 
+static void do_send(struct app *a, const struct command *c)
+{
+	say(a, c, false);
+}
+
+static void do_page(struct app *a, const struct command *c)
+{
+	say(a, c, true);
+}
+
+static void do_nick(struct app *a, const struct command *c)
+{
+	const char *name = json_string_value(json_object_get(c->line, "name"));
+
+	if (!name)
+		refuse(a, c, "name is missing");
+	else
+		answer(a, c, confab_nick(a->confab, c->conversation, name));
+}
+
+static void do_typing(struct app *a, const struct command *c)
+{
+	json_t *active = json_object_get(c->line, "active");
+
+	if (!json_is_boolean(active))
+		refuse(a, c, "active is missing: true or false");
+	else
+		answer(a, c, confab_typing(a->confab, c->conversation, json_is_true(active)));
+}
+
+static void do_displayed(struct app *a, const struct command *c)
+{
+	const char *id = json_string_value(json_object_get(c->line, "id"));
+
+	if (!id)
+		refuse(a, c, "id is missing");
+	else
+		answer(a, c, confab_displayed(a->confab, c->conversation, id));
+}
+
 static void do_add(struct app *a, const struct command *c)
 {
 	size_t n;
@@ -323,6 +420,17 @@ static void do_add(struct app *a, const struct command *c)
 	if (!uri)
 		return;
 	answer(a, c, confab_add(a->confab, c->conversation, (const char *const *)uri, n));
+	uris_free(uri, n);
+}
+
+static void do_kick(struct app *a, const struct command *c)
+{
+	size_t n;
+	char **uri = uris_of(a, c, "users", &n);
+
+	if (!uri)
+		return;
+	answer(a, c, confab_kick(a->confab, c->conversation, (const char *const *)uri, n));
 	uris_free(uri, n);
 }
 
@@ -365,7 +473,9 @@ static void run(struct app *a, struct command *c)
 		{"decline", true, do_decline}, {"send", true, do_send},
 		{"add", true, do_add},	       {"leave", true, do_leave},
 		{"who", true, do_who},	       {"break", false, do_break},
-		{"quit", false, do_quit},
+		{"typing", true, do_typing},   {"displayed", true, do_displayed},
+		{"nick", true, do_nick},       {"page", false, do_page},
+		{"quit", false, do_quit},      {"kick", true, do_kick},
 	};
 	json_t *conversation = json_object_get(c->line, "conversation");
 	json_int_t value = json_integer_value(conversation);

@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
-enum { WORDS_MAX = 64, LINGER_MS = 10000, TEXT_KEPT = 80, SENT_KEPT = 1000 };
+enum { WORDS_MAX = 64, LINGER_MS = 10000, TEXT_KEPT = 80, SENT_KEPT = 1000, TOLD_KEPT = 100 };
 
 /* A message that is not confirmed yet, so that a failure can say which. */
 struct said {
@@ -22,7 +22,8 @@ struct chat {
 	bool open, conference;
 	char *peer;
 	struct list said;
-	unsigned n_said;
+	struct list told; /* confirmed, and kept a while for who gets and sees them */
+	unsigned n_said, n_told;
 };
 
 static void say(struct app *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -95,6 +96,7 @@ static struct chat *chat_new(struct app *a, uint32_t id, const char *peer)
 	chat->id = id;
 	chat->peer = view_dup(view_str(peer));
 	list_init(&chat->said);
+	list_init(&chat->told);
 	list_add_tail(&a->chats, &chat->link);
 	return chat;
 }
@@ -106,10 +108,28 @@ static void said_free(struct chat *chat, struct said *s)
 	free(s);
 }
 
+static void told_free(struct chat *chat, struct said *s)
+{
+	list_del(&s->link);
+	chat->n_told--;
+	free(s);
+}
+
+static void said_confirmed(struct chat *chat, struct said *s)
+{
+	list_del(&s->link);
+	chat->n_said--;
+	list_add_tail(&chat->told, &s->link);
+	if (++chat->n_told > TOLD_KEPT)
+		told_free(chat, CONTAINER(chat->told.next, struct said, link));
+}
+
 static void chat_free(struct chat *chat)
 {
 	LIST_EACH(l, next, &chat->said)
 	said_free(chat, CONTAINER(l, struct said, link));
+	while (!list_empty(&chat->told))
+		told_free(chat, CONTAINER(chat->told.next, struct said, link));
 	list_del(&chat->link);
 	free(chat->peer);
 	free(chat);
@@ -128,9 +148,9 @@ static uint32_t oldest_chat(const struct app *a)
 	return 0;
 }
 
-static struct said *said_find(struct chat *chat, const char *id)
+static struct said *find_in(struct list *list, const char *id)
 {
-	LIST_EACH(l, next, &chat->said)
+	LIST_EACH(l, next, list)
 	{
 		struct said *s = CONTAINER(l, struct said, link);
 
@@ -138,6 +158,21 @@ static struct said *said_find(struct chat *chat, const char *id)
 			return s;
 	}
 	return NULL;
+}
+
+static struct said *said_find(struct chat *chat, const char *id)
+{
+	return find_in(&chat->said, id);
+}
+
+/* The beginning of a message of ours. */
+static const char *quoted(struct chat *chat, const char *id)
+{
+	const struct said *s = said_find(chat, id);
+
+	if (!s)
+		s = find_in(&chat->told, id);
+	return s ? s->text : "a message";
 }
 
 /* --- what happens --- */
@@ -164,12 +199,59 @@ static void on_sent(struct app *a, struct chat *chat, const struct confab_event 
 	else if (ev->sent == CONFAB_SENT_UNCONFIRMED)
 		say(a, "%s? %s (unconfirmed)", mark(a, chat->id), text);
 	if (s && (ev->sent != CONFAB_SENT_ACCEPTED || chat->conference))
-		said_free(chat, s);
+		said_confirmed(chat, s);
 	leave_when_said(a);
+}
+
+/* What a peer wrote, as text; to free. */
+static char *text_of(const struct confab_event *ev)
+{
+	char *text = view_dup(view_of(ev->data, ev->data_n));
+
+	/* A NUL is a control character as any other. */
+	for (size_t i = 0; text && i < ev->data_n; i++)
+		if (!text[i])
+			text[i] = '\1';
+	return text;
+}
+
+static void on_page(struct app *a, const struct confab_event *ev)
+{
+	char *text = text_of(ev);
+
+	if (text)
+		say(a, "%s (page): %s", name_of(a, ev->peer), text);
+	free(text);
+}
+
+static void on_nickname(struct app *a, const struct chat *chat, const struct confab_event *ev)
+{
+	const char *m = mark(a, chat->id);
+
+	if (ev->status != 200)
+		say(a, "%s! not your nickname: %d %s", m, ev->status, ev->text);
+	else if (ev->text[0])
+		say(a, "%s* you are now %s", m, ev->text);
+	else
+		say(a, "%s* you have no nickname now", m);
+}
+
+/* Who gave himself a name in a conference is shown by it, and his address stays in sight. */
+static const char *sender_of(const struct app *a, const struct confab_event *ev, char *dst,
+			     size_t size)
+{
+	const char *name = name_of(a, ev->peer);
+
+	if (!ev->conference || !ev->display[0] ||
+	    view_eq_nocase(view_str(ev->display), view_str(name)))
+		return name;
+	(void)snprintf(dst, size, "%s (%s)", ev->display, name);
+	return dst;
 }
 
 static void on_message(struct app *a, struct chat *chat, const struct confab_event *ev)
 {
+	char sender[512];
 	struct view type = view_str(ev->content_type);
 	char *text;
 
@@ -178,16 +260,13 @@ static void on_message(struct app *a, struct chat *chat, const struct confab_eve
 		    ev->data_n, ev->content_type);
 		return;
 	}
-	text = view_dup(view_of(ev->data, ev->data_n));
+	text = text_of(ev);
 	if (!text)
 		return;
-	/* A NUL is a control character as any other. */
-	for (size_t i = 0; i < ev->data_n; i++)
-		if (!text[i])
-			text[i] = '\1';
-	say(a, "%s%s%s: %s", mark(a, chat->id), name_of(a, ev->peer),
+	say(a, "%s%s%s: %s", mark(a, chat->id), sender_of(a, ev, sender, sizeof(sender)),
 	    chat->conference && !ev->to_all ? " (to you alone)" : "", text);
 	free(text);
+	(void)confab_displayed(a->confab, chat->id, ev->id);
 }
 
 static void on_roster(struct app *a, const struct chat *chat, const struct confab_event *ev)
@@ -210,9 +289,10 @@ static void on_roster(struct app *a, const struct chat *chat, const struct confa
 static void on_invited(struct app *a, struct chat *chat, const struct confab_event *ev)
 {
 	chat->invited = true;
-	say(a, "%s* %s%s%s%s%s: /accept or /decline", mark(a, chat->id), name_of(a, ev->peer),
+	say(a, "%s* %s%s%s%s%s%s%s: /accept or /decline", mark(a, chat->id), name_of(a, ev->peer),
 	    ev->display[0] ? " (\"" : "", ev->display, ev->display[0] ? "\")" : "",
-	    ev->conference ? " invites you to a conference" : " wants to chat");
+	    ev->conference ? " invites you to a conference" : " wants to chat",
+	    ev->text[0] ? " about " : "", ev->text);
 }
 
 static void on_open(struct app *a, struct chat *chat, const struct confab_event *ev)
@@ -242,6 +322,19 @@ static void on_ended(struct app *a, struct chat *chat, const struct confab_event
 	if (a->current == ev->conversation)
 		a->current = oldest_chat(a);
 	leave_when_said(a);
+}
+
+static void on_progress(struct app *a, const struct chat *chat, const struct confab_event *ev)
+{
+	const char *m = mark(a, chat->id), *who = name_of(a, ev->peer);
+
+	if (ev->status >= 300)
+		say(a, "%s! %s is not %s: %d %s", m, who, ev->removing ? "taken out" : "added", ev->status,
+		    ev->text);
+	else if (ev->removing && ev->status >= 200)
+		say(a, "%s* %s is taken out", m, who);
+	else if (!ev->removing && ev->status >= 180 && ev->status < 200)
+		say(a, "%s* %s is being asked", m, who);
 }
 
 static void on_chat_event(struct app *a, struct chat *chat, const struct confab_event *ev)
@@ -281,6 +374,19 @@ static void on_chat_event(struct app *a, struct chat *chat, const struct confab_
 		    peer, ev->text, peer, ev->other);
 		(void)chat_new(a, ev->other, ev->peer);
 		break;
+	case CONFAB_TYPING:
+		if (ev->active)
+			say(a, "%s* %s is typing", m, peer);
+		break;
+	case CONFAB_DELIVERED_TO:
+		say(a, "%s* %s has got: %s", m, peer, quoted(chat, ev->id));
+		break;
+	case CONFAB_DISPLAYED_BY:
+		say(a, "%s* %s has seen: %s", m, peer, quoted(chat, ev->id));
+		break;
+	case CONFAB_NICKNAME:
+		on_nickname(a, chat, ev);
+		break;
 	case CONFAB_INVITED:
 		on_invited(a, chat, ev);
 		break;
@@ -292,6 +398,9 @@ static void on_chat_event(struct app *a, struct chat *chat, const struct confab_
 		break;
 	case CONFAB_SENT:
 		on_sent(a, chat, ev);
+		break;
+	case CONFAB_PROGRESS:
+		on_progress(a, chat, ev);
 		break;
 	case CONFAB_ROSTER:
 		on_roster(a, chat, ev);
@@ -315,6 +424,12 @@ static void on_event(struct app *a, const struct confab_event *ev)
 	} else if (ev->type == CONFAB_REGISTER_FAILED) {
 		say(a, "! not online: %d %s (it is tried again)", ev->status, ev->text);
 		a->told_registered = false;
+	} else if (ev->type == CONFAB_PAGE) {
+		on_page(a, ev);
+	} else if (ev->type == CONFAB_PAGED) {
+		if (ev->status >= 300)
+			say(a, "! the page to %s was not delivered: %d %s", name_of(a, ev->peer),
+			    ev->status, ev->text);
 	} else if (!ev->conversation) {
 		if (ev->type == CONFAB_CONNECTION)
 			say(a, "* connection to the server %s", ev->text);
@@ -420,6 +535,17 @@ static void do_add(struct app *a, const struct words *w)
 	uris_free(uri, n);
 }
 
+static void do_kick(struct app *a, const struct words *w)
+{
+	size_t n = 0;
+	char **uri = have_chat(a) ? uris_of(a, w, &n) : NULL;
+
+	if (!uri)
+		return;
+	outcome(a, w, confab_kick(a->confab, a->current, (const char *const *)uri, n));
+	uris_free(uri, n);
+}
+
 static void do_who(struct app *a, const struct words *w)
 {
 	if (have_chat(a))
@@ -512,13 +638,67 @@ static void do_to(struct app *a, const struct words *w)
 	say(a, "* you write to %s", chat->conference ? "the conference" : name_of(a, chat->peer));
 }
 
+/* "NAME text" taken apart; the address is to free, NULL (and told) where it is none. */
+static char *addressed(struct app *a, struct view *rest, const char *usage)
+{
+	struct view name = view_cut(rest, ' ');
+	char *uri = name.n ? text_address(a->domain, name) : NULL;
+
+	*rest = view_trim(*rest);
+	if (!name.n || !rest->n)
+		say(a, "! %s", usage);
+	else if (!uri)
+		say(a, "! not an address: %.*s", VIEW_ARG(name));
+	else
+		return uri;
+	free(uri);
+	return NULL;
+}
+
+static void do_page(struct app *a, struct view rest)
+{
+	char *uri = addressed(a, &rest, "/page NAME text");
+	int rc = uri ? confab_page(a->confab, uri, rest.p, rest.n, NULL) : 0;
+
+	if (rc)
+		say(a, "! not sent: %s", confab_error_text(rc));
+	free(uri);
+}
+
+static void do_nick(struct app *a, struct view rest)
+{
+	char *name = view_dup(rest);
+	int rc;
+
+	if (name && have_chat(a)) {
+		rc = confab_nick(a->confab, a->current, name);
+		if (rc)
+			say(a, "! /nick: %s", confab_error_text(rc));
+	}
+	free(name);
+}
+
+static void send_text(struct app *a, const char *to, struct view text);
+
+static void do_msg(struct app *a, struct view rest)
+{
+	char *uri = addressed(a, &rest, "/msg NAME text");
+
+	if (uri)
+		send_text(a, uri, rest);
+	free(uri);
+}
+
 static void do_help(struct app *a, const struct words *w)
 {
 	(void)w;
 	say(a, "* what you type goes to the chat. NAME: bo, bo@example.net or sip:bo@example.net");
 	say(a, "* /chat NAME… begins a chat (with several: a conference); /add NAME… adds people");
+	say(a, "* /kick NAME… takes people out of a conference");
 	say(a, "* /accept [N], /decline [N] answer an invitation; /who tells who is here");
 	say(a, "* /leave [anonymously]; /to N writes to chat N, /to lists them; /quit");
+	say(a, "* /msg NAME text writes to one of a conference alone; /nick NAME takes a nickname");
+	say(a, "* /page NAME text sends a message outside of any chat");
 	say(a, "* //text sends a line that begins with /");
 }
 
@@ -535,9 +715,22 @@ static void run(struct app *a, struct view line)
 		void (*run)(struct app *a, const struct words *w);
 	} table[] = {{"/chat", do_chat},       {"/add", do_add},   {"/who", do_who},
 		     {"/leave", do_leave},     {"/to", do_to},	   {"/accept", do_accept},
-		     {"/decline", do_decline}, {"/help", do_help}, {"/quit", do_quit}};
+		     {"/kick", do_kick},       {"/decline", do_decline}, {"/help", do_help}, {"/quit", do_quit}};
+	/* What follows these is text, blanks and all. */
+	static const struct {
+		const char *name;
+		void (*run)(struct app *a, struct view rest);
+	} texts[] = {{"/msg", do_msg}, {"/page", do_page}, {"/nick", do_nick}};
 	struct words w = {.n = 0};
+	struct view command = line;
 
+	command = view_cut(&command, ' ');
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		if (view_eq(command, view_str(texts[i].name))) {
+			texts[i].run(a, view_trim(view_from(line, command.n)));
+			return;
+		}
+	}
 	while ((line = view_trim(line)).n) {
 		struct view word = view_cut(&line, ' ');
 
@@ -556,7 +749,8 @@ static void run(struct app *a, struct view line)
 	say(a, "! there is no %.*s; /help tells what there is", VIEW_ARG(w.word[0]));
 }
 
-static void send_text(struct app *a, struct view text)
+/* to: one of a conference alone; NULL: all of the chat. */
+static void send_text(struct app *a, const char *to, struct view text)
 {
 	struct chat *chat = chat_find(a, a->current);
 	struct said *s;
@@ -567,7 +761,8 @@ static void send_text(struct app *a, struct view text)
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return;
-	rc = confab_send(a->confab, chat->id, text.p, text.n, s->id);
+	rc = to ? confab_send_to(a->confab, chat->id, to, text.p, text.n, s->id)
+		: confab_send(a->confab, chat->id, text.p, text.n, s->id);
 	if (rc) {
 		say(a, "! not sent: %s", confab_error_text(rc));
 		free(s);
@@ -587,11 +782,11 @@ static void on_line(struct app *a, struct view line, bool cut)
 	else if (!text_is_utf8(line))
 		say(a, "! not sent: the line is not UTF-8");
 	else if (view_starts(line, VIEW("//")))
-		send_text(a, view_from(line, 1));
+		send_text(a, NULL, view_from(line, 1));
 	else if (view_starts(line, VIEW("/")))
 		run(a, line);
 	else if (view_trim(line).n)
-		send_text(a, line);
+		send_text(a, NULL, line);
 }
 
 static void linger_over(void *ctx, uint64_t now_ms)

@@ -1,4 +1,6 @@
 /* confabctl: the users of a store, and the documentation and check of a configuration file. */
+#include "confabctl.h"
+
 #include "base/error.h"
 #include "config/server.h"
 #include "io/digest.h"
@@ -11,14 +13,17 @@
 #include <termios.h>
 #include <unistd.h>
 
-enum { EXIT_USAGE = 2 };
+enum { CERTIFICATE_DAYS = 397 };
 
 static const char usage[] =
 	"usage: confabctl [--store FILE] user add sip:NAME@DOMAIN [--password P] [--realm R]\n"
 	"       confabctl [--store FILE] user del sip:NAME@DOMAIN\n"
 	"       confabctl [--store FILE] user im sip:NAME@DOMAIN require|assume|default\n"
+	"       confabctl [--store FILE] user mode sip:NAME@DOMAIN proxy|b2bua|default\n"
 	"       confabctl [--store FILE] user list\n"
 	"       confabctl config check FILE | help | man\n"
+	"       confabctl [--days N] tls init DIR NAME...\n"
+	"       confabctl [--days N] tls issue DIR FILE NAME...\n"
 	"\n"
 	"  --store FILE    the users' file; default: store.path of an empty configuration\n"
 	"  --password P    others on this machine may see it while the command runs; without it "
@@ -26,6 +31,13 @@ static const char usage[] =
 	"                  password is asked for, or read as one line where standard input is no "
 	"terminal\n"
 	"  --realm R       auth.realm of confabd where that is not the user's domain\n"
+	"  --days N        how long a certificate is good; default 397. 0 or less: it is over\n"
+	"                  already (to test what happens then)\n"
+	"\n"
+	"  tls init makes DIR with a CA and a server's certificate for the domains and IP\n"
+	"  addresses NAME...: ca.pem, ca.key, server.pem, server.key; tls issue makes one more\n"
+	"  by that CA: FILE.pem, FILE.key.\n"
+	"\n"
 	"  -h, --help      this text\n"
 	"  -V, --version   the version\n"
 	"\n"
@@ -35,14 +47,12 @@ struct command {
 	const char *store_path;
 	const char *password; /* NULL: ask */
 	const char *realm;
+	int days;
 	char **words; /* what is neither option nor its value */
 	int n_words;
 };
 
-static int complain(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-/* Returns status, for the callers to return. */
-static int complain(int status, const char *fmt, ...)
+int ctl_complain(int status, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -118,7 +128,7 @@ static int password_get(const struct command *command, char *dst)
 	if (rc == 0)
 		rc = password_ask("Once more: ", again);
 	if (rc == 0 && strcmp(dst, again) != 0) {
-		(void)complain(EXIT_FAILURE, "the two are not the same");
+		(void)ctl_complain(EXIT_FAILURE, "the two are not the same");
 		rc = E_SYNTAX;
 	}
 	explicit_bzero(again, sizeof(again));
@@ -132,18 +142,18 @@ static int user_failed(struct store *store, int rc, const char *address)
 	case 0:
 		return EXIT_SUCCESS;
 	case E_EXISTS:
-		return complain(EXIT_FAILURE, "%s exists already", address);
+		return ctl_complain(EXIT_FAILURE, "%s exists already", address);
 	case E_NOTFOUND:
-		return complain(EXIT_FAILURE, "there is no user %s", address);
+		return ctl_complain(EXIT_FAILURE, "there is no user %s", address);
 	case E_LIMIT:
-		return complain(EXIT_FAILURE, "%s: name, domain, realm or password is too long",
-				address);
+		return ctl_complain(EXIT_FAILURE, "%s: name, domain, realm or password is too long",
+				    address);
 	case E_SYNTAX:
-		return complain(EXIT_FAILURE,
-				"%s: the password is empty, or a character is not allowed there",
-				address);
+		return ctl_complain(
+			EXIT_FAILURE,
+			"%s: the password is empty, or a character is not allowed there", address);
 	default:
-		return complain(EXIT_FAILURE, "%s", store_error(store));
+		return ctl_complain(EXIT_FAILURE, "%s", store_error(store));
 	}
 }
 
@@ -177,7 +187,25 @@ static int user_im(struct store *store, const struct command *command, struct vi
 					   store_user_set_im(store, name, domain,
 							     (enum store_im_feature_tag)i),
 					   command->words[2]);
-	return complain(EXIT_USAGE, "%s is none of require, assume, default", command->words[3]);
+	return ctl_complain(EXIT_USAGE, "%s is none of require, assume, default",
+			    command->words[3]);
+}
+
+static const char *const mode_words[] = {
+	[STORE_MODE_DEFAULT] = "default",
+	[STORE_MODE_PROXY] = "proxy",
+	[STORE_MODE_B2BUA] = "b2bua",
+};
+
+static int user_mode(struct store *store, const struct command *command, struct view name,
+		     struct view domain)
+{
+	for (int i = STORE_MODE_DEFAULT; i <= STORE_MODE_B2BUA; i++)
+		if (strcmp(command->words[3], mode_words[i]) == 0)
+			return user_failed(
+				store, store_user_set_mode(store, name, domain, (enum store_mode)i),
+				command->words[2]);
+	return ctl_complain(EXIT_USAGE, "%s is none of proxy, b2bua, default", command->words[3]);
 }
 
 static int user_print(void *ctx, const struct store_user *user)
@@ -188,6 +216,8 @@ static int user_print(void *ctx, const struct store_user *user)
 		(void)printf(" realm=\"%s\"", user->realm);
 	if (user->im_feature_tag != STORE_IM_DEFAULT)
 		(void)printf(" im=%s", im_words[user->im_feature_tag]);
+	if (user->mode != STORE_MODE_DEFAULT)
+		(void)printf(" mode=%s", mode_words[user->mode]);
 	return putchar('\n') == EOF ? E_IO : 0;
 }
 
@@ -196,7 +226,7 @@ static int user_list(struct store *store)
 	int rc = store_user_list(store, user_print, NULL);
 
 	if (rc || fflush(stdout))
-		return complain(EXIT_FAILURE, "the list could not be written");
+		return ctl_complain(EXIT_FAILURE, "the list could not be written");
 	return EXIT_SUCCESS;
 }
 
@@ -207,12 +237,14 @@ static int user_one(struct store *store, const struct command *command)
 	struct view name, domain;
 
 	if (address_parse(command->words[2], &name, &domain))
-		return complain(EXIT_USAGE, "%s is not of the form sip:NAME@DOMAIN",
-				command->words[2]);
+		return ctl_complain(EXIT_USAGE, "%s is not of the form sip:NAME@DOMAIN",
+				    command->words[2]);
 	if (strcmp(verb, "add") == 0)
 		return user_add(store, command, name, domain);
 	if (strcmp(verb, "im") == 0)
 		return user_im(store, command, name, domain);
+	if (strcmp(verb, "mode") == 0)
+		return user_mode(store, command, name, domain);
 	return user_failed(store, store_user_del(store, name, domain), command->words[2]);
 }
 
@@ -222,25 +254,29 @@ static int user_command(const struct command *command)
 		const char *verb;
 		int n_words;
 		unsigned open_flags;
-	} verbs[] = {{"add", 3, STORE_CREATE}, {"del", 3, 0}, {"im", 4, 0}, {"list", 2, 0}};
+	} verbs[] = {{"add", 3, STORE_CREATE},
+		     {"del", 3, 0},
+		     {"im", 4, 0},
+		     {"mode", 4, 0},
+		     {"list", 2, 0}};
 	const char *verb = command->n_words > 1 ? command->words[1] : "";
 	struct store *store;
 	char why[512];
 	size_t i = 0;
 	int status;
 
-	while (i < 4 && strcmp(verb, verbs[i].verb) != 0)
+	while (i < 5 && strcmp(verb, verbs[i].verb) != 0)
 		i++;
-	if (i == 4)
-		return complain(EXIT_USAGE, "user: add, del, im or list?");
+	if (i == 5)
+		return ctl_complain(EXIT_USAGE, "user: add, del, im, mode or list?");
 	if (command->n_words != verbs[i].n_words)
-		return complain(EXIT_USAGE, "user %s: too %s words", verb,
-				command->n_words < verbs[i].n_words ? "few" : "many");
+		return ctl_complain(EXIT_USAGE, "user %s: too %s words", verb,
+				    command->n_words < verbs[i].n_words ? "few" : "many");
 	if (!io_digest())
-		return complain(EXIT_FAILURE, "the installed OpenSSL lacks MD5 or SHA-256");
+		return ctl_complain(EXIT_FAILURE, "the installed OpenSSL lacks MD5 or SHA-256");
 	if (store_open(command->store_path, io_digest(), verbs[i].open_flags, &store, why,
 		       sizeof(why)))
-		return complain(EXIT_FAILURE, "%s", why);
+		return ctl_complain(EXIT_FAILURE, "%s", why);
 	status = verbs[i].n_words == 2 ? user_list(store) : user_one(store, command);
 	store_close(store);
 	return status;
@@ -267,7 +303,7 @@ static int config_print(void (*print)(struct buf *out))
 	buf_init(&out, CONFIG_FILE_MAX);
 	print(&out);
 	if (!buf_ok(&out) || fwrite(out.p, 1, out.n, stdout) != out.n || fflush(stdout))
-		status = complain(EXIT_FAILURE, "the text could not be written");
+		status = ctl_complain(EXIT_FAILURE, "the text could not be written");
 	buf_fini(&out);
 	return status;
 }
@@ -282,21 +318,35 @@ static int config_command(const struct command *command)
 		return config_print(config_server_help);
 	if (strcmp(verb, "man") == 0 && command->n_words == 2)
 		return config_print(config_server_man);
-	return complain(EXIT_USAGE, "config: check FILE, help or man?");
+	return ctl_complain(EXIT_USAGE, "config: check FILE, help or man?");
+}
+
+static bool days_read(const char *text, int *out)
+{
+	bool minus = text[0] == '-';
+	uint32_t n;
+
+	if (view_to_u32(view_str(text + minus), &n) || n > 36500)
+		return false;
+	*out = minus ? -(int)n : (int)n;
+	return true;
 }
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"store", required_argument, NULL, 's'}, {"password", required_argument, NULL, 'p'},
-		{"realm", required_argument, NULL, 'r'}, {"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'V'},	 {NULL, 0, NULL, 0}};
+	static const struct option options[] = {{"store", required_argument, NULL, 's'},
+						{"password", required_argument, NULL, 'p'},
+						{"realm", required_argument, NULL, 'r'},
+						{"days", required_argument, NULL, 'd'},
+						{"help", no_argument, NULL, 'h'},
+						{"version", no_argument, NULL, 'V'},
+						{NULL, 0, NULL, 0}};
 	static struct server_config defaults;
-	struct command command = {.realm = ""};
+	struct command command = {.realm = "", .days = CERTIFICATE_DAYS};
 	int option;
 
 	if (config_server_init(&defaults))
-		return complain(EXIT_FAILURE, "the defaults do not parse");
+		return ctl_complain(EXIT_FAILURE, "the defaults do not parse");
 	command.store_path = defaults.store.path;
 	while ((option = getopt_long(argc, argv, "hV", options, NULL)) != -1) {
 		switch (option) {
@@ -308,6 +358,11 @@ int main(int argc, char **argv)
 			break;
 		case 'r':
 			command.realm = optarg;
+			break;
+		case 'd':
+			if (!days_read(optarg, &command.days))
+				return ctl_complain(EXIT_USAGE, "--days %s: a number of days",
+						    optarg);
 			break;
 		case 'h':
 			return fputs(usage, stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
@@ -323,5 +378,7 @@ int main(int argc, char **argv)
 		return user_command(&command);
 	if (command.n_words && strcmp(command.words[0], "config") == 0)
 		return config_command(&command);
-	return complain(EXIT_USAGE, "user or config?");
+	if (command.n_words && strcmp(command.words[0], "tls") == 0)
+		return ctl_tls(command.words, command.n_words, command.days);
+	return ctl_complain(EXIT_USAGE, "user, config or tls?");
 }

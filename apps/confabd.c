@@ -8,12 +8,15 @@
 #include "io/limits.h"
 #include "io/signal.h"
 #include "procedure/general.h"
+#include "sip/session_timer.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { SETTINGS_MAX = 64, EXIT_USAGE = 2 };
+enum { SETTINGS_MAX = 64, EXIT_USAGE = 2, SERVICE_ROUTE_MAX = 16384 };
 
 struct options {
 	const char *config;
@@ -106,6 +109,11 @@ static bool served(void *ctx, struct view host, uint16_t port)
 	return core_is_served_domain(((struct confabd *)ctx)->core, host, port);
 }
 
+static int resolve(void *ctx, const struct sip_uri *uri, struct sip_flow *out, uint64_t now_ms)
+{
+	return confabd_resolve(ctx, uri, out, now_ms);
+}
+
 /* --- what the stack tells --- */
 
 static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m,
@@ -154,7 +162,9 @@ static int start_core(struct confabd *d)
 			       .is_local = is_local,
 			       .local_request = local_request,
 			       .local_ack = local_ack,
+			       .resolve = resolve,
 			       .ctx = d};
+	struct buf route;
 	struct core_config cfg = {
 		.domains = d->domains,
 		.n_domains = d->cfg.sip.domain.n,
@@ -172,14 +182,45 @@ static int start_core(struct confabd *d)
 		.max_bindings = 1000000,
 		.im_tag = d->cfg.im.feature_tag == SERVER_IM_ASSUME ? CORE_IM_ASSUME
 								    : CORE_IM_REQUIRE,
+		.mode = d->cfg.participating.mode == SERVER_B2BUA ? CORE_MODE_B2BUA
+								  : CORE_MODE_PROXY,
+		.routes = d->routes,
+		.n_routes = d->cfg.sip.routes.n,
 		.server = VIEW(IM_SERVER_RELEASE),
 		.timer_c_ms = 200000,
+		.ims = {.on = d->cfg.ims.mode,
+			.orig_user = view_str(d->cfg.ims.orig_user),
+			.term_user = view_str(d->cfg.ims.term_user)},
 	};
 
+	buf_init(&route, SERVICE_ROUTE_MAX);
+	for (size_t i = 0; i < d->cfg.sip.service_route.n; i++)
+		buf_putf(&route, "%s<%s>", i ? ", " : "", d->cfg.sip.service_route.item[i]);
+	cfg.service_route = buf_view(&route);
 	for (size_t i = 0; i < d->cfg.sip.domain.n; i++)
 		d->domains[i] = view_str(d->cfg.sip.domain.item[i]);
+	for (size_t i = 0; i < d->cfg.sip.routes.n; i++)
+		(void)config_server_route(d->cfg.sip.routes.item[i], &d->routes[i].domain,
+					  &d->routes[i].peer);
 	d->core = core_new(&cfg, &ops, d->stack, io_digest());
+	buf_fini(&route);
 	return d->core ? 0 : E_NOMEM;
+}
+
+/* E_SYNTAX, E_ADDRESS (a name), E_UNSUPPORTED: the invitations of conferences would lead nowhere.
+ */
+static int check_ims_route(struct confabd *d)
+{
+	struct sip_flow flow;
+	struct sip_uri u;
+	int rc = sip_uri_parse(view_str(d->cfg.ims.route), &u);
+
+	if (rc == 0)
+		rc = sip_flow_of_uri(&u, &flow);
+	if (rc)
+		log_line(&d->log.log, LOG_ERROR, "confabd", "ims.route = %s: %s", d->cfg.ims.route,
+			 error_text(rc));
+	return rc;
 }
 
 static int start_controlling(struct confabd *d)
@@ -188,6 +229,14 @@ static int start_controlling(struct confabd *d)
 		[SERVER_END_LAST] = CONFERENCE_END_LAST,
 		[SERVER_END_BELOW_TWO] = CONFERENCE_END_BELOW_TWO,
 		[SERVER_END_CREATOR] = CONFERENCE_END_CREATOR};
+	static const enum conference_remove_policy remove[] = {
+		[SERVER_REMOVE_CREATOR] = CONFERENCE_REMOVE_CREATOR,
+		[SERVER_REMOVE_ANYONE] = CONFERENCE_REMOVE_ANYONE,
+		[SERVER_REMOVE_NOBODY] = CONFERENCE_REMOVE_NOBODY};
+	static const enum conference_dial_in_policy dial_in[] = {
+		[SERVER_DIAL_IN_MEMBERS] = CONFERENCE_DIAL_IN_MEMBERS,
+		[SERVER_DIAL_IN_ANYONE] = CONFERENCE_DIAL_IN_ANYONE,
+		[SERVER_DIAL_IN_NOBODY] = CONFERENCE_DIAL_IN_NOBODY};
 	struct controlling_config cfg = {
 		.factory_user = view_str(d->cfg.conference.factory),
 		.feature_tag = view_str(d->cfg.im.feature_tag_name),
@@ -197,18 +246,47 @@ static int start_controlling(struct confabd *d)
 		.invite_timeout_ms = (uint32_t)d->cfg.conference.invite_timeout_ms,
 		.seat_timeout_ms = 5000,
 		.end_policy = policy[d->cfg.conference.end_policy],
+		.remove = remove[d->cfg.conference.remove],
+		.dial_in = dial_in[d->cfg.conference.dial_in],
 		.replaces_fallback = d->cfg.conference.replaces_fallback,
 		.assume_im = d->cfg.im.feature_tag == SERVER_IM_ASSUME,
 		.max_message = d->cfg.msrp.max_message,
+		.private_messages = d->cfg.msrp.private_messages,
+		.nicknames = d->cfg.msrp.nicknames,
+		.wrap_plain = d->cfg.msrp.wrap_plain,
 	};
 	struct seat_broker broker;
 
+	if (d->cfg.ims.mode) {
+		int rc = check_ims_route(d);
+
+		if (rc)
+			return rc;
+		cfg.route = view_str(d->cfg.ims.route);
+		cfg.conference_domain = d->domains[0];
+	}
 	confabd_seats_broker(d, &broker);
 	d->controlling = controlling_new(&cfg, d->stack, io_digest(), &broker);
 	if (!d->controlling)
 		return E_NOMEM;
 	controlling_set_domain_check(d->controlling, served, d);
 	return 0;
+}
+
+static int start_participating(struct confabd *d)
+{
+	struct b2bua_config cfg = {
+		.feature_tag = view_str(d->cfg.im.feature_tag_name),
+		.release = VIEW(IM_SERVER_RELEASE),
+		.max_calls = d->cfg.msrp.max_connections * (size_t)d->cfg.msrp.threads,
+		.session_expires_s = (uint32_t)(d->cfg.participating.session_expires_ms / 1000),
+		.min_se_s = SESSION_TIMER_MIN_SE,
+	};
+	struct relay_broker broker;
+
+	confabd_relays_broker(d, &broker);
+	d->b2bua = b2bua_new(&cfg, d->core, &broker);
+	return d->b2bua ? 0 : E_NOMEM;
 }
 
 static void on_deadline(void *ctx, uint64_t now_ms)
@@ -229,13 +307,32 @@ static void on_signal(void *ctx, int signo)
 {
 	struct confabd *d = ctx;
 
+	if (signo == SIGHUP) {
+		confabd_tls_reload(d);
+		return;
+	}
 	log_line(&d->log.log, LOG_INFO, "confabd", "signal %d: stopping", signo);
 	io_stop(&d->loop);
 }
 
-static int start(struct confabd *d, const char **what)
+/* In IMS mode the users are the core's; what the file says of some of them is welcome, but not
+ * needed. */
+static int start_store(struct confabd *d)
 {
 	char why[256] = "";
+	int rc;
+
+	if (d->cfg.ims.mode && access(d->cfg.store.path, F_OK))
+		return 0;
+	rc = store_open(d->cfg.store.path, io_digest(), 0, &d->store, why, sizeof(why));
+	if (rc)
+		log_line(&d->log.log, LOG_ERROR, "confabd", "%s: %s (confabctl user add makes one)",
+			 d->cfg.store.path, why[0] ? why : error_text(rc));
+	return rc;
+}
+
+static int start(struct confabd *d, const char **what)
+{
 	int rc;
 
 	*what = "log.file";
@@ -256,14 +353,17 @@ static int start(struct confabd *d, const char **what)
 	io_deadline_init(&d->deadline, &d->loop, on_deadline, d);
 	io_loop_after_batch(&d->loop, &d->batch, after_batch, d);
 	*what = "store.path";
-	rc = store_open(d->cfg.store.path, io_digest(), 0, &d->store, why, sizeof(why));
-	if (rc) {
-		log_line(&d->log.log, LOG_ERROR, "confabd", "%s: %s (confabctl user add makes one)",
-			 d->cfg.store.path, why[0] ? why : error_text(rc));
+	rc = start_store(d);
+	if (rc)
 		return rc;
-	}
+	*what = "tls.certificate";
+	rc = confabd_tls_open(d);
+	if (rc)
+		return rc;
 	*what = "the SIP sockets";
 	rc = confabd_users_open(d);
+	if (rc == 0)
+		rc = confabd_resolve_open(d);
 	if (rc == 0)
 		rc = start_stack(d);
 	if (rc == 0)
@@ -274,6 +374,10 @@ static int start(struct confabd *d, const char **what)
 	rc = confabd_seats_start(d);
 	if (rc)
 		return rc;
+	*what = "the participating function";
+	rc = start_participating(d);
+	if (rc)
+		return rc;
 	*what = "the controlling function";
 	return start_controlling(d);
 }
@@ -282,6 +386,8 @@ static void stop(struct confabd *d)
 {
 	switch_threads_stop(d->switch_threads);
 	controlling_free(d->controlling);
+	b2bua_free(d->b2bua);
+	confabd_resolve_close(d);
 	core_free(d->core);
 	sip_stack_free(d->stack);
 	confabd_sockets_close(d);
@@ -291,6 +397,7 @@ static void stop(struct confabd *d)
 		io_loop_fini(&d->loop);
 	}
 	confabd_users_close(d);
+	confabd_tls_close(d);
 	store_close(d->store);
 	trace_close(d->trace);
 	io_log_close(&d->log);

@@ -9,10 +9,13 @@
 #include "io/loop.h"
 #include "server/controlling/controlling.h"
 #include "server/core/core.h"
+#include "server/participating/b2bua.h"
 #include "store/store.h"
 
 struct confabd_sockets;
 struct confabd_users;
+struct confabd_resolver;
+struct io_tls;
 
 struct confabd {
 	struct server_config cfg;
@@ -23,14 +26,18 @@ struct confabd {
 	struct io_deadline deadline;
 	struct io_batch batch;
 	struct trace *trace;
+	struct io_tls *sip_tls, *msrp_tls; /* NULL: no certificate is configured */
 	struct store *store;
 	struct confabd_users *users;
 	struct confabd_sockets *sockets;
 	struct switch_threads *switch_threads;
+	struct confabd_resolver *resolver;
 	struct sip_stack *stack;
 	struct core *core;
+	struct b2bua *b2bua;
 	struct controlling *controlling;
 	struct view domains[OPTION_LIST_MAX];
+	struct core_route routes[OPTION_LIST_MAX];
 };
 
 /* --- confabd_sockets.c: SIP listeners and connections --- */
@@ -47,13 +54,34 @@ void confabd_users_close(struct confabd *d);
 /* core_ops.user_find; ctx is the struct confabd. */
 int confabd_user_find(void *ctx, struct view user, struct view domain, struct core_user *out);
 
+/* --- confabd_tls.c: certificates --- */
+/* 0, or a negative code (the log says which file). */
+int confabd_tls_open(struct confabd *d);
+void confabd_tls_close(struct confabd *d);
+/* Reads the files anew; what is wrong with them goes to the log, and all stays as it was. */
+void confabd_tls_reload(struct confabd *d);
+
+/* --- confabd_resolve.c: other domains --- */
+int confabd_resolve_open(struct confabd *d);
+void confabd_resolve_close(struct confabd *d);
+/* As struct core_ops has it. */
+int confabd_resolve(struct confabd *d, const struct sip_uri *uri, struct sip_flow *out, uint64_t now_ms);
+/* Nobody is at this address: others that were found with it are next (RFC 3263 section 4.3). */
+void confabd_resolve_failed(struct confabd *d, const struct addr *to);
+/* Whom a TLS connection to this address must lead to (RFC 5922): the domain that was asked for, or the
+ * address itself. dst: 256 bytes. */
+void confabd_resolve_peer(const struct confabd *d, const struct addr *to, char *dst);
+
 /* --- confabd_seats.c: the switch as the focus sees it --- */
 int confabd_seats_start(struct confabd *d);
 void confabd_seats_broker(struct confabd *d, struct seat_broker *broker);
+/* Events of conferences that are relays, and the relays as the B2BUA sees them: confabd_relays.c. */
+void confabd_relays_broker(struct confabd *d, struct relay_broker *broker);
+bool confabd_relays_event(struct confabd *d, const struct switch_event *ev, uint64_t now_ms);
 
 /* --- confabd_trace.c --- */
 void confabd_trace_sip(void *ctx, bool out, const struct sip_flow *flow, struct view bytes);
-void confabd_trace_msrp(void *ctx, unsigned shard, bool out, const struct addr *local,
+void confabd_trace_msrp(void *ctx, bool tls, bool out, const struct addr *local,
 			const struct addr *remote, struct view bytes);
 
 #endif

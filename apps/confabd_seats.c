@@ -3,6 +3,7 @@
 #include "confabd.h"
 
 #include "base/error.h"
+#include "io/tls.h"
 
 #include <stdlib.h>
 
@@ -30,6 +31,7 @@ static int seats_open(void *ctx, uint64_t request, uint64_t conference, struct v
 		list[i] = (struct switch_seat_config){.seat = seat[i].seat,
 						      .uri = seat[i].uri,
 						      .display = seat[i].display,
+						      .tls = seat[i].tls,
 						      .held = seat[i].held};
 	switch_threads_seats_open(d->switch_threads, shard_of(d, conference), request, conference,
 				  uri, list, n);
@@ -44,7 +46,9 @@ static void seat_answer(void *ctx, uint64_t conference, uint64_t seat, const str
 					    .accept_types = a->accept_types,
 					    .accept_wrapped_types = a->accept_wrapped_types,
 					    .max_size = a->max_size,
-					    .connect = a->connect};
+					    .fingerprint = a->fingerprint,
+					    .connect = a->connect,
+					    .takes_private = a->takes_private};
 
 	switch_threads_seat_answer(d->switch_threads, shard_of(d, conference), seat, &answer);
 }
@@ -63,12 +67,20 @@ static void conference_over(void *ctx, uint64_t conference)
 	switch_threads_conference_close(d->switch_threads, shard_of(d, conference), conference);
 }
 
+static void fingerprint(void *ctx, char *dst)
+{
+	struct confabd *d = ctx;
+
+	io_tls_fingerprint(d->msrp_tls, dst);
+}
+
 void confabd_seats_broker(struct confabd *d, struct seat_broker *broker)
 {
 	*broker = (struct seat_broker){.open = seats_open,
 				       .answer = seat_answer,
 				       .close = seat_close,
 				       .end = conference_over,
+				       .fingerprint = d->msrp_tls ? fingerprint : NULL,
 				       .ctx = d};
 }
 
@@ -97,6 +109,8 @@ static void on_event(void *ctx, unsigned shard, const struct switch_event *ev)
 	uint64_t now_ms = io_now_ms(&d->loop);
 
 	(void)shard;
+	if (confabd_relays_event(d, ev, now_ms))
+		return;
 	switch (ev->type) {
 	case SWITCH_EV_SEATS_READY:
 		seats_ready(d, ev, now_ms);
@@ -131,15 +145,21 @@ int confabd_seats_start(struct confabd *d)
 			  .rebind_grace_ms = d->cfg.msrp.rebind_grace_ms,
 			  .bind_timeout_ms = 30000,
 			  .max_conns = d->cfg.msrp.max_connections,
-			  .max_conferences = d->cfg.conference.max,
+			  .max_conferences =
+				  (size_t)d->cfg.conference.max + d->cfg.msrp.max_connections,
 			  .max_seats =
-				  (size_t)d->cfg.conference.max * d->cfg.conference.max_members,
+				  (size_t)d->cfg.conference.max * d->cfg.conference.max_members +
+				  2 * (size_t)d->cfg.msrp.max_connections,
 			  .max_members = d->cfg.conference.max_members,
-			  .private_messages = true,
+			  .private_messages = d->cfg.msrp.private_messages,
+			  .nicknames = d->cfg.msrp.nicknames,
+			  .wrap_plain = d->cfg.msrp.wrap_plain,
 			  .unix_ms_at_zero = io_wall_ms() - io_now_fresh_ms(&d->loop)},
 	};
 
 	cfg.listen.port = (uint16_t)d->cfg.msrp.port;
+	cfg.tls = d->msrp_tls;
+	cfg.tls_port = (uint16_t)d->cfg.msrp.tls_port;
 	if (d->cfg.sip.advertise.family == cfg.listen.family && addr_is_any(&cfg.listen))
 		cfg.shard.advertise = d->cfg.sip.advertise;
 	d->switch_threads = switch_threads_start(&cfg, &d->log.log);

@@ -3,7 +3,9 @@
 
 #include "base/error.h"
 #include "io/tcp.h"
+#include "io/tls.h"
 #include "io/udp.h"
+#include "sip/domain_identity.h"
 
 #include <stdlib.h>
 
@@ -22,6 +24,8 @@ struct link {
 	struct confabd *d;
 	struct io_conn *io;
 	struct sip_conn *sip;
+	bool dialed, up;
+	char peer[256]; /* who must be there, where we connect by TLS */
 };
 
 static void on_datagram(void *ctx, struct io_udp *udp, struct view bytes, const struct addr *from)
@@ -37,6 +41,7 @@ static void on_connected(void *ctx, struct io_conn *io)
 	struct link *l = ctx;
 
 	(void)io;
+	l->up = true;
 	if (l->sip)
 		sip_conn_up(l->sip, io_now_ms(&l->d->loop));
 }
@@ -53,9 +58,12 @@ static void on_data(void *ctx, struct io_conn *io, struct view bytes)
 static void on_closed(void *ctx, struct io_conn *io, int error)
 {
 	struct link *l = ctx;
+	struct addr to;
 
-	(void)io;
-	(void)error;
+	if (l->dialed && !l->up && error) {
+		io_conn_remote(io, &to);
+		confabd_resolve_failed(l->d, &to);
+	}
 	if (l->sip)
 		sip_conn_down(l->sip, io_now_ms(&l->d->loop));
 	free(l);
@@ -76,7 +84,8 @@ static void on_accept(void *ctx, struct io_listener *listener, struct io_conn *i
 	io_conn_remote(io, &remote);
 	l->d = d;
 	l->io = io;
-	l->sip = sip_conn_accept(d->stack, l, SIP_TCP, &remote, io_now_ms(&d->loop));
+	l->sip = sip_conn_accept(d->stack, l, io_conn_is_tls(io) ? SIP_TLS : SIP_TCP, &remote,
+				 io_now_ms(&d->loop));
 	if (!l->sip) {
 		free(l);
 		return;
@@ -95,20 +104,45 @@ static void udp_send(void *ctx, const struct addr *to, struct view bytes)
 		}
 }
 
+/* RFC 5922 §7.3. */
+static const char *identify(void *ctx, struct io_conn *io, const struct cert_name *name, size_t n)
+{
+	struct link *l = ctx;
+
+	(void)io;
+	return sip_domain_identity_matches(name, n, view_str(l->peer))
+		       ? NULL
+		       : "the peer's certificate does not name who was asked for";
+}
+
 static void *connect_to(void *ctx, struct sip_conn *conn, enum sip_transport t,
 			const struct addr *to)
 {
 	struct confabd *d = ctx;
 	struct io_conn_options options = {.queue_max = QUEUE_MAX};
+	struct addr from = *sip_stack_sent_by(d->stack, SIP_TCP, to->family);
 	struct link *l;
 
-	if (t != SIP_TCP)
+	if (t != SIP_TCP && (t != SIP_TLS || !d->sip_tls))
 		return NULL;
 	l = calloc(1, sizeof(*l));
 	if (!l)
 		return NULL;
 	l->d = d;
 	l->sip = conn;
+	l->dialed = true;
+	if (t == SIP_TLS) {
+		struct addr literal;
+
+		confabd_resolve_peer(d, to, l->peer);
+		options.tls = d->sip_tls;
+		options.tls_name = addr_parse(view_str(l->peer), 0, &literal) ? l->peer : NULL;
+		options.identify = identify;
+	}
+	/* The core knows its application servers by their addresses. */
+	from.port = 0;
+	if (d->cfg.ims.mode && !d->cfg.sip.advertise.family && from.family == to->family)
+		options.local = &from;
 	if (io_conn_connect(&d->loop, to, &options, &events, l, &l->io)) {
 		free(l);
 		return NULL;
@@ -158,6 +192,8 @@ static int open_one(struct confabd *d, const struct option_listen *want, struct 
 		s->udp_addr[s->n_udp++] = *bound;
 		return 0;
 	}
+	if (want->transport == OPTION_TLS)
+		options.tls = d->sip_tls;
 	rc = io_listener_open(&d->loop, &want->addr, &options, on_accept, d, &s->tcp[s->n_tcp]);
 	if (rc)
 		return rc;
@@ -173,7 +209,9 @@ int confabd_sockets_open(struct confabd *d, struct addr sent_by[3][2])
 	d->sockets->d = d;
 	for (size_t i = 0; i < d->cfg.sip.listen.n; i++) {
 		const struct option_listen *want = &d->cfg.sip.listen.item[i];
-		enum sip_transport t = want->transport == OPTION_UDP ? SIP_UDP : SIP_TCP;
+		enum sip_transport t = want->transport == OPTION_UDP   ? SIP_UDP
+				       : want->transport == OPTION_TLS ? SIP_TLS
+								       : SIP_TCP;
 		struct addr bound, *own;
 		char text[ADDR_TEXT_MAX];
 		int rc = open_one(d, want, &bound);
@@ -190,7 +228,8 @@ int confabd_sockets_open(struct confabd *d, struct addr sent_by[3][2])
 		*own = bound;
 		if (d->cfg.sip.advertise.family == bound.family) {
 			*own = d->cfg.sip.advertise;
-			if (!own->port)
+			/* Its port is that of UDP and TCP. */
+			if (!own->port || t == SIP_TLS)
 				own->port = bound.port;
 		}
 		log_line(&d->log.log, LOG_INFO, "confabd", "SIP on %s %s", sip_transport_text(t),

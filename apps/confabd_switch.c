@@ -20,14 +20,14 @@ struct switch_thread {
 	unsigned number;
 	struct io_loop loop;
 	struct io_mailbox *mailbox;
-	struct io_listener *listener;
+	struct io_listener *listener, *tls_listener;
 	struct io_thread thread;
 	struct io_deadline deadline;
 	struct io_batch batch;
 	struct timers timers;
 	struct switch_shard *shard;
 	struct list woken; /* struct link */
-	struct addr addr;
+	struct addr addr, tls_addr;
 	bool has_loop, started;
 	atomic_size_t seats;
 	uv_mutex_t lock; /* of counts, which other threads read */
@@ -55,6 +55,8 @@ struct link {
 
 enum command_type {
 	COMMAND_OPEN,
+	COMMAND_RELAY_OPEN,
+	COMMAND_RELAY_CLOSE,
 	COMMAND_ANSWER,
 	COMMAND_CLOSE,
 	COMMAND_END,
@@ -98,7 +100,7 @@ static void trace(const struct link *l, bool out, const struct view *piece, size
 	for (size_t i = 0; i < n && bytes; i++) {
 		struct view v = view_first(piece[i], bytes);
 
-		cfg->trace(cfg->trace_ctx, l->t->number, out, &local, &remote, v);
+		cfg->trace(cfg->trace_ctx, io_conn_is_tls(l->io), out, &local, &remote, v);
 		bytes -= v.n;
 	}
 }
@@ -229,10 +231,20 @@ static void op_close(void *ctx, void *handle)
 	io_conn_close(l->io);
 }
 
+/* The shard compares certificates with what session descriptions promised. */
+static void link_secured(const struct link *l)
+{
+	uint8_t sha256[IO_TLS_SHA256];
+
+	if (l->conn && io_conn_is_tls(l->io))
+		switch_conn_secured(l->conn, io_conn_tls_sha256(l->io, sha256) ? sha256 : NULL);
+}
+
 static void on_connected(void *ctx, struct io_conn *io)
 {
 	struct link *l = ctx;
 
+	link_secured(l);
 	(void)io;
 	if (l->conn)
 		switch_conn_up(l->conn, io_now_ms(&l->t->loop));
@@ -290,12 +302,13 @@ static struct link *link_new(struct switch_thread *t)
 static void *op_connect(void *ctx, struct switch_conn *conn, const struct addr *to, bool tls)
 {
 	struct switch_thread *t = ctx;
-	struct link *l = tls ? NULL : link_new(t);
+	struct io_conn_options options = {.tls = tls ? t->all->cfg.tls : NULL, .tls_any = true};
+	struct link *l = tls && !options.tls ? NULL : link_new(t);
 
 	if (!l)
 		return NULL;
 	l->conn = conn;
-	if (io_conn_connect(&t->loop, to, NULL, &link_events, l, &l->io)) {
+	if (io_conn_connect(&t->loop, to, &options, &link_events, l, &l->io)) {
 		free(l);
 		return NULL;
 	}
@@ -316,6 +329,7 @@ static void on_accept(void *ctx, struct io_listener *listener, struct io_conn *i
 		free(l);
 		return;
 	}
+	link_secured(l);
 	io_conn_attach(io, &link_events, l);
 }
 
@@ -385,6 +399,12 @@ static void on_command(void *ctx, struct io_mail *mail)
 	case COMMAND_OPEN:
 		switch_seats_open(t->shard, c->request, c->conference, c->uri, c->seats, c->n_seats,
 				  now);
+		break;
+	case COMMAND_RELAY_OPEN:
+		switch_relay_open(t->shard, c->request, c->conference, c->seats, now);
+		break;
+	case COMMAND_RELAY_CLOSE:
+		switch_relay_close(t->shard, c->conference, now);
 		break;
 	case COMMAND_ANSWER:
 		switch_seat_answer(t->shard, c->seat, &c->answer, now);
@@ -475,12 +495,46 @@ void switch_threads_seats_open(struct switch_threads *ts, unsigned shard, uint64
 	command_post(ts, shard, c);
 }
 
+void switch_threads_relay_open(struct switch_threads *ts, unsigned shard,
+			       switch_conference_id relay, const switch_seat_id seat[2])
+{
+	struct command *c = command_new(ts, COMMAND_RELAY_OPEN, 2 * sizeof(*c->seats));
+
+	if (!c || shard >= ts->n) {
+		struct switch_event ev = {.type = SWITCH_EV_SEATS_FAILED,
+					  .conference = relay,
+					  .error = c ? E_NOTFOUND : E_NOMEM};
+
+		free(c);
+		ts->cfg.event(ts->cfg.ctx, shard, &ev);
+		return;
+	}
+	c->conference = relay;
+	c->seats = (struct switch_seat_config *)(void *)(c + 1);
+	c->n_seats = 2;
+	for (int i = 0; i < 2; i++)
+		c->seats[i] = (struct switch_seat_config){
+			.seat = seat[i], .uri = VIEW(""), .display = VIEW("")};
+	command_post(ts, shard, c);
+}
+
+void switch_threads_relay_close(struct switch_threads *ts, unsigned shard,
+				switch_conference_id relay)
+{
+	struct command *c = command_new(ts, COMMAND_RELAY_CLOSE, 0);
+
+	if (!c)
+		return;
+	c->conference = relay;
+	command_post(ts, shard, c);
+}
+
 void switch_threads_seat_answer(struct switch_threads *ts, unsigned shard, switch_seat_id seat,
 				const struct switch_seat_answer *a)
 {
-	struct command *c =
-		command_new(ts, COMMAND_ANSWER,
-			    a->remote_path.n + a->accept_types.n + a->accept_wrapped_types.n);
+	struct command *c = command_new(ts, COMMAND_ANSWER,
+					a->remote_path.n + a->accept_types.n +
+						a->accept_wrapped_types.n + a->fingerprint.n);
 	char *at;
 
 	if (!c)
@@ -491,6 +545,7 @@ void switch_threads_seat_answer(struct switch_threads *ts, unsigned shard, switc
 	c->answer.remote_path = keep(&at, a->remote_path);
 	c->answer.accept_types = keep(&at, a->accept_types);
 	c->answer.accept_wrapped_types = keep(&at, a->accept_wrapped_types);
+	c->answer.fingerprint = keep(&at, a->fingerprint);
 	command_post(ts, shard, c);
 }
 
@@ -526,24 +581,34 @@ static void thread_run(void *ctx)
 	io_run(&t->loop);
 }
 
-static int thread_listen(struct switch_thread *t)
+static int listen_on(struct switch_thread *t, uint16_t port, struct io_tls *tls,
+		     struct io_listener **listener, struct addr *bound)
 {
 	const struct switch_threads_config *cfg = &t->all->cfg;
-	struct io_listener_options options = {.max_conns = cfg->shard.max_conns};
+	struct io_listener_options options = {.max_conns = cfg->shard.max_conns, .tls = tls};
 	struct addr at = cfg->listen;
 	char text[ADDR_TEXT_MAX];
 	int rc;
 
-	if (at.port)
-		at.port = (uint16_t)(at.port + t->number);
-	rc = io_listener_open(&t->loop, &at, &options, on_accept, t, &t->listener);
+	at.port = port ? (uint16_t)(port + t->number) : 0;
+	rc = io_listener_open(&t->loop, &at, &options, on_accept, t, listener);
 	if (rc) {
 		log_line(t->all->log, LOG_ERROR, "switch", "cannot listen on %s: %s",
 			 addr_text(&at, text), error_text(rc));
 		return rc;
 	}
-	io_listener_local(t->listener, &t->addr);
+	io_listener_local(*listener, bound);
 	return 0;
+}
+
+static int thread_listen(struct switch_thread *t)
+{
+	const struct switch_threads_config *cfg = &t->all->cfg;
+	int rc = listen_on(t, cfg->listen.port, NULL, &t->listener, &t->addr);
+
+	if (rc || !cfg->tls)
+		return rc;
+	return listen_on(t, cfg->tls_port, cfg->tls, &t->tls_listener, &t->tls_addr);
 }
 
 /* Everything but the thread itself: what follows needs the port. */
@@ -579,6 +644,10 @@ static int thread_init(struct switch_threads *ts, unsigned i)
 	if (!cfg.advertise.family)
 		cfg.advertise = t->addr;
 	cfg.advertise.port = t->addr.port;
+	if (ts->cfg.tls) {
+		cfg.advertise_tls = cfg.advertise;
+		cfg.advertise_tls.port = t->tls_addr.port;
+	}
 	t->shard = switch_shard_new(&cfg, &ops, &t->timers, &entropy, ts->log);
 	if (!t->shard)
 		return E_NOMEM;

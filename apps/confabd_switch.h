@@ -10,11 +10,14 @@
 #include "io/loop.h"
 #include "switch/switch.h"
 
+struct io_tls;
 struct switch_threads;
 
 struct switch_threads_config {
 	unsigned n_threads; /* at least 1, at most 64 */
 	struct addr listen; /* thread i listens on port + i; port 0: any ports */
+	struct io_tls *tls; /* NULL: plain TCP alone. Needed while it runs. */
+	uint16_t tls_port;  /* thread i listens for TLS on this plus i; 0: any ports */
 	struct switch_config
 		shard; /* shard, n_shards and the port of advertise are set for each thread; an
 			* advertise of family 0 means the listening address */
@@ -24,7 +27,7 @@ struct switch_threads_config {
 	void *ctx;
 	/* Bytes as they were read (out false) and written; called on the threads, at the same time
 	 * by several. May be NULL. */
-	void (*trace)(void *ctx, unsigned shard, bool out, const struct addr *local,
+	void (*trace)(void *ctx, bool tls, bool out, const struct addr *local,
 		      const struct addr *remote, struct view bytes);
 	void *trace_ctx;
 };
@@ -48,6 +51,10 @@ void switch_threads_counts(struct switch_threads *ts, struct switch_counts *out)
 void switch_threads_seats_open(struct switch_threads *ts, unsigned shard, uint64_t request,
 			       switch_conference_id conference, struct view conference_uri,
 			       const struct switch_seat_config *seat, size_t n_seats);
+void switch_threads_relay_open(struct switch_threads *ts, unsigned shard,
+			       switch_conference_id relay, const switch_seat_id seat[2]);
+void switch_threads_relay_close(struct switch_threads *ts, unsigned shard,
+				switch_conference_id relay);
 void switch_threads_seat_answer(struct switch_threads *ts, unsigned shard, switch_seat_id seat,
 				const struct switch_seat_answer *a);
 void switch_threads_seat_close(struct switch_threads *ts, unsigned shard, switch_seat_id seat,

@@ -95,7 +95,7 @@ static void keep(struct confabd_users *u, struct view key, uint64_t hash,
 static int ask_store(struct confabd *d, struct view user, struct view domain, struct core_user *out)
 {
 	struct store_user u;
-	int rc = store_user_find(d->store, user, domain, &u);
+	int rc = d->store ? store_user_find(d->store, user, domain, &u) : E_NOTFOUND;
 
 	if (rc)
 		return rc;
@@ -104,6 +104,9 @@ static int ask_store(struct confabd *d, struct view user, struct view domain, st
 	out->im_tag = u.im_feature_tag == STORE_IM_REQUIRE  ? CORE_IM_REQUIRE
 		      : u.im_feature_tag == STORE_IM_ASSUME ? CORE_IM_ASSUME
 							    : CORE_IM_DEFAULT;
+	out->mode = u.mode == STORE_MODE_PROXY	 ? CORE_MODE_PROXY
+		    : u.mode == STORE_MODE_B2BUA ? CORE_MODE_B2BUA
+						 : CORE_MODE_DEFAULT;
 	return 0;
 }
 
@@ -116,7 +119,7 @@ int confabd_user_find(void *ctx, struct view user, struct view domain, struct co
 	uint64_t hash;
 	int rc;
 
-	if (key.n > sizeof(text))
+	if (!d->store || key.n > sizeof(text))
 		return ask_store(d, user, domain, out);
 	if (user.n)
 		memcpy(text, user.p, user.n);

@@ -194,7 +194,7 @@ static void begin(struct world *w)
 		.write_ahead = 4096,
 	};
 	const struct msrp_agent_ops ops = {
-		op_connect, op_write, op_pending, op_finish, op_close, w,
+		op_connect, op_write, op_pending, op_finish, op_close, NULL, w,
 	};
 	const struct entropy entropy = {fill, w};
 

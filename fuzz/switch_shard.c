@@ -121,6 +121,7 @@ static void begin(void)
 		.max_members = 8,
 		.wrap_plain = true,
 		.private_messages = true,
+		.nicknames = true,
 	};
 	struct entropy entropy = {fill, NULL};
 

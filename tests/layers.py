@@ -37,6 +37,7 @@ PUBLIC = "confab"
 FOREIGN = {
     r"uv\.h": ["io"],
     r"openssl/": ["io"],
+    r"ares\.h": ["io"],
     r"sqlite3\.h": ["store"],
     r"jansson\.h": ["admin"],
     r"libxml/": ["body"],

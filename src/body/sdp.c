@@ -167,6 +167,15 @@ static void read_text(struct sdp_reader *r, unsigned kind, struct view *to, stru
 		*to = value;
 }
 
+/* RFC 8122 §5: there may be several, by different hashes; SHA-256 is the one that all know. */
+static void read_fingerprint(struct sdp_reader *r, struct sdp_msrp *m, struct view value)
+{
+	if (view_starts_nocase(value, VIEW("SHA-256 ")) &&
+	    !view_starts_nocase(m->fingerprint, VIEW("SHA-256 ")))
+		r->seen &= ~(unsigned)SEEN_FINGERPRINT;
+	read_text(r, SEEN_FINGERPRINT, &m->fingerprint, value);
+}
+
 static int read_attribute(struct sdp_reader *r, struct view value)
 {
 	struct view name = view_cut(&value, ':');
@@ -182,7 +191,7 @@ static int read_attribute(struct sdp_reader *r, struct view value)
 	} else if (view_eq(name, VIEW("accept-wrapped-types"))) {
 		read_text(r, SEEN_WRAPPED, &m->accept_wrapped_types, value);
 	} else if (view_eq(name, VIEW("fingerprint"))) {
-		read_text(r, SEEN_FINGERPRINT, &m->fingerprint, value);
+		read_fingerprint(r, m, value);
 	} else if (view_eq(name, VIEW("setup"))) {
 		if (first_of(r, SEEN_SETUP))
 			m->setup = read_setup(value);
@@ -269,9 +278,9 @@ int sdp_parse(struct view bytes, struct sdp *out)
 	return 0;
 }
 
-const struct sdp_media *sdp_find_msrp(const struct sdp *s)
+static const struct sdp_media *msrp_from(const struct sdp *s, size_t i)
 {
-	for (size_t i = 0; i < s->n_media; i++) {
+	for (; i < s->n_media; i++) {
 		const struct sdp_media *m = &s->media[i];
 
 		if (m->port && view_eq_nocase(m->type, VIEW("message")) &&
@@ -280,6 +289,16 @@ const struct sdp_media *sdp_find_msrp(const struct sdp *s)
 			return m;
 	}
 	return NULL;
+}
+
+const struct sdp_media *sdp_find_msrp(const struct sdp *s)
+{
+	return msrp_from(s, 0);
+}
+
+const struct sdp_media *sdp_next_msrp(const struct sdp *s, const struct sdp_media *media)
+{
+	return msrp_from(s, (size_t)media->index + 1);
 }
 
 static bool entry_covers(struct view entry, struct view type)

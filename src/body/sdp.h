@@ -80,6 +80,9 @@ int sdp_parse(struct view bytes, struct sdp *out);
  * accept-types (RFC 4975 §8.1, §8.6); NULL where there is none. Points into s. */
 const struct sdp_media *sdp_find_msrp(const struct sdp *s);
 
+/* The next one after media. */
+const struct sdp_media *sdp_next_msrp(const struct sdp *s, const struct sdp_media *media);
+
 /* True when a list of a=accept-types or a=accept-wrapped-types covers a type: listed, or by "*" or
  * "text" "/" "*". Case folded; parameters on either side do not count (RFC 4975 §8.6). */
 bool sdp_accepts(struct view accept_list, struct view type);

@@ -30,7 +30,7 @@ void client_profile(const struct client *c, struct im_profile *p)
 		.feature_tag = view_str(c->feature_tag),
 		.release = VIEW(IM_CLIENT_RELEASE),
 		.allow = VIEW(IM_ALLOW),
-		.identity = view_str(c->aor),
+		.identity = view_str(c->identity ? c->identity : c->aor),
 	};
 }
 
@@ -89,10 +89,14 @@ static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg
 {
 	struct client *c = ctx;
 
+	if (m->method == SIP_NOTIFY && !sip_ua_owns(c->ua, m))
+		roster_early_notify(c, m);
 	if (sip_ua_request(c->ua, tx, m, now_ms))
 		return;
 	if (m->method == SIP_INVITE) {
 		client_invited(c, tx, m, now_ms);
+	} else if (m->method == SIP_MESSAGE) {
+		pager_came(c, tx, m, now_ms);
 	} else if (m->method == SIP_OPTIONS) {
 		(void)sip_server_tx_reply(tx, 200, NULL,
 					  VIEW("Allow: " IM_ALLOW "\r\nAccept: application/sdp\r\n"
@@ -157,6 +161,11 @@ static void conn_down(void *ctx, uint64_t conn, uint64_t now_ms)
 	registration_conn_down(ctx, conn, now_ms);
 }
 
+static void pong(void *ctx, const struct sip_flow *from, const struct addr *mapped, uint64_t now_ms)
+{
+	keepalive_pong(ctx, from, mapped, now_ms);
+}
+
 static char *text_of(const char *fmt, struct view a, struct view b)
 {
 	struct buf t;
@@ -182,15 +191,20 @@ static char *text_of(const char *fmt, struct view a, struct view b)
 /* The texts that stand in every request: From, Contact, the factory. E_SYNTAX: the user is no SIP URI. */
 static int make_texts(struct client *c, const struct client_config *cfg)
 {
-	struct addr at = cfg->sip_local[cfg->server.transport == SIP_UDP ? 0 : 1];
+	struct addr at = cfg->sip_local[cfg->server.transport];
+	static const char *const contact[] = {"sip:1@2", "sip:1@2;transport=tcp", "sip:1@2;transport=tls"};
 	char host[ADDR_TEXT_MAX];
 	struct sip_uri u;
 
+	if (view_find(cfg->access_network, '\r', 0) < cfg->access_network.n ||
+	    view_find(cfg->access_network, '\n', 0) < cfg->access_network.n)
+		return E_SYNTAX;
 	c->user = view_dup(cfg->user);
 	c->display = view_dup(cfg->display);
 	c->password = view_dup(cfg->password);
+	c->fingerprint = view_dup(cfg->msrp_fingerprint);
 	c->feature_tag = view_dup(cfg->feature_tag.n ? cfg->feature_tag : VIEW(IM_FEATURE_TAG));
-	if (!c->user || !c->display || !c->password || !c->feature_tag)
+	if (!c->user || !c->display || !c->password || !c->feature_tag || !c->fingerprint)
 		return E_NOMEM;
 	if (sip_uri_parse(view_str(c->user), &u) || !u.user.n ||
 	    (u.scheme != SIP_SCHEME_SIP && u.scheme != SIP_SCHEME_SIPS))
@@ -201,7 +215,9 @@ static int make_texts(struct client *c, const struct client_config *cfg)
 				    : text_of("sip:conference-factory@1", u.host, VIEW(""));
 	c->from = c->display[0] ? text_of("\"1\" <2>", cfg->display, cfg->user)
 				: text_of("<2>", VIEW(""), cfg->user);
-	c->contact = text_of(cfg->server.transport == SIP_UDP ? "sip:1@2" : "sip:1@2;transport=tcp", u.user,
+	/* RFC 3261 §8.1.1.8: a sips URI is answered for by one. */
+	c->sips = u.scheme == SIP_SCHEME_SIPS;
+	c->contact = text_of(c->sips ? "sips:1@2" : contact[cfg->server.transport], u.user,
 			     view_str(addr_text(&at, host)));
 	return c->aor && c->domain && c->factory && c->from && c->contact ? 0 : E_NOMEM;
 }
@@ -215,6 +231,7 @@ static int make_stacks(struct client *c, const struct digest *digest)
 				    .on_request = on_request,
 				    .on_ack = on_ack,
 				    .on_conn_down = conn_down,
+				    .on_pong = pong,
 				    .trace = sip_trace,
 				    .ctx = c};
 	struct sip_stack_config sc;
@@ -226,19 +243,25 @@ static int make_stacks(struct client *c, const struct digest *digest)
 				       .max_queue = 100000,
 				       .write_ahead = 65536};
 	struct sip_uri u;
+	char *every;
 
 	sip_stack_config_defaults(&sc);
 	sc.max_tx = 10000;
 	sc.max_conns = 256;
 	sc.server = VIEW(IM_CLIENT_RELEASE);
-	for (int t = 0; t < 2; t++)
-		sc.sent_by[t][c->cfg.sip_local[t].family == 6] = c->cfg.sip_local[t];
+	for (int t = 0; t < 3; t++)
+		if (c->cfg.sip_local[t].family)
+			sc.sent_by[t][c->cfg.sip_local[t].family == 6] = c->cfg.sip_local[t];
 	c->stack = sip_stack_new(&sc, &ops, c->timers, c->entropy, c->log);
 	if (!c->stack || sip_uri_parse(view_str(c->user), &u))
 		return E_NOMEM;
 	ua.user = u.user;
 	ua.password = view_str(c->password);
+	every = text_of("P-Access-Network-Info: 1\r\n", c->cfg.access_network, VIEW(""));
+	if (c->cfg.access_network.n && every)
+		ua.every = view_str(every);
 	c->ua = sip_ua_new(c->stack, &ua);
+	free(every);
 	c->msrp = msrp_agent_new(&mc, &c->world.msrp, c->timers, c->entropy, c->log);
 	return c->ua && c->msrp ? 0 : E_NOMEM;
 }
@@ -263,6 +286,8 @@ struct client *client_new(const struct client_config *cfg, const struct client_w
 	key[1] = entropy_u64(entropy);
 	hash_init(&c->ids, 0, key);
 	registration_init(c);
+	keepalive_init(c);
+	pager_init(c);
 	if (make_texts(c, cfg) || make_stacks(c, digest)) {
 		client_free(c);
 		return NULL;
@@ -275,6 +300,7 @@ void client_free(struct client *c)
 	if (!c)
 		return;
 	timer_cancel(c->timers, &c->register_again);
+	keepalive_stop(c);
 	if (c->registering)
 		sip_uac_detach(c->registering);
 	while (!list_empty(&c->conversations)) {
@@ -284,6 +310,7 @@ void client_free(struct client *c)
 		c->world.event = NULL;
 		conversation_end(v, 0, NULL, c->timers->now_ms);
 	}
+	pager_fini(c);
 	reap_now(c);
 	msrp_agent_free(c->msrp);
 	sip_stack_free(c->stack);
@@ -294,7 +321,10 @@ void client_free(struct client *c)
 	free(c->password);
 	free(c->factory);
 	free(c->feature_tag);
+	free(c->fingerprint);
+	free(c->service_route);
 	free(c->aor);
+	free(c->identity);
 	free(c->contact);
 	free(c->from);
 	free(c->domain);

@@ -29,14 +29,19 @@ struct client_world {
 struct client_config {
 	struct view user, display, password; /* user: "sip:ann@example.com" */
 	struct sip_flow server;              /* where everything goes */
-	struct addr sip_local[2];            /* UDP and TCP listening address */
-	struct addr msrp_local;
+	struct addr sip_local[3];            /* UDP, TCP and TLS listening address; family 0: none */
+	struct addr msrp_local, msrp_tls_local; /* family 0: no TLS */
+	struct view msrp_fingerprint;        /* of our certificate, as a=fingerprint has it */
+	bool msrp_tls;                       /* offers are of TLS */
 	struct view factory, feature_tag;
-	bool auto_accept, ask_before_move;
+	bool auto_accept, ask_before_move, notices;
 	unsigned max_conversations;
 	uint32_t register_expires;
+	uint32_t keepalive;                  /* seconds between keep-alives; 0: as RFC 5626 has it */
 	uint64_t max_message;
 	uint64_t unix_ms_at_zero;
+	bool ims;                            /* register as a UE of an IMS does (IC-7.1.1-6) */
+	struct view access_network;          /* P-Access-Network-Info, "IEEE-802.11"; empty: none */
 	uint32_t drain_ms;                   /* longest wait for an old session to be confirmed; default 5000 */
 };
 
@@ -48,6 +53,9 @@ struct sip_stack *client_stack(struct client *c);
 struct msrp_agent *client_msrp(struct client *c);
 
 void client_register(struct client *c, uint64_t now_ms);
+/* Everything goes to another address from now on, by the same transport. Registering is what the next
+ * attempt does by itself. */
+void client_set_server(struct client *c, const struct addr *remote);
 /* Leaves everything and unregisters; client_idle tells when that is done. */
 void client_shutdown(struct client *c, uint64_t now_ms);
 bool client_idle(const struct client *c);
@@ -55,10 +63,24 @@ bool client_idle(const struct client *c);
 /* The public functions of the same names, with the time. */
 int client_call(struct client *c, const struct view *uri, size_t n, uint32_t *conversation_out,
 		uint64_t now_ms);
+struct client_call_options {
+	bool conference;
+	struct view subject, contribution, rejoin;
+};
+/* options NULL: client_call. */
+int client_call_with(struct client *c, const struct view *uri, size_t n,
+		     const struct client_call_options *options, uint32_t *conversation_out, uint64_t now_ms);
 int client_accept(struct client *c, uint32_t conversation, uint64_t now_ms);
 int client_decline(struct client *c, uint32_t conversation, int status, uint64_t now_ms);
 int client_send(struct client *c, uint32_t conversation, struct view text, char *id_out, uint64_t now_ms);
+int client_send_to(struct client *c, uint32_t conversation, struct view uri, struct view text,
+		   char *id_out, uint64_t now_ms);
+int client_nick(struct client *c, uint32_t conversation, struct view nickname, uint64_t now_ms);
+int client_typing(struct client *c, uint32_t conversation, bool active, uint64_t now_ms);
+int client_displayed(struct client *c, uint32_t conversation, struct view id, uint64_t now_ms);
+int client_page(struct client *c, struct view uri, struct view text, char *id_out, uint64_t now_ms);
 int client_add(struct client *c, uint32_t conversation, const struct view *uri, size_t n, uint64_t now_ms);
+int client_kick(struct client *c, uint32_t conversation, const struct view *uri, size_t n, uint64_t now_ms);
 int client_leave(struct client *c, uint32_t conversation, bool anonymous, uint64_t now_ms);
 int client_who(struct client *c, uint32_t conversation, uint64_t now_ms);
 /* The MSRP session of a leg, for fault injection; NULL when there is none. */

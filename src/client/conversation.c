@@ -45,6 +45,8 @@ struct conversation *conversation_new(struct client *c, struct view peer)
 	timer_init(&v->hold, hold_over, v);
 	timer_init(&v->resubscribe, resubscribe, v);
 	split_init(v);
+	typing_init(v);
+	dispositions_init(v);
 	list_add_tail(&c->conversations, &v->link);
 	c->n_conversations++;
 	return v;
@@ -79,6 +81,7 @@ static void tell_sent(struct conversation *v, const char *id, enum confab_sent s
 static void outgoing_free(struct outgoing *o)
 {
 	list_del(&o->link);
+	free(o->to);
 	free(o);
 }
 
@@ -97,12 +100,16 @@ static struct outgoing *outgoing_find(struct conversation *v, struct view id)
 /* The message as it goes on the wire: CPIM where the peer takes it (R-5 of RFC 7701: To says for whom). */
 static int compose(const struct leg *leg, const struct outgoing *o, uint64_t now_ms, struct buf *body)
 {
-	struct client *c = leg->conversation->client;
+	const struct conversation *v = leg->conversation;
+	struct client *c = v->client;
+	bool named = leg->conference && v->nickname;
+	struct buf headers;
+	int rc;
 	char when[CPIM_DATETIME_MAX];
 	struct cpim_text text = {
 		.from_uri = view_str(c->aor),
-		.from_display = view_str(c->display),
-		.to_uri = view_str(leg->peer),
+		.from_display = view_str(named ? v->nickname : c->display),
+		.to_uri = view_str(o->to ? o->to : leg->peer),
 		.date_time = view_str(cpim_datetime(when, c->cfg.unix_ms_at_zero + now_ms)),
 		.content_type = VIEW("text/plain;charset=utf-8"),
 		.body = view_of(o->text, o->n),
@@ -112,7 +119,22 @@ static int compose(const struct leg *leg, const struct outgoing *o, uint64_t now
 		buf_put(body, text.body);
 		return buf_ok(body) ? 0 : E_NOMEM;
 	}
-	return cpim_write(body, &text);
+	buf_init(&headers, 512);
+	if (c->cfg.notices && leg->imdn)
+		dispositions_write(&headers, o->id);
+	text.headers = buf_view(&headers);
+	rc = buf_ok(&headers) ? cpim_write(body, &text) : E_NOMEM;
+	buf_fini(&headers);
+	return rc;
+}
+
+/* Point 5 of "The move": never from one audience to a wider one; and what is for one participant
+ * alone goes nowhere but to a conference that knows private messages. */
+static bool may_go(const struct leg *leg, const struct outgoing *o)
+{
+	if (o->to)
+		return leg->conference && leg->private_messages && leg->cpim;
+	return !leg->conference || o->to_all;
 }
 
 static int hand_over(struct leg *leg, struct outgoing *o, uint64_t now_ms)
@@ -164,6 +186,7 @@ static void refuse(struct conversation *v, struct outgoing *o, int error)
 {
 	list_del(&o->link);
 	tell_sent(v, o->id, CONFAB_SENT_FAILED, error == E_LIMIT ? 413 : 0, error_text(error));
+	free(o->to);
 	free(o);
 }
 
@@ -177,8 +200,7 @@ void conversation_flush(struct conversation *v, uint64_t now_ms)
 
 		if (!o)
 			return;
-		/* Point 5 of "The move": never from one audience to a wider one. */
-		rc = v->current->conference && !o->to_all ? E_DENIED : hand_over(v->current, o, now_ms);
+		rc = may_go(v->current, o) ? hand_over(v->current, o, now_ms) : E_DENIED;
 		if (rc == E_STATE) {
 			o->state = OUTGOING_WAITING;
 			o->leg = NULL;
@@ -192,13 +214,12 @@ void conversation_flush(struct conversation *v, uint64_t now_ms)
 	}
 }
 
-int client_send(struct client *c, uint32_t conversation, struct view text, char *id_out, uint64_t now_ms)
+int conversation_say(struct conversation *v, struct view to, struct view text, char *id_out,
+		     uint64_t now_ms)
 {
-	struct conversation *v = conversation_find(c, conversation);
+	struct client *c = v->client;
 	struct outgoing *o;
 
-	if (!v || !v->current)
-		return E_NOTFOUND;
 	if (text.n > TEXT_MAX)
 		return E_LIMIT;
 	if (v->current->state >= LEG_DRAINING || v->current->state == LEG_INCOMING)
@@ -207,15 +228,43 @@ int client_send(struct client *c, uint32_t conversation, struct view text, char 
 	if (!o)
 		return E_NOMEM;
 	entropy_token(c->entropy, o->id, 26);
-	o->to_all = v->current->conference;
+	o->to = to.n ? view_dup(to) : NULL;
+	if (to.n && !o->to) {
+		free(o);
+		return E_NOMEM;
+	}
+	o->to_all = v->current->conference && !o->to;
 	o->n = text.n;
 	if (text.n)
 		memcpy(o->text, text.p, text.n);
 	list_add_tail(&v->outbox, &o->link);
 	if (id_out)
 		memcpy(id_out, o->id, sizeof(o->id));
+	typing_sent(v);
 	conversation_flush(v, now_ms);
 	return 0;
+}
+
+bool conversation_awaits(const struct leg *leg)
+{
+	LIST_EACH(l, next, &leg->conversation->outbox)
+	{
+		const struct outgoing *o = CONTAINER(l, struct outgoing, link);
+
+		if (o->leg == leg && o->confirmed)
+			return true;
+	}
+	return false;
+}
+
+int client_send(struct client *c, uint32_t conversation, struct view text, char *id_out,
+		uint64_t now_ms)
+{
+	struct conversation *v = conversation_find(c, conversation);
+
+	if (!v || !v->current)
+		return E_NOTFOUND;
+	return conversation_say(v, VIEW(""), text, id_out, now_ms);
 }
 
 static struct outgoing *first_on(const struct conversation *v, const struct leg *leg)
@@ -238,10 +287,11 @@ void conversation_unconfirmed(struct conversation *v, struct leg *leg)
 		bool waiting = o->state == OUTGOING_WAITING;
 
 		list_del(&o->link);
-		/* What its receiver answered 200 has arrived, with or without its report. */
-		if (!o->confirmed)
+		/* A 200 may be that of a relay: the word of a peer who sends reports is his report. */
+		if (!o->confirmed || (o->leg && o->leg->reports))
 			tell_sent(v, o->id, waiting ? CONFAB_SENT_FAILED : CONFAB_SENT_UNCONFIRMED, 0,
 				  waiting ? "never sent" : "");
+		free(o->to);
 		free(o);
 	}
 }
@@ -271,9 +321,13 @@ static void on_state(void *ctx, struct msrp_session *s, struct view message_id,
 		return;
 	(void)view_copy(message_id, id, sizeof(id));
 	(void)view_copy(comment, text, sizeof(text));
-	sent = settle(outgoing_find(v, message_id), leg->conference, state);
-	tell_sent(v, id, sent, sent == CONFAB_SENT_FAILED ? status : 0,
-		  sent == CONFAB_SENT_FAILED ? text : "");
+	if (state == MSRP_MSG_DELIVERED)
+		leg->reports = true;
+	if (!notice_state(leg, message_id, state, status)) {
+		sent = settle(outgoing_find(v, message_id), leg->conference, state);
+		tell_sent(v, id, sent, sent == CONFAB_SENT_FAILED ? status : 0,
+			  sent == CONFAB_SENT_FAILED ? text : "");
+	}
 	if (leg == v->old)
 		conversation_flush(v, now_ms);
 	/* Either of these may be the leg's end. */
@@ -402,12 +456,31 @@ static int read_message(const struct leg *leg, const struct msrp_incoming *m, st
 	return 200;
 }
 
+/* A CPIM name without its escapes. */
+static struct view plain_name(struct view escaped, char *dst, size_t size)
+{
+	struct buf b;
+
+	buf_init(&b, size);
+	cpim_unescape(&b, escaped);
+	(void)view_copy(buf_ok(&b) ? buf_view(&b) : VIEW(""), dst, size);
+	buf_fini(&b);
+	return view_str(dst);
+}
+
+static bool is_type(const struct incoming *in, const char *type)
+{
+	struct view rest = in->type;
+
+	return view_eq_nocase(view_trim(view_cut(&rest, ';')), view_str(type));
+}
+
 static int on_message(void *ctx, struct msrp_session *s, const struct msrp_incoming *m, uint64_t now_ms)
 {
 	struct leg *leg = ctx;
 	struct conversation *v = leg->conversation;
 	struct incoming in;
-	struct cpim cpim;
+	struct cpim cpim = {0};
 	char from[256], display[256], id[256], type[128];
 	char *aor;
 	int status = read_message(leg, m, &in, &cpim);
@@ -419,14 +492,23 @@ static int on_message(void *ctx, struct msrp_session *s, const struct msrp_incom
 	(void)view_copy(aor ? view_str(aor) : in.from, from, sizeof(from));
 	free(aor);
 	in.from = view_str(from);
+	in.display = plain_name(in.display, display, sizeof(display));
+	if (is_type(&in, "application/im-iscomposing+xml"))
+		return typing_came(v, in.from, in.display, in.data, now_ms);
+	if (is_type(&in, "message/imdn+xml"))
+		return dispositions_came(v, in.from, in.display, in.data);
 	/* A message may come twice when a connection broke under it: shown once. */
 	if (seen_before(v, in.from, in.id))
 		return 200;
+	typing_over(v, in.from);
+	if (v->ended)
+		return 200; /* who was told has left */
+	if (cpim.n_from)
+		dispositions_received(leg, in.from, in.id, &cpim, now_ms);
 	if (must_wait(v, leg, in.from)) {
 		hold(v, &in, now_ms);
 		return 200;
 	}
-	(void)view_copy(in.display, display, sizeof(display));
 	(void)view_copy(in.id, id, sizeof(id));
 	(void)view_copy(in.type, type, sizeof(type));
 	show(v, in.to_all, from, display, id, type, in.data);
@@ -439,6 +521,14 @@ static void on_open(void *ctx, struct msrp_session *s, uint64_t now_ms)
 	leg_opened(ctx, now_ms);
 }
 
+static void on_response(void *ctx, struct msrp_session *s, struct view tid, int status,
+			struct view comment, uint64_t now_ms)
+{
+	(void)s;
+	(void)now_ms;
+	nickname_response(ctx, tid, status, comment);
+}
+
 static void on_down(void *ctx, struct msrp_session *s, int error, uint64_t now_ms)
 {
 	(void)s;
@@ -449,6 +539,7 @@ const struct msrp_session_handler conversation_messages = {
 	.on_open = on_open,
 	.on_message = on_message,
 	.on_state = on_state,
+	.on_response = on_response,
 	.on_down = on_down,
 };
 
@@ -461,6 +552,12 @@ static void conversation_bury(struct conversation *v, uint64_t now_ms)
 
 	v->offered = v->old = v->current = NULL;
 	roster_end(v);
+	join_end(v);
+	typing_fini(v);
+	dispositions_fini(v);
+	free(v->nickname);
+	free(v->nickname_asked);
+	v->nickname = v->nickname_asked = NULL;
 	for (size_t i = 0; i < sizeof(leg) / sizeof(leg[0]); i++)
 		leg_free(leg[i], now_ms);
 	while (!list_empty(&v->outbox))

@@ -55,6 +55,7 @@ struct leg *leg_new(struct conversation *v, bool conference)
 	list_init(&leg->link);
 	leg->conversation = v;
 	leg->conference = conference;
+	list_init(&leg->referrals);
 	timer_init(&leg->again, reconnect, leg);
 	timer_init(&leg->patience, patience_over, leg);
 	return leg;
@@ -69,6 +70,7 @@ void leg_free(struct leg *leg, uint64_t now_ms)
 	c = leg->conversation->client;
 	timer_cancel(c->timers, &leg->again);
 	timer_cancel(c->timers, &leg->patience);
+	leg_referrals_end(leg);
 	if (leg->sip && !leg->dialog_over && sip_session_state(leg->sip) != SIP_SESSION_ENDED)
 		leg_hang_up(leg, VIEW(""), now_ms);
 	sip_session_free(leg->sip);
@@ -88,26 +90,34 @@ static void local_side(const struct leg *leg, struct sdp_local *l)
 		.username = VIEW("-"),
 		.sess_id = entropy_u64(c->entropy) >> 2,
 		.sess_version = 1,
-		.addr = c->cfg.msrp_local,
+		.addr = leg->tls ? c->cfg.msrp_tls_local : c->cfg.msrp_local,
+		.tls = leg->tls,
+		.fingerprint = leg->tls ? view_str(c->fingerprint) : VIEW(""),
 		.path = view_str(leg->local_uri),
-		.accept_types = VIEW("message/cpim text/plain"),
+		.accept_types = VIEW(CLIENT_ACCEPT_TYPES),
 		.accept_wrapped_types = VIEW("text/plain *"),
 		.max_size = c->cfg.max_message,
+		.has_chatroom = true,
+		.chatroom = VIEW(CLIENT_CHATROOM),
 	};
 }
 
-static int make_msrp(struct leg *leg, struct view remote_path, bool active, uint64_t peer_max,
-		     uint64_t now_ms)
+/* peer: the offer that is answered; NULL: this is ours. */
+static int make_msrp(struct leg *leg, const struct sdp_msrp *peer, bool active, uint64_t now_ms)
 {
 	struct client *c = leg->conversation->client;
-	struct msrp_session_config sc = {.remote_path = remote_path,
-					 .active = active,
-					 .peer_max_size = peer_max};
+	struct msrp_session_config sc = {.active = active};
 	char token[27];
 	struct buf b;
 
 	buf_init(&b, PATH_TEXT_MAX);
-	msrp_uri_write(&b, false, &c->cfg.msrp_local, view_str(entropy_token(c->entropy, token, 26)));
+	if (peer) {
+		sc.remote_path = peer->path;
+		sc.peer_max_size = peer->max_size;
+		sc.fingerprint = peer->tls ? peer->fingerprint : VIEW("");
+	}
+	leg->tls = peer ? peer->tls : c->cfg.msrp_tls;
+	msrp_uri_write(&b, leg->tls, leg->tls ? &c->cfg.msrp_tls_local : &c->cfg.msrp_local, view_str(entropy_token(c->entropy, token, 26)));
 	if (!buf_ok(&b) || !view_copy(buf_view(&b), leg->local_uri, sizeof(leg->local_uri))) {
 		buf_fini(&b);
 		return E_NOMEM;
@@ -121,7 +131,7 @@ static int make_msrp(struct leg *leg, struct view remote_path, bool active, uint
 int leg_write_offer(struct leg *leg, struct buf *sdp, uint64_t now_ms)
 {
 	struct sdp_local l;
-	int rc = make_msrp(leg, VIEW(""), false, 0, now_ms);
+	int rc = make_msrp(leg, NULL, false, now_ms);
 
 	if (rc)
 		return rc;
@@ -137,16 +147,17 @@ int leg_write_answer(struct leg *leg, struct buf *sdp, struct view offer, uint64
 	struct sdp_local l;
 	struct sdp desc;
 	enum sdp_setup setup;
-	int rc = negotiate_read(offer, &desc, &media);
+	int rc = negotiate_read_kind(
+		offer, leg->conversation->client->cfg.msrp_tls_local.family ? NEGOTIATE_EITHER : NEGOTIATE_NO_TLS,
+		&desc, &media);
 
 	if (rc)
 		return rc;
 	setup = negotiate_answer_setup(media->msrp.setup, leg->conference);
-	leg->cpim = sdp_accepts(media->msrp.accept_types, VIEW("message/cpim"));
+	notice_learn(leg, &media->msrp);
 	if (!leg->cpim && !sdp_accepts(media->msrp.accept_types, VIEW("text/plain")))
 		return E_UNSUPPORTED;
-	rc = make_msrp(leg, media->msrp.path, negotiate_answerer_connects(setup), media->msrp.max_size,
-		       now_ms);
+	rc = make_msrp(leg, &media->msrp, negotiate_answerer_connects(setup), now_ms);
 	if (rc)
 		return rc;
 	local_side(leg, &l);
@@ -164,11 +175,13 @@ int leg_read_answer(struct leg *leg, const struct sip_msg *m, uint64_t now_ms)
 
 	if (!sip_content_is(sip_msg_value(m, SIP_H_CONTENT_TYPE), VIEW("application/sdp")))
 		return E_UNSUPPORTED;
-	rc = negotiate_read(m->body, &desc, &media);
+	rc = negotiate_read_kind(m->body, leg->tls ? NEGOTIATE_TLS : NEGOTIATE_NO_TLS, &desc, &media);
+	if (rc == 0 && leg->tls)
+		rc = msrp_session_set_fingerprint(leg->msrp, media->msrp.fingerprint);
 	if (rc)
 		return rc;
 	leg->active = negotiate_offerer_connects(media->msrp.setup);
-	leg->cpim = sdp_accepts(media->msrp.accept_types, VIEW("message/cpim"));
+	notice_learn(leg, &media->msrp);
 	leg_enter(leg, LEG_OPENING);
 	timer_arm(c->timers, &leg->patience, now_ms + OPENING_MS);
 	return msrp_session_start(leg->msrp, media->msrp.path, leg->active, media->msrp.max_size, now_ms);
@@ -176,7 +189,7 @@ int leg_read_answer(struct leg *leg, const struct sip_msg *m, uint64_t now_ms)
 
 bool leg_settled(const struct leg *leg)
 {
-	return !leg->msrp || msrp_session_outstanding(leg->msrp) == 0;
+	return !leg->msrp || (msrp_session_outstanding(leg->msrp) == 0 && !conversation_awaits(leg));
 }
 
 void leg_opened(struct leg *leg, uint64_t now_ms)
@@ -255,7 +268,8 @@ void leg_down(struct leg *leg, int error, uint64_t now_ms)
 	}
 	if (leg->state == LEG_CLOSED || leg->state == LEG_DRAINING)
 		return; /* by who was told */
-	if (come_back(leg, now_ms))
+	/* Somebody else at the other end will not become the right one by being asked again. */
+	if (error != E_DENIED && come_back(leg, now_ms))
 		return;
 	log_line(c->log, LOG_INFO, "client", "conversation %u: a connection is gone for good (%s)", v->id,
 		 error_text(error));

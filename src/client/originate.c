@@ -26,6 +26,7 @@ int leg_invite(struct leg *leg, struct view uri, struct view content_type, struc
 	im_write_accept_contact(&lines, &p);
 	im_write_initial(&lines, &p);
 	buf_put(&lines, extra);
+	buf_puts(&lines, c->service_route ? c->service_route : "");
 	im_write_contact(&contact, &p, view_str(c->contact), false);
 	invite.extra = buf_view(&lines);
 	invite.contact = buf_view(&contact);
@@ -50,9 +51,22 @@ static int invite_one(struct leg *leg, struct view uri, uint64_t now_ms)
 	return rc;
 }
 
+/* What RCS phones say of a group, so that they find it again. */
+static void write_group(struct conversation *v, struct buf *extra)
+{
+	char token[33];
+
+	if (!v->contribution)
+		v->contribution = view_dup(view_str(entropy_token(v->client->entropy, token, 32)));
+	if (v->contribution)
+		sip_write_field(extra, "Contribution-ID", view_str(v->contribution));
+	if (v->subject && v->subject[0])
+		sip_write_field(extra, "Subject", view_str(v->subject));
+}
+
 /* The factory, with a list: from the start (7.1.2-3), or with the peer of a running session (7.1.4). */
-static int invite_many(struct leg *leg, const struct view *uri, size_t n, struct leg *running,
-		       uint64_t now_ms)
+int leg_invite_many(struct leg *leg, const struct view *uri, size_t n, struct leg *running,
+		    uint64_t now_ms)
 {
 	struct client *c = leg->conversation->client;
 	char boundary[25];
@@ -61,7 +75,7 @@ static int invite_many(struct leg *leg, const struct view *uri, size_t n, struct
 	int rc;
 
 	buf_init(&sdp, SIP_HEAD_BYTES_MAX);
-	buf_init(&body, SIP_HEAD_BYTES_MAX * 2);
+	buf_init(&body, (size_t)SIP_HEAD_BYTES_MAX * 2);
 	buf_init(&type, 256);
 	buf_init(&extra, 256);
 	rc = leg_write_offer(leg, &sdp, now_ms);
@@ -72,6 +86,7 @@ static int invite_many(struct leg *leg, const struct view *uri, size_t n, struct
 		u.dialog = sip_session_dialog(running->sip);
 	}
 	upgrade_write_fields(&extra);
+	write_group(leg->conversation, &extra);
 	if (rc == 0)
 		rc = upgrade_write_body(&body, &type, &u);
 	if (rc == 0)
@@ -96,19 +111,78 @@ static int check_uris(const struct view *uri, size_t n)
 	return 0;
 }
 
-int client_call(struct client *c, const struct view *uri, size_t n, uint32_t *conversation_out,
-		uint64_t now_ms)
+static int invite_conference(struct leg *leg, struct view uri, uint64_t now_ms)
 {
+	struct buf sdp, extra;
+	int rc;
+
+	buf_init(&sdp, SIP_HEAD_BYTES_MAX);
+	buf_init(&extra, 1024);
+	write_group(leg->conversation, &extra);
+	rc = leg_write_offer(leg, &sdp, now_ms);
+	if (rc == 0)
+		rc = leg_invite(leg, uri, VIEW("application/sdp"), buf_view(&sdp), buf_view(&extra), now_ms);
+	buf_fini(&sdp);
+	buf_fini(&extra);
+	return rc;
+}
+
+static int keep_options(struct conversation *v, const struct client_call_options *o, const struct view *uri,
+			size_t n)
+{
+	if (!o)
+		return 0;
+	if (o->subject.n && !(v->subject = view_dup(o->subject)))
+		return E_NOMEM;
+	if (o->contribution.n && !(v->contribution = view_dup(o->contribution)))
+		return E_NOMEM;
+	if (!o->rejoin.n || !n)
+		return 0;
+	v->rejoin_with = calloc(n, sizeof(*v->rejoin_with));
+	for (; v->rejoin_with && v->n_rejoin_with < n; v->n_rejoin_with++) {
+		v->rejoin_with[v->n_rejoin_with] = view_dup(uri[v->n_rejoin_with]);
+		if (!v->rejoin_with[v->n_rejoin_with])
+			return E_NOMEM;
+	}
+	return v->rejoin_with ? 0 : E_NOMEM;
+}
+
+static bool is_token_text(struct view v)
+{
+	for (size_t i = 0; i < v.n; i++)
+		if ((unsigned char)v.p[i] < 0x20 || v.p[i] == 0x7f)
+			return false;
+	return true;
+}
+
+static int check_call(struct client *c, const struct view *uri, size_t n, const struct client_call_options *o)
+{
+	int rc = 0;
+
+	if (o && o->rejoin.n)
+		rc = check_uris(&o->rejoin, 1);
+	if (rc == 0 && (n || !o || !o->rejoin.n))
+		rc = check_uris(uri, n);
+	if (rc == 0 && o && (!is_token_text(o->subject) || !is_token_text(o->contribution)))
+		rc = E_SYNTAX;
+	if (rc == 0 && (c->n_conversations >= c->cfg.max_conversations || c->closing))
+		rc = E_LIMIT;
+	return rc;
+}
+
+int client_call_with(struct client *c, const struct view *uri, size_t n,
+		     const struct client_call_options *o, uint32_t *conversation_out, uint64_t now_ms)
+{
+	struct view rejoin = o ? o->rejoin : VIEW("");
+	bool group = n > 1 || rejoin.n || (o && o->conference);
 	struct conversation *v;
 	struct leg *leg;
-	int rc = check_uris(uri, n);
+	int rc = check_call(c, uri, n, o);
 
 	if (rc)
 		return rc;
-	if (c->n_conversations >= c->cfg.max_conversations || c->closing)
-		return E_LIMIT;
-	v = conversation_new(c, n == 1 ? uri[0] : view_str(c->factory));
-	leg = v ? leg_new(v, n > 1) : NULL;
+	v = conversation_new(c, rejoin.n ? rejoin : group ? view_str(c->factory) : uri[0]);
+	leg = v && keep_options(v, o, uri, n) == 0 ? leg_new(v, group) : NULL;
 	if (!leg) {
 		if (v)
 			conversation_drop(v, now_ms);
@@ -116,13 +190,22 @@ int client_call(struct client *c, const struct view *uri, size_t n, uint32_t *co
 	}
 	v->current = leg;
 	leg->peer = view_dup(view_str(v->peer));
-	rc = n == 1 ? invite_one(leg, uri[0], now_ms) : invite_many(leg, uri, n, NULL, now_ms);
+	if (rejoin.n)
+		rc = invite_conference(leg, rejoin, now_ms);
+	else
+		rc = group ? leg_invite_many(leg, uri, n, NULL, now_ms) : invite_one(leg, uri[0], now_ms);
 	if (rc) {
 		conversation_drop(v, now_ms);
 		return rc;
 	}
 	*conversation_out = v->id;
 	return 0;
+}
+
+int client_call(struct client *c, const struct view *uri, size_t n, uint32_t *conversation_out,
+		uint64_t now_ms)
+{
+	return client_call_with(c, uri, n, NULL, conversation_out, now_ms);
 }
 
 int client_add(struct client *c, uint32_t conversation, const struct view *uri, size_t n, uint64_t now_ms)
@@ -135,9 +218,8 @@ int client_add(struct client *c, uint32_t conversation, const struct view *uri, 
 		return rc;
 	if (!v || !v->current)
 		return E_NOTFOUND;
-	/* 7.1.3-2, adding to a conference, is a REFER. */
 	if (v->current->conference)
-		return E_UNSUPPORTED;
+		return leg_add_users(v->current, uri, n, now_ms);
 	/* Only a confirmed dialog can be named in Replaces. */
 	if (v->current->state != LEG_OPEN || v->old || v->offered ||
 	    sip_session_state(v->current->sip) != SIP_SESSION_CONFIRMED)
@@ -146,7 +228,7 @@ int client_add(struct client *c, uint32_t conversation, const struct view *uri, 
 	if (!leg)
 		return E_NOMEM;
 	leg->peer = view_dup(view_str(c->factory));
-	rc = invite_many(leg, uri, n, v->current, now_ms);
+	rc = leg_invite_many(leg, uri, n, v->current, now_ms);
 	if (rc) {
 		leg_free(leg, now_ms);
 		return rc;
@@ -229,7 +311,15 @@ static void on_ended(void *ctx, struct sip_session *s, enum sip_session_end why,
 		leg_ended(ctx, why, status, m, now_ms);
 }
 
+static void on_request(void *ctx, struct sip_session *s, struct sip_server_tx *tx, const struct sip_msg *m,
+		       uint64_t now_ms)
+{
+	(void)s;
+	leg_requested(ctx, tx, m, now_ms);
+}
+
 const struct sip_session_handler originated = {
+	.on_request = on_request,
 	.on_progress = on_progress,
 	.on_answered = on_answered,
 	.on_reinvite = on_reinvite,

@@ -15,6 +15,7 @@ static void leg_reap(struct leg *leg)
 	free(leg->peer);
 	free(leg->allow);
 	free(leg->offer);
+	free(leg->contribution);
 	free(leg);
 }
 
@@ -28,6 +29,8 @@ static void conversation_reap(struct conversation *v)
 	timer_cancel(q, &v->stays);
 	timer_cancel(q, &v->resubscribe);
 	conference_info_free(&v->roster);
+	free(v->subject);
+	free(v->contribution);
 	free(v->peer);
 	free(v);
 }

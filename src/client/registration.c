@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { BACKOFF_FIRST_MS = 500, BACKOFF_MAX_MS = 30000 };
+enum { SERVICE_ROUTE_MAX = 4096, BACKOFF_FIRST_MS = 500, BACKOFF_MAX_MS = 30000 };
 
 static void send_register(struct client *c, uint32_t expires, uint64_t now_ms);
 
@@ -23,6 +23,8 @@ void registration_init(struct client *c)
 	entropy_token(c->entropy, c->call_id, 26);
 	entropy_token(c->entropy, c->from_tag, 12);
 	c->backoff_ms = BACKOFF_FIRST_MS;
+	c->instance[0] = entropy_u64(c->entropy);
+	c->instance[1] = entropy_u64(c->entropy);
 }
 
 static void later(struct client *c, uint64_t now_ms)
@@ -46,6 +48,27 @@ static uint32_t granted(const struct client *c, const struct sip_msg *m)
 		    sip_param(a.params, VIEW("expires"), &e))
 			(void)view_to_u32(e, &seconds);
 	return seconds;
+}
+
+/* RFC 3608 §5: the route of this registration, in its order, for what is asked for from now on. */
+static void keep_service_route(struct client *c, const struct sip_msg *m)
+{
+	struct sip_values it;
+	struct view v;
+	struct buf b;
+	size_t n;
+
+	free(c->service_route);
+	c->service_route = NULL;
+	buf_init(&b, SERVICE_ROUTE_MAX);
+	sip_values_start(&it, m, SIP_H_SERVICE_ROUTE);
+	while (sip_values_next(&it, &v))
+		sip_write_field(&b, "Route", v);
+	if (b.n) {
+		buf_putc(&b, '\0');
+		c->service_route = buf_take(&b, &n);
+	}
+	buf_fini(&b);
 }
 
 static void failed(struct client *c, int status, const char *text, uint64_t now_ms)
@@ -84,7 +107,12 @@ static void on_response(void *ctx, struct sip_uac *uac, const struct sip_msg *m,
 	if (c->closing)
 		return;
 	seconds = granted(c, m);
+	keep_service_route(c, m);
+	if (view_to_u32(sip_msg_value_named(m, VIEW("Flow-Timer")), &c->flow_timer_s))
+		c->flow_timer_s = 0;
+	keepalive_start(c, now_ms);
 	c->registered = true;
+	ims_registered(c, m);
 	c->backoff_ms = BACKOFF_FIRST_MS;
 	/* Well before it ends, and not all phones of a server at once. */
 	timer_arm(c->timers, &c->register_again,
@@ -108,7 +136,7 @@ static void send_register(struct client *c, uint32_t expires, uint64_t now_ms)
 {
 	struct sip_flow flow;
 	struct im_profile p;
-	struct buf b;
+	struct buf b, contact;
 
 	if (c->registering)
 		return;
@@ -120,19 +148,34 @@ static void send_register(struct client *c, uint32_t expires, uint64_t now_ms)
 	client_profile(c, &p);
 	p.identity = VIEW("");
 	buf_init(&b, SIP_HEAD_BYTES_MAX);
-	buf_putf(&b, "REGISTER sip:%s SIP/2.0\r\n", c->domain);
+	buf_putf(&b, "REGISTER %s:%s SIP/2.0\r\n", c->sips ? "sips" : "sip", c->domain);
 	sip_write_fieldf(&b, "From", "<%s>;tag=%s", c->user, c->from_tag);
 	sip_write_fieldf(&b, "To", "<%s>", c->user);
 	sip_write_field(&b, "Call-ID", view_str(c->call_id));
 	sip_write_fieldf(&b, "CSeq", "%u REGISTER", ++c->register_seq);
 	sip_write_field(&b, "Max-Forwards", VIEW("70"));
-	sip_write_fieldf(&b, "Contact", "<%s>;%s;expires=%u", c->contact, c->feature_tag, expires);
+	buf_init(&contact, 1024);
+	buf_putf(&contact, "<%s>;%s", c->contact, c->feature_tag);
+	ims_write_instance(c, &contact);
+	buf_putf(&contact, ";expires=%u", expires);
+	sip_write_field(&b, "Contact", buf_view(&contact));
 	im_write_initial(&b, &p);
+	/* RFC 3327 §4.1: a proxy between may put itself into the way back. */
+	sip_write_field(&b, "Supported", VIEW("path"));
 	sip_write_body(&b, VIEW(""), VIEW(""));
-	if (!buf_ok(&b) || sip_uac_send(c->ua, buf_view(&b), &flow, &c->register_seq, &handler, c, now_ms,
+	if (!buf_ok(&b) || !buf_ok(&contact) ||
+	    sip_uac_send(c->ua, buf_view(&b), &flow, &c->register_seq, &handler, c, now_ms,
 					&c->registering))
 		failed(c, 503, "could not be sent", now_ms);
 	buf_fini(&b);
+	buf_fini(&contact);
+}
+
+void client_set_server(struct client *c, const struct addr *remote)
+{
+	c->cfg.server.remote = *remote;
+	c->flow_conn = 0;
+	keepalive_stop(c);
 }
 
 void client_register(struct client *c, uint64_t now_ms)
@@ -147,6 +190,7 @@ void registration_conn_down(struct client *c, uint64_t conn, uint64_t now_ms)
 	if (conn != c->flow_conn || c->closing)
 		return;
 	c->flow_conn = 0;
+	keepalive_stop(c);
 	if (c->registered)
 		client_emit(c, &ev);
 	c->registered = false;

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { EXPIRES_S = 3600, AGAIN_MS = 2000, NEVER_KNOWN_MS = 60000 };
+enum { EXPIRES_S = 3600, AGAIN_MS = 2000, NEVER_KNOWN_MS = 60000, GAPS_MAX = 3 };
 
 static void notified(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms);
 
@@ -51,7 +51,7 @@ void roster_tell(struct conversation *v)
 		p[i].status = e ? conference_status_text(e->status) : "";
 		p[i].how = e ? how_text[e->disconnection] : "";
 		p[i].anonymous = u->anonymous;
-		p[i].self = view_eq(u->entity, view_str(v->client->aor));
+		p[i].self = ims_is_self(v->client, u->entity);
 	}
 	if (p && owned) {
 		ev.participant = p;
@@ -73,7 +73,7 @@ static void tell_one(struct conversation *v, const struct conference_user *u, bo
 	ev.display = display ? display : "";
 	if (!in && u->n_endpoints)
 		ev.text = how_text[u->endpoints[0].disconnection];
-	if (!view_eq(u->entity, view_str(v->client->aor)))
+	if (!ims_is_self(v->client, u->entity))
 		client_emit(v->client, &ev);
 	free(uri);
 	free(display);
@@ -84,17 +84,25 @@ static bool is_out(const struct conference_user *u)
 	return u && u->n_endpoints && u->endpoints[0].status == CONFERENCE_DISCONNECTED;
 }
 
-/* Who came and who went between two states. */
+/* Who came and who went between two states. Who leaves without a name is there anew, as an anonymous one who is out: his old
+ * entry then goes without a word. */
 static void tell_changes(struct conversation *v, const struct conference_info *before)
 {
+	bool nameless = false;
+
 	for (size_t i = 0; i < v->roster.n_users; i++) {
 		const struct conference_user *u = &v->roster.users[i], *b = find(before, u->entity);
 
-		if (is_in(u) && !is_in(b))
+		if (is_in(u) && !is_in(b)) {
 			tell_one(v, u, true);
-		else if (is_out(u) && !is_out(b))
+		} else if (is_out(u) && !is_out(b)) {
 			tell_one(v, u, false);
+			nameless = nameless || u->anonymous;
+		}
 	}
+	for (size_t i = 0; i < before->n_users; i++)
+		if (is_in(&before->users[i]) && !find(&v->roster, before->users[i].entity) && !nameless)
+			tell_one(v, &before->users[i], false);
 }
 
 /* Did the peer of the chat that this conference grew from come along? */
@@ -110,25 +118,46 @@ static void look_for_old_peer(struct conversation *v, uint64_t now_ms)
 	}
 }
 
+/* A version was missed: the full state is asked for; were that to fail again and again, not for ever. */
+static void ask_again(struct conversation *v, uint64_t now_ms)
+{
+	if (v->gaps++ < GAPS_MAX)
+		roster_subscribe(v, now_ms);
+	log_line(v->client->log, LOG_INFO, "client", "conversation %u: a conference state was missed", v->id);
+}
+
 static void apply(struct conversation *v, struct view xml, uint64_t now_ms)
 {
-	struct conference_info news = {0}, before = v->roster, held = {0};
+	struct conference_info news = {0}, before = {0};
+	int rc;
 
 	if (conference_info_parse(xml, &news)) {
 		log_line(v->client->log, LOG_WARN, "client", "a conference state that cannot be read");
 		return;
 	}
-	/* Full states only are asked for here: each stands for itself. */
-	if (conference_info_apply(&held, &news) == 0) {
-		v->roster = held;
+	if (v->fresh && news.state == CONFERENCE_FULL) {
+		/* Versions belong to one subscription. */
+		v->fresh = false;
+		before = v->roster;
+		v->roster = (struct conference_info){0};
+		rc = 0;
+	} else {
+		rc = v->roster.n_users ? conference_info_apply(&before, &v->roster) : 0;
+	}
+	if (rc == 0)
+		rc = conference_info_apply(&v->roster, &news);
+	if (rc == 0) {
+		v->gaps = 0;
 		tell_changes(v, &before);
 		look_for_old_peer(v, now_ms);
-		conference_info_free(&before);
-		if (v->who_wanted) {
+		if (v->who_wanted && news.state == CONFERENCE_FULL) {
 			v->who_wanted = false;
 			roster_tell(v);
 		}
+	} else if (rc == E_STATE) {
+		ask_again(v, now_ms);
 	}
+	conference_info_free(&before);
 	conference_info_free(&news);
 }
 
@@ -153,6 +182,63 @@ static void notified(void *ctx, struct sip_server_tx *tx, const struct sip_msg *
 		apply(v, m->body, now_ms);
 }
 
+/* Is this NOTIFY of the subscription that our SUBSCRIBE, still without an answer, asks for? */
+static bool is_first_notify(const struct conversation *v, const struct sip_msg *m)
+{
+	struct sip_msg request;
+	struct sip_addr from, to;
+
+	return v->subscribing && !v->subscribed &&
+	       sip_msg_parse(sip_uac_request(v->subscribing), &request) == 0 &&
+	       view_eq(sip_msg_value(&request, SIP_H_CALL_ID), sip_msg_value(m, SIP_H_CALL_ID)) &&
+	       sip_msg_from(&request, &from) == 0 && sip_msg_to(m, &to) == 0 &&
+	       view_eq(sip_addr_tag(&from), sip_addr_tag(&to));
+}
+
+/* The dialog there is was made by a NOTIFY of this subscription; an older one may be left over. */
+static bool has_early_dialog(const struct conversation *v, struct view call_id)
+{
+	return v->subscription.listed && view_eq(view_str(v->subscription.call_id), call_id);
+}
+
+void roster_early_notify(struct client *c, const struct sip_msg *m)
+{
+	struct sip_addr to;
+
+	if (sip_msg_to(m, &to))
+		return;
+	LIST_EACH(l, next, &c->conversations)
+	{
+		struct conversation *v = CONTAINER(l, struct conversation, link);
+
+		if (!is_first_notify(v, m))
+			continue;
+		/* One of another fork is not wanted. */
+		if (has_early_dialog(v, sip_msg_value(m, SIP_H_CALL_ID)))
+			return;
+		sip_dialog_fini(&v->subscription);
+		if (sip_dialog_init_uas(&v->subscription, c->ua, m, sip_addr_tag(&to), &owner, v) == 0)
+			v->subscription.has_remote_seq = false; /* it is still to be handed over */
+		return;
+	}
+}
+
+/* The 200 makes the dialog; where a NOTIFY was faster, it is made anew with the 200's route (the proxies need not have put
+ * themselves into that of the NOTIFY). */
+static bool make_dialog(struct conversation *v, const struct sip_msg *request, const struct sip_msg *m)
+{
+	bool early = has_early_dialog(v, sip_msg_value(request, SIP_H_CALL_ID)) &&
+		     v->subscription.has_remote_seq;
+	uint32_t seq = v->subscription.remote_seq;
+
+	sip_dialog_fini(&v->subscription);
+	if (sip_dialog_init_uac(&v->subscription, v->client->ua, request, m, &owner, v))
+		return false;
+	v->subscription.has_remote_seq = early;
+	v->subscription.remote_seq = seq;
+	return true;
+}
+
 static void on_response(void *ctx, struct sip_uac *uac, const struct sip_msg *m, uint64_t now_ms)
 {
 	struct conversation *v = ctx;
@@ -172,10 +258,8 @@ static void on_response(void *ctx, struct sip_uac *uac, const struct sip_msg *m,
 			  now_ms + (m->status == 481 || m->status == 408 ? AGAIN_MS : NEVER_KNOWN_MS));
 		return;
 	}
-	if (!v->subscribed)
-		sip_dialog_fini(&v->subscription); /* of the one before */
 	if (!v->subscribed && sip_msg_parse(sip_uac_request(uac), &request) == 0 &&
-	    sip_dialog_init_uac(&v->subscription, v->client->ua, &request, m, &owner, v) == 0)
+	    make_dialog(v, &request, m))
 		v->subscribed = true;
 	sip_uac_detach(uac);
 	(void)view_to_u32(sip_msg_value(m, SIP_H_EXPIRES), &seconds);
@@ -203,6 +287,7 @@ static void write_first(struct conversation *v, struct buf *b)
 	sip_write_fieldf(b, "From", "%s;tag=%s", c->from, entropy_token(c->entropy, tag, 12));
 	sip_write_fieldf(b, "To", "<%s>", v->current->peer);
 	sip_write_field(b, "Call-ID", view_str(entropy_token(c->entropy, call_id, 26)));
+	buf_puts(b, c->service_route ? c->service_route : "");
 	sip_write_field(b, "CSeq", VIEW("1 SUBSCRIBE"));
 	sip_write_field(b, "Max-Forwards", VIEW("70"));
 }
@@ -223,6 +308,7 @@ void roster_subscribe(struct conversation *v, uint64_t now_ms)
 		(void)sip_dialog_write_request(&v->subscription, &b, VIEW("SUBSCRIBE"), 0);
 	else
 		write_first(v, &b);
+	v->fresh = v->fresh || !v->subscribed;
 	im_write_contact(&contact, &p, view_str(c->contact), false);
 	sip_write_field(&b, "Contact", buf_view(&contact));
 	sip_write_field(&b, "Event", VIEW("conference"));

@@ -25,6 +25,8 @@ void leg_ended(struct leg *leg, enum sip_session_end why, int status, const stru
 	bool was_over = leg->dialog_over;
 	char reason[128];
 
+	if (why == SIP_END_REJECTED && status == 503 && m && !m->is_request)
+		ims_unavailable(v->client, now_ms);
 	(void)view_copy(m && !m->is_request ? m->reason : view_str(why_text(why)), reason, sizeof(reason));
 	leg->dialog_over = true;
 	if (why == SIP_END_BYE_SENT)
@@ -39,6 +41,8 @@ void leg_ended(struct leg *leg, enum sip_session_end why, int status, const stru
 		return;
 	}
 	if (leg->state < LEG_OPENING) {
+		if (join_anew(leg, status, now_ms))
+			return;
 		conversation_end(v, status, reason, now_ms);
 		return;
 	}
@@ -59,17 +63,21 @@ void leg_reinvited(struct leg *leg, struct sip_server_tx *tx, const struct sip_m
 		.username = VIEW("-"),
 		.sess_id = 1,
 		.sess_version = 1,
-		.addr = c->cfg.msrp_local,
+		.addr = leg->tls ? c->cfg.msrp_tls_local : c->cfg.msrp_local,
+		.tls = leg->tls,
+		.fingerprint = leg->tls ? view_str(c->fingerprint) : VIEW(""),
 		.path = view_str(leg->local_uri),
-		.accept_types = VIEW("message/cpim text/plain"),
+		.accept_types = VIEW(CLIENT_ACCEPT_TYPES),
 		.accept_wrapped_types = VIEW("text/plain *"),
 		.max_size = c->cfg.max_message,
+		.has_chatroom = true,
+		.chatroom = VIEW(CLIENT_CHATROOM),
 	};
 	struct buf sdp, contact;
 	struct im_profile p;
 	struct sdp desc;
 
-	if (m->body.n && negotiate_read(m->body, &desc, &media)) {
+	if (m->body.n && negotiate_read_kind(m->body, leg->tls ? NEGOTIATE_TLS : NEGOTIATE_NO_TLS, &desc, &media)) {
 		(void)sip_server_tx_reply(tx, 488, NULL, VIEW(""), now_ms);
 		return;
 	}

@@ -4,15 +4,17 @@
 
 #include "base/list.h"
 #include "body/conference_info.h"
+#include "body/cpim.h"
+#include "body/sdp.h"
 #include "client/client.h"
 #include "procedure/general.h"
 #include "sip/session.h"
 
-enum { PATH_TEXT_MAX = 192, SEEN_MAX = 1024, TEXT_MAX = 16 * 1024 * 1024 };
+enum { PATH_TEXT_MAX = 192, SEEN_MAX = 1024, NOTICES_MAX = 16, TEXT_MAX = 16 * 1024 * 1024 };
 
 struct client {
 	struct client_config cfg;
-	char *user, *display, *password, *factory, *feature_tag, *aor, *contact, *from, *domain;
+	char *user, *display, *password, *factory, *feature_tag, *aor, *contact, *from, *domain, *fingerprint;
 	struct client_world world;
 	struct timers *timers;
 	const struct entropy *entropy;
@@ -31,7 +33,18 @@ struct client {
 	char call_id[33], from_tag[13];
 	uint32_t register_seq, backoff_ms;
 	uint64_t flow_conn; /* the connection the binding was made over */
-	bool registered, closing;
+	bool registered, closing, sips;
+	char *service_route; /* Route lines for requests outside dialogs (RFC 3608); NULL: none */
+	/* keepalive.c */
+	struct timer ping, pong_late;
+	uint32_t flow_timer_s; /* what the registrar asked for, 0: nothing */
+	unsigned pings;	       /* of this round */
+	bool pongs;	       /* the server has answered one on this flow */
+	struct addr mapped;    /* where it sees us (STUN) */
+	/* ims.c */
+	char *identity; /* the default one of the latest 200 to REGISTER; NULL: none was told */
+	uint64_t instance[2];
+	struct list pages; /* pager.c */
 	struct hash ids; /* no entries: the keyed hash behind conversation.seen */
 };
 
@@ -53,13 +66,22 @@ struct leg {
 	enum leg_state state;
 	bool conference;
 	bool active;      /* we connect */
+	bool tls;         /* MSRP over TLS */
 	bool cpim;        /* the peer takes message/cpim */
+	bool typing, imdn; /* it takes these types of notices, and has not refused one with 415 */
+	bool private_messages, nicknames; /* a=chatroom (RFC 7701 §8) */
+	uint64_t notices[NOTICES_MAX]; /* hashes of the ids of those that were answered 200, newest
+					  at n_notices - 1 */
+	unsigned n_notices;
 	bool dialog_over; /* BYE went or came */
 	bool said_bye;    /* it was ours */
 	bool by_replaces; /* it came with Replaces */
+	bool reports;     /* the peer has sent a success report */
 	char *peer;       /* the other party's URI, or the conference's */
 	char *allow;      /* what the peer's Allow said (IC-8.3.1-3) */
 	char *offer;      /* theirs, until we answer */
+	char *contribution; /* Contribution-ID of its INVITE; NULL: none */
+	struct list referrals; /* REFERs of ours whose outcome is open */
 	char local_uri[PATH_TEXT_MAX];
 	unsigned reconnects;
 	struct timer again, patience; /* reconnecting; end of a drain or of an opening */
@@ -75,6 +97,7 @@ struct outgoing {
 	bool confirmed;   /* 200; a report may follow */
 	struct leg *leg;
 	char id[CONFAB_ID_SIZE];
+	char *to; /* for this participant alone; NULL: for all */
 	size_t n;
 	char text[];
 };
@@ -86,6 +109,10 @@ struct held {
 	char *from, *display, *id, *content_type, *data;
 	size_t n;
 };
+
+/* What every session description of ours says (RFC 4975 §8.6, RFC 7701 §8). */
+#define CLIENT_ACCEPT_TYPES "message/cpim text/plain application/im-iscomposing+xml"
+#define CLIENT_CHATROOM	    "nickname private-messages"
 
 struct conversation {
 	struct list link;
@@ -107,10 +134,27 @@ struct conversation {
 	bool gate_over;
 	uint64_t seen[SEEN_MAX];
 	size_t n_seen;
+	/* join.c: whom a new conference is made with when the one to come back to is gone */
+	char **rejoin_with;
+	size_t n_rejoin_with;
+	char *subject, *contribution; /* NULL: none */
+	/* typing.c */
+	bool composing; /* we said so */
+	struct timer composing_idle, composing_refresh;
+	struct list composers;
+	unsigned n_composers;
+	/* dispositions.c */
+	struct list wanted; /* displays that were asked for and not told yet, oldest first */
+	unsigned n_wanted;
+	/* private_message.c */
+	char *nickname, *nickname_asked;
+	char nickname_tid[CONFAB_ID_SIZE];
 	/* roster.c */
 	struct sip_uac *subscribing;
 	struct sip_dialog subscription;
 	bool subscribed, who_wanted;
+	bool fresh;                   /* the next full state is the first of its subscription */
+	unsigned gaps;                /* versions missed in a row */
 	struct timer resubscribe;
 	struct conference_info roster;
 };
@@ -134,6 +178,20 @@ void registration_init(struct client *c);
 void registration_conn_down(struct client *c, uint64_t conn, uint64_t now_ms);
 void registration_end(struct client *c, uint64_t now_ms);
 
+/* --- keepalive.c: RFC 5626 §4.4 --- */
+void keepalive_init(struct client *c);
+/* The flow is registered: begins, or goes on. */
+void keepalive_start(struct client *c, uint64_t now_ms);
+void keepalive_stop(struct client *c);
+void keepalive_pong(struct client *c, const struct sip_flow *from, const struct addr *mapped, uint64_t now_ms);
+/* --- ims.c --- */
+void ims_write_instance(struct client *c, struct buf *contact); /* parameter of Contact */
+/* A 200 to REGISTER: P-Associated-URI. */
+void ims_registered(struct client *c, const struct sip_msg *m);
+/* A 503 to a request of ours. */
+void ims_unavailable(struct client *c, uint64_t now_ms);
+bool ims_is_self(const struct client *c, struct view aor);
+
 /* --- conversation.c --- */
 struct conversation *conversation_new(struct client *c, struct view peer);
 struct conversation *conversation_find(const struct client *c, uint32_t id);
@@ -143,10 +201,16 @@ void conversation_end(struct conversation *v, int status, const char *text, uint
 void conversation_drop(struct conversation *v, uint64_t now_ms);
 /* Hands over what may go out now: the gate of docs/protocol/upgrade.md. */
 void conversation_flush(struct conversation *v, uint64_t now_ms);
+/* Something said on a direct leg has its 200 and not its report: where a relay stands between, the peer may not have it
+ * yet. */
+bool conversation_awaits(const struct leg *leg);
 /* A leg has no connection any more, for good: who wrote what is unconfirmed on it is told. */
 void conversation_unconfirmed(struct conversation *v, struct leg *leg);
 /* Shows what was held back. */
 void conversation_release(struct conversation *v);
+/* Queues text of ours; to: for this participant alone, may be empty. */
+int conversation_say(struct conversation *v, struct view to, struct view text, char *id_out,
+		     uint64_t now_ms);
 /* A leg has come to its end. It may be freed, and the conversation with it. */
 void conversation_leg_closed(struct leg *leg, uint64_t now_ms);
 extern const struct msrp_session_handler conversation_messages;
@@ -176,6 +240,22 @@ extern const struct sip_session_handler originated;
 int leg_invite(struct leg *leg, struct view uri, struct view content_type, struct view body,
 	       struct view extra, uint64_t now_ms);
 
+/* Writes the INVITE of a leg to the factory (7.1.2-3), with the peer of a running session (7.1.4) or without (NULL). */
+int leg_invite_many(struct leg *leg, const struct view *uri, size_t n, struct leg *running, uint64_t now_ms);
+
+/* --- add_users.c, remove_user.c, refer.c --- */
+int leg_add_users(struct leg *leg, const struct view *uri, size_t n, uint64_t now_ms);
+/* One REFER for these users. */
+int leg_refer(struct leg *leg, const struct view *uri, size_t n, bool remove, uint64_t now_ms);
+/* A request inside the leg's dialog that its session does not answer itself. */
+void leg_requested(struct leg *leg, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms);
+void leg_referrals_end(struct leg *leg);
+
+/* --- join.c --- */
+/* A conference that was to be joined again is gone (404, 410): a new one is made. False: nothing was begun. */
+bool join_anew(struct leg *leg, int status, uint64_t now_ms);
+void join_end(struct conversation *v);
+
 /* --- terminating.c --- */
 void client_invited(struct client *c, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms);
 int leg_accept(struct leg *leg, uint64_t now_ms);
@@ -194,6 +274,47 @@ void move_progress(struct conversation *v, uint64_t now_ms);
 void move_failed(struct conversation *v, int status, const char *text, uint64_t now_ms);
 void move_old_closed(struct conversation *v, uint64_t now_ms);
 
+/* --- notices.c: what typing and dispositions have in common --- */
+enum notice_kind { NOTICE_TYPING, NOTICE_DISPOSITION };
+/* Sends one on a leg that is open and takes it; in CPIM where the peer takes that. to: a
+ * participant, or empty: all who are there. headers: CPIM header lines. */
+void notice_send(struct leg *leg, enum notice_kind kind, struct view to, struct view headers,
+		 struct view body, uint64_t now_ms);
+/* What became of a message: true where it was a notice (and nobody is told of those). */
+bool notice_state(struct leg *leg, struct view id, enum msrp_message_state state, int status);
+/* What the peer's session description says of them. */
+void notice_learn(struct leg *leg, const struct sdp_msrp *peer);
+
+/* --- typing.c: RFC 3994 --- */
+void typing_init(struct conversation *v);
+void typing_fini(struct conversation *v);
+/* A state came: 200 or 400. */
+int typing_came(struct conversation *v, struct view from, struct view display, struct view body,
+		uint64_t now_ms);
+/* A message came, which ends its writer's state (§3.3); one of ours was sent. */
+void typing_over(struct conversation *v, struct view from);
+void typing_sent(struct conversation *v);
+
+/* --- dispositions.c: RFC 5438 --- */
+void dispositions_init(struct conversation *v);
+void dispositions_fini(struct conversation *v);
+/* CPIM header lines that ask for both. */
+void dispositions_write(struct buf *b, const char *id);
+int dispositions_came(struct conversation *v, struct view from, struct view display,
+		      struct view body);
+/* A message was received: says so where that is wanted. from: its sender's address of record. */
+void dispositions_received(struct leg *leg, struct view from, struct view id, const struct cpim *m,
+			   uint64_t now_ms);
+
+/* --- private_message.c --- */
+void nickname_response(struct leg *leg, struct view tid, int status, struct view comment);
+
+/* --- pager.c: RFC 3428 --- */
+void pager_init(struct client *c);
+void pager_fini(struct client *c);
+void pager_came(struct client *c, struct sip_server_tx *tx, const struct sip_msg *m,
+		uint64_t now_ms);
+
 /* --- split.c --- */
 void split_init(struct conversation *v);
 /* The old chat becomes a conversation of its own; why: what became of its peer in the conference. */
@@ -203,6 +324,9 @@ void split_look(struct conversation *v, struct view aor, bool in, const char *ho
 
 /* --- roster.c --- */
 void roster_subscribe(struct conversation *v, uint64_t now_ms);
+/* A NOTIFY outside any dialog: it may be faster than the 200 to our SUBSCRIBE, and makes the dialog then (RFC 6665 §4.1.2.4).
+ */
+void roster_early_notify(struct client *c, const struct sip_msg *m);
 void roster_end(struct conversation *v);
 void roster_tell(struct conversation *v);
 

@@ -76,6 +76,29 @@ static struct leg *find_replaced(struct client *c, struct sip_server_tx *tx, str
 	return leg;
 }
 
+/* RCS phones say it with the Contribution-ID of the chat that becomes a group. A name that is not known here changes
+ * nothing: the invitation stands for itself. */
+static struct leg *find_session_replaced(struct client *c, struct sip_server_tx *tx, const struct sip_msg *m,
+					 const struct terminate *t)
+{
+	const struct sip_flow *from = sip_server_tx_flow(tx);
+	struct view named = sip_msg_value(m, SIP_H_SESSION_REPLACES);
+
+	if (t->replaces.present || !t->focus || !named.n ||
+	    !addr_same_host(&from->remote, &c->cfg.server.remote))
+		return NULL;
+	LIST_EACH(l, next, &c->conversations)
+	{
+		struct leg *leg = CONTAINER(l, struct conversation, link)->current;
+
+		if (leg && !leg->conference && leg->contribution &&
+		    view_eq(view_str(leg->contribution), named) &&
+		    state_of(leg) == REPLACES_DIALOG_CONFIRMED)
+			return leg;
+	}
+	return NULL;
+}
+
 static int begin_session(struct leg *leg, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
 {
 	struct client *c = leg->conversation->client;
@@ -91,10 +114,10 @@ static int begin_session(struct leg *leg, struct sip_server_tx *tx, const struct
 	return rc;
 }
 
-static void tell_invited(struct conversation *v, const struct terminate *t)
+static void tell_invited(struct conversation *v, const struct terminate *t, struct view subject)
 {
 	struct confab_event ev = event_of(v, CONFAB_INVITED);
-	char inviter[256], display[128];
+	char inviter[256], display[128], about[256];
 	struct view d = t->display;
 
 	if (d.n >= 2 && d.p[0] == '"')
@@ -103,6 +126,8 @@ static void tell_invited(struct conversation *v, const struct terminate *t)
 	(void)view_copy(d, display, sizeof(display));
 	ev.peer = inviter;
 	ev.display = display;
+	(void)view_copy(subject, about, sizeof(about));
+	ev.text = about;
 	ev.conference = t->focus;
 	client_emit(v->client, &ev);
 }
@@ -120,10 +145,11 @@ static struct leg *take(struct client *c, struct conversation *v, struct sip_ser
 		if (t->focus && sip_uri_parse(identity, &u) == 0)
 			identity = view_first(identity, identity.n - u.params.n);
 		leg->state = LEG_INCOMING;
-		leg->by_replaces = t->replaces.present;
+		leg->by_replaces = t->replaces.present || sip_msg_has(m, SIP_H_SESSION_REPLACES);
 		leg->peer = view_dup(t->focus ? identity : t->inviter);
 		leg->allow = view_dup(sip_msg_value(m, SIP_H_ALLOW));
 		leg->offer = view_dup(t->sdp);
+		leg->contribution = view_dup(sip_msg_value(m, SIP_H_CONTRIBUTION_ID));
 	}
 	if (!leg || !leg->peer || !leg->allow || !leg->offer || begin_session(leg, tx, m, now_ms)) {
 		leg_free(leg, now_ms);
@@ -149,7 +175,7 @@ static void move_there(struct client *c, struct leg *replaced, struct sip_server
 	if (c->cfg.ask_before_move) {
 		v->offered = leg;
 		(void)sip_session_ring(leg->sip, 180, now_ms);
-		tell_invited(v, t);
+		tell_invited(v, t, sip_msg_value(m, SIP_H_SUBJECT));
 		return;
 	}
 	if (leg_accept(leg, now_ms) == 0)
@@ -179,7 +205,7 @@ static void new_chat(struct client *c, struct sip_server_tx *tx, const struct si
 	}
 	if (!c->cfg.auto_accept)
 		(void)sip_session_ring(v->current->sip, 180, now_ms);
-	tell_invited(v, t);
+	tell_invited(v, t, sip_msg_value(m, SIP_H_SUBJECT));
 	if (c->cfg.auto_accept)
 		(void)client_accept(c, v->id, now_ms);
 }
@@ -195,6 +221,8 @@ void client_invited(struct client *c, struct sip_server_tx *tx, const struct sip
 	}
 	terminate_read(&t, m);
 	replaced = find_replaced(c, tx, &t);
+	if (!replaced && !t.status)
+		replaced = find_session_replaced(c, tx, m, &t);
 	if (c->closing && !t.status)
 		t.status = 480;
 	if (t.status)
@@ -297,4 +325,12 @@ static void on_ended(void *ctx, struct sip_session *s, enum sip_session_end why,
 		leg_ended(ctx, why, status, m, now_ms);
 }
 
-const struct sip_session_handler terminated = {.on_reinvite = on_reinvite, .on_ended = on_ended};
+static void on_request(void *ctx, struct sip_session *s, struct sip_server_tx *tx, const struct sip_msg *m,
+		       uint64_t now_ms)
+{
+	(void)s;
+	leg_requested(ctx, tx, m, now_ms);
+}
+
+const struct sip_session_handler terminated = {
+	.on_request = on_request, .on_reinvite = on_reinvite, .on_ended = on_ended};

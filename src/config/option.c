@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-enum { SIP_PORT = 5060, NEAR_ENOUGH = 3 };
+enum { SIP_PORT = 5060, SIPS_PORT = 5061, NEAR_ENOUGH = 3 };
 
 /* Field access by memcpy: the bound struct is known here by offset alone. */
 static void field_set(const struct option_spec *spec, void *bound, const void *value, size_t n)
@@ -191,9 +191,12 @@ static int parse_listen(struct view value, struct option_listen *out, char *why)
 		out->transport = OPTION_UDP;
 	else if (view_eq_nocase(transport, VIEW("tcp")))
 		out->transport = OPTION_TCP;
+	else if (view_eq_nocase(transport, VIEW("tls")))
+		out->transport = OPTION_TLS;
 	else
-		return refuse(why, E_SYNTAX, value, "does not begin with udp: or tcp:");
-	return parse_addr(rest, SIP_PORT, &out->addr, why);
+		return refuse(why, E_SYNTAX, value, "does not begin with udp:, tcp: or tls:");
+	return parse_addr(rest, out->transport == OPTION_TLS ? SIPS_PORT : SIP_PORT, &out->addr,
+			  why);
 }
 
 /* Room for the items of any list type while it is being read. */

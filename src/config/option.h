@@ -28,8 +28,8 @@ enum option_type {
 	OPTION_STRING_LIST, /* struct option_strings: separated by commas */
 	OPTION_IP_LIST,	    /* struct option_ips */
 	OPTION_ENUM_SET,    /* uint32_t: bit i for words[i] */
-	OPTION_LISTEN_LIST, /* struct option_listens: udp:ADDR or tcp:ADDR each; port 5060 where
-			       none is said */
+	OPTION_LISTEN_LIST, /* struct option_listens: udp:ADDR, tcp:ADDR or tls:ADDR each; port
+			       5060, for tls 5061, where none is said */
 };
 
 struct option_strings {
@@ -42,7 +42,7 @@ struct option_ips {
 	struct addr item[OPTION_LIST_MAX];
 };
 
-enum option_transport { OPTION_UDP, OPTION_TCP };
+enum option_transport { OPTION_UDP, OPTION_TCP, OPTION_TLS };
 
 struct option_listens {
 	size_t n;

@@ -21,6 +21,18 @@ static const char *const end_words[] = {[SERVER_END_LAST] = "last",
 					[SERVER_END_BELOW_TWO] = "below-two",
 					[SERVER_END_CREATOR] = "creator",
 					NULL};
+static const char *const remove_words[] = {[SERVER_REMOVE_CREATOR] = "creator",
+					   [SERVER_REMOVE_ANYONE] = "anyone",
+					   [SERVER_REMOVE_NOBODY] = "nobody",
+					   NULL};
+static const char *const dial_in_words[] = {[SERVER_DIAL_IN_MEMBERS] = "members",
+					    [SERVER_DIAL_IN_ANYONE] = "anyone",
+					    [SERVER_DIAL_IN_NOBODY] = "nobody",
+					    NULL};
+static const char *const client_words[] = {[SERVER_CLIENTS_NO] = "no",
+					   [SERVER_CLIENTS_OPTIONAL] = "optional",
+					   [SERVER_CLIENTS_REQUIRED] = "required",
+					   NULL};
 static const char *const algorithm_words[] = {"SHA-256", "MD5", NULL};
 static const char *const level_words[] = {[LOG_ERROR] = "error",
 					  [LOG_WARN] = "warn",
@@ -42,10 +54,35 @@ static const struct option_spec specs[] = {
 	 "where it is not the one listened on. Needed when listening on every address."},
 	{"sip.trusted", OPTION_IP_LIST, AT(sip.trusted), "", 0, 0, NULL,
 	 "Peers whose P-Asserted-Identity is believed; from all others it is removed (RFC 3325)."},
+	{"sip.routes", OPTION_STRING_LIST, AT(sip.routes), "", 0, 0, NULL,
+	 "Other domains and the peers that serve them: domain=address:port. A request to a user of "
+	 "such a domain goes there. Peers that are to be believed stand in sip.trusted as well."},
+	{"sip.service_route", OPTION_STRING_LIST, AT(sip.service_route), "", 0, 0, NULL,
+	 "URIs that registered phones are to put into the Route of their requests, in this order "
+	 "(RFC 3608), each with ;lr."},
 	{"sip.max_transactions", OPTION_U32, AT(sip.max_transactions), "100000", 100, 10000000,
 	 NULL, "SIP transactions at a time; above it new requests get 503."},
 	{"sip.max_connections", OPTION_U32, AT(sip.max_connections), "10000", 1, 1000000, NULL,
 	 "SIP connections over TCP at a time."},
+
+	{"tls.certificate", OPTION_STRING, AT(tls.certificate), "", 0, 0, NULL,
+	 "PEM file with the server's certificate, and behind it those between it and its CA. Its "
+	 "names must be those of sip.domain (RFC 5922). Read anew on SIGHUP, as are the other "
+	 "files "
+	 "of tls."},
+	{"tls.key", OPTION_STRING, AT(tls.key), "", 0, 0, NULL,
+	 "PEM file with its private key; where it is not set the key stands in tls.certificate."},
+	{"tls.ca", OPTION_STRING, AT(tls.ca), "", 0, 0, NULL,
+	 "PEM file with the CAs that other servers and clients must be certified by; where it is "
+	 "not set those of the system are believed."},
+	{"tls.verify_clients", OPTION_ENUM, AT(tls.verify_clients), "optional", 0, 0, client_words,
+	 "Whether those who connect by SIP over TLS show a certificate. optional: it is asked for, "
+	 "and one that is shown must be good. required: for links between servers."},
+
+	{"dns.servers", OPTION_STRING_LIST, AT(dns.servers), "", 0, 0, NULL,
+	 "The DNS servers to ask, ADDRESS or ADDRESS:PORT; those of the system where it is not "
+	 "set. "
+	 "Requests to other domains go where NAPTR and SRV say (RFC 3263)."},
 
 	{"auth.required", OPTION_BOOL, AT(auth.required), "yes", 0, 0, NULL,
 	 "Whether users prove who they are by digest. Switch it off on a closed test network "
@@ -75,8 +112,28 @@ static const struct option_spec specs[] = {
 	 "The spelling of the tag that is sent. On receipt all known spellings are equal."},
 
 	{"participating.mode", OPTION_ENUM, AT(participating.mode), "proxy", 0, 0, mode_words,
-	 "proxy: 1-1 sessions run straight between the two. b2bua (in the media path) is not built "
-	 "yet."},
+	 "proxy: 1-1 sessions run straight between the two. b2bua: sessions of a user of this "
+	 "server, "
+	 "begun by him or coming in for him, run through it, SIP and MSRP. A user can have another "
+	 "setting (confabctl)."},
+	{"participating.session_expires", OPTION_DURATION, AT(participating.session_expires_ms),
+	 "30m", 90 * SECOND, DAY, NULL,
+	 "The session timer of sessions in b2bua mode (RFC 4028): in half of it each side is asked "
+	 "whether it is still there, and a session is ended when one is not."},
+
+	{"ims.mode", OPTION_BOOL, AT(ims.mode), "no", 0, 0, NULL,
+	 "Application server on the ISC interface of an IMS core, or of Kamailio: no registrar and "
+	 "no "
+	 "digest here; who is asked for stands in Route and P-Served-User. Name the core's "
+	 "addresses "
+	 "in sip.trusted and the domain of factory and conferences in sip.domain."},
+	{"ims.orig_user", OPTION_STRING, AT(ims.orig_user), "orig", 0, 0, NULL,
+	 "User part of the own Route URI by which the core sends what a served user originates."},
+	{"ims.term_user", OPTION_STRING, AT(ims.term_user), "term", 0, 0, NULL,
+	 "User part of the own Route URI by which the core sends what is for a served user."},
+	{"ims.route", OPTION_STRING, AT(ims.route), "", 0, 0, NULL,
+	 "In IMS mode, the URI by which the invitations of conferences are routed: "
+	 "sip:192.0.2.5:5060;transport=tcp;lr;orig, an S-CSCF or I-CSCF by its IP address."},
 
 	{"conference.factory", OPTION_STRING, AT(conference.factory), "conference-factory", 0, 0,
 	 NULL, "User part of the conference factory's URI; its host is the first domain."},
@@ -92,6 +149,12 @@ static const struct option_spec specs[] = {
 	 "When a conference ends: as its last participant leaves, when fewer than two are left, or "
 	 "as its "
 	 "creator leaves."},
+	{"conference.remove", OPTION_ENUM, AT(conference.remove), "creator", 0, 0, remove_words,
+	 "Who may take a participant out (REFER with method BYE): the conference's creator, anyone "
+	 "in it, or nobody. Everybody may take himself out."},
+	{"conference.dial_in", OPTION_ENUM, AT(conference.dial_in), "members", 0, 0, dial_in_words,
+	 "Who may join by an INVITE to the conference's URI. members: who was invited or was in "
+	 "before, so that a lost phone finds back; who was taken out is not let in."},
 	{"conference.replaces_fallback", OPTION_BOOL, AT(conference.replaces_fallback), "yes", 0, 0,
 	 NULL, "Whether one whose client knows no Replaces (420) is invited once more without it."},
 
@@ -117,6 +180,22 @@ static const struct option_spec specs[] = {
 	 "waits (RFC 4975 section 5.1)."},
 	{"msrp.max_connections", OPTION_U32, AT(msrp.max_connections), "10000", 1, 1000000, NULL,
 	 "MSRP connections of one thread at a time."},
+	{"msrp.tls", OPTION_BOOL, AT(msrp.tls), "no", 0, 0, NULL,
+	 "Whether the switch takes MSRP over TLS too, with tls.certificate. An offer is answered "
+	 "in "
+	 "kind; a conference invites others by what its creator uses."},
+	{"msrp.tls_port", OPTION_U32, AT(msrp.tls_port), "2955", 0, 65535, NULL,
+	 "The TLS port of the first switch thread; thread i listens on this plus i. 0: the kernel "
+	 "chooses."},
+	{"msrp.private_messages", OPTION_BOOL, AT(msrp.private_messages), "yes", 0, 0, NULL,
+	 "Whether a participant may write to one other alone (RFC 7701 section 6.2); otherwise "
+	 "428."},
+	{"msrp.nicknames", OPTION_BOOL, AT(msrp.nicknames), "yes", 0, 0, NULL,
+	 "Whether participants may take a nickname (RFC 7701 section 7); otherwise 403."},
+	{"msrp.wrap_plain", OPTION_BOOL, AT(msrp.wrap_plain), "no", 0, 0, NULL,
+	 "Serves phones that know little of message/cpim: what comes without it is wrapped on "
+	 "behalf "
+	 "of its sender, and one that names no sender gets a From; otherwise 415 and 403."},
 
 	{"store.path", OPTION_STRING, AT(store.path), "/var/lib/confab/users.db", 0, 0, NULL,
 	 "The SQLite file with the users; made and filled by confabctl."},
@@ -165,6 +244,16 @@ static void default_realm(struct server_config *c)
 	for (char *p = c->auth.realm; *p; p++)
 		if (*p >= 'A' && *p <= 'Z')
 			*p = (char)(*p | 0x20);
+}
+
+int config_server_route(const char *item, struct view *domain, struct addr *peer)
+{
+	struct view rest = view_str(item), name = view_trim(view_cut(&rest, '='));
+
+	if (!name.n || addr_parse_hostport(view_trim(rest), 5060, peer))
+		return E_SYNTAX;
+	*domain = name;
+	return 0;
 }
 
 static void check_names(struct server_config *c, const struct config_lines *lines,
@@ -225,6 +314,43 @@ static void check_addresses(const struct server_config *c, const struct config_l
 			       "must be an address that others can reach");
 }
 
+static void check_routes(const struct server_config *c, const struct config_lines *lines,
+			 struct config_mistakes *mistakes)
+{
+	for (size_t i = 0; i < c->sip.service_route.n; i++) {
+		const char *uri = c->sip.service_route.item[i];
+
+		if ((strncmp(uri, "sip:", 4) != 0 && strncmp(uri, "sips:", 5) != 0) ||
+		    strpbrk(uri, "<>\", \t\r\n"))
+			config_mistake(mistakes, line_of(lines, "sip.service_route"),
+				       "sip.service_route", "%.64s is not a SIP URI", uri);
+	}
+}
+
+static void check_tls(const struct server_config *c, const struct config_lines *lines,
+		      struct config_mistakes *mistakes)
+{
+	bool needed = c->msrp.tls;
+
+	for (size_t i = 0; i < c->sip.listen.n; i++)
+		needed = needed || c->sip.listen.item[i].transport == OPTION_TLS;
+	if (needed && !c->tls.certificate[0])
+		config_mistake(mistakes, line_of(lines, "tls.certificate"), "tls.certificate",
+			       "is needed where sip.listen has tls: or msrp.tls is yes");
+	if (c->tls.key[0] && !c->tls.certificate[0])
+		config_mistake(mistakes, line_of(lines, "tls.key"), "tls.key",
+			       "is of no use without tls.certificate");
+	if (c->msrp.tls && c->msrp.tls_port && c->msrp.port &&
+	    c->msrp.tls_port < c->msrp.port + c->msrp.threads &&
+	    c->msrp.port < c->msrp.tls_port + c->msrp.threads)
+		config_mistake(mistakes, line_of(lines, "msrp.tls_port"), "msrp.tls_port",
+			       "the ports of %u threads overlap those from msrp.port on",
+			       c->msrp.threads);
+	if (c->msrp.tls && c->msrp.tls_port && c->msrp.tls_port + c->msrp.threads - 1 > 65535)
+		config_mistake(mistakes, line_of(lines, "msrp.tls_port"), "msrp.tls_port",
+			       "leaves no room for %u threads below 65536", c->msrp.threads);
+}
+
 static void check_numbers(const struct server_config *c, const struct config_lines *lines,
 			  struct config_mistakes *mistakes)
 {
@@ -240,9 +366,35 @@ static void check_numbers(const struct server_config *c, const struct config_lin
 	if (c->auth.required && c->auth.algorithms == 0)
 		config_mistake(mistakes, line_of(lines, "auth.algorithms"), "auth.algorithms",
 			       "at least one is needed");
-	if (c->participating.mode == SERVER_B2BUA)
-		config_mistake(mistakes, line_of(lines, "participating.mode"), "participating.mode",
-			       "b2bua is not built yet");
+	for (size_t i = 0; i < c->sip.routes.n; i++) {
+		struct view domain;
+		struct addr peer;
+
+		if (config_server_route(c->sip.routes.item[i], &domain, &peer))
+			config_mistake(mistakes, line_of(lines, "sip.routes"), "sip.routes",
+				       "%.64s is not of the form domain=address:port",
+				       c->sip.routes.item[i]);
+	}
+}
+
+static void check_ims(const struct server_config *c, const struct config_lines *lines,
+		      struct config_mistakes *mistakes)
+{
+	const char *route = c->ims.route;
+
+	if (!c->ims.mode)
+		return;
+	if (c->sip.trusted.n == 0)
+		config_mistake(mistakes, line_of(lines, "ims.mode"), "ims.mode",
+			       "needs the addresses of the core in sip.trusted");
+	if (strncmp(route, "sip:", 4) || !is_plain(route + 4, ALNUM "-_.~!@:[];=+%"))
+		config_mistake(mistakes, line_of(lines, "ims.route"), "ims.route",
+			       "must be a SIP URI without brackets (IMS mode needs it)");
+	if (!is_plain(c->ims.orig_user, ALNUM "-_.~!") ||
+	    !is_plain(c->ims.term_user, ALNUM "-_.~!") ||
+	    !strcmp(c->ims.orig_user, c->ims.term_user))
+		config_mistake(mistakes, line_of(lines, "ims.orig_user"), "ims.orig_user",
+			       "and ims.term_user must be two different plain user parts");
 }
 
 int config_server_check(struct server_config *config, const struct config_lines *lines,
@@ -252,7 +404,10 @@ int config_server_check(struct server_config *config, const struct config_lines 
 
 	check_names(config, lines, mistakes);
 	check_addresses(config, lines, mistakes);
+	check_tls(config, lines, mistakes);
+	check_routes(config, lines, mistakes);
 	check_numbers(config, lines, mistakes);
+	check_ims(config, lines, mistakes);
 	return mistakes->total == before ? 0 : E_SYNTAX;
 }
 

@@ -7,6 +7,9 @@
 enum server_im_feature_tag { SERVER_IM_REQUIRE, SERVER_IM_ASSUME };
 enum server_participating_mode { SERVER_PROXY, SERVER_B2BUA };
 enum server_end_policy { SERVER_END_LAST, SERVER_END_BELOW_TWO, SERVER_END_CREATOR };
+enum server_remove_policy { SERVER_REMOVE_CREATOR, SERVER_REMOVE_ANYONE, SERVER_REMOVE_NOBODY };
+enum server_dial_in_policy { SERVER_DIAL_IN_MEMBERS, SERVER_DIAL_IN_ANYONE, SERVER_DIAL_IN_NOBODY };
+enum server_verify_clients { SERVER_CLIENTS_NO, SERVER_CLIENTS_OPTIONAL, SERVER_CLIENTS_REQUIRED };
 /* Bits of auth.algorithms. */
 enum server_auth_algorithm { SERVER_AUTH_SHA256 = 1 << 0, SERVER_AUTH_MD5 = 1 << 1 };
 
@@ -18,9 +21,20 @@ struct server_config {
 		struct option_strings domain; /* at least one */
 		struct addr advertise;	      /* port 0: that of the listener */
 		struct option_ips trusted;
+		struct option_strings routes; /* "domain=address:port" */
+		struct option_strings service_route;
 		uint32_t max_transactions;
 		uint32_t max_connections;
 	} sip;
+	struct {
+		char certificate[OPTION_TEXT_MAX];
+		char key[OPTION_TEXT_MAX]; /* empty: in the certificate's file */
+		char ca[OPTION_TEXT_MAX];  /* empty: those of the system */
+		uint32_t verify_clients;   /* enum server_verify_clients */
+	} tls;
+	struct {
+		struct option_strings servers; /* empty: those of the system */
+	} dns;
 	struct {
 		bool required;
 		char realm[OPTION_TEXT_MAX]; /* never empty after the check */
@@ -39,13 +53,21 @@ struct server_config {
 	} im;
 	struct {
 		uint32_t mode; /* enum server_participating_mode */
+		uint64_t session_expires_ms;
 	} participating;
+	struct {
+		bool mode;
+		char orig_user[OPTION_TEXT_MAX], term_user[OPTION_TEXT_MAX];
+		char route[OPTION_TEXT_MAX]; /* a SIP URI */
+	} ims;
 	struct {
 		char factory[OPTION_TEXT_MAX]; /* user part of the factory URI */
 		uint32_t max_members;
 		uint32_t max;
 		uint64_t invite_timeout_ms;
 		uint32_t end_policy; /* enum server_end_policy */
+		uint32_t remove;     /* enum server_remove_policy */
+		uint32_t dial_in;    /* enum server_dial_in_policy */
 		bool replaces_fallback;
 	} conference;
 	struct {
@@ -57,6 +79,11 @@ struct server_config {
 		uint64_t rebind_grace_ms;
 		uint64_t chunk_whole_max;
 		uint32_t max_connections;
+		bool tls;
+		uint32_t tls_port; /* thread i listens on tls_port + i; 0: the kernel chooses */
+		bool private_messages;
+		bool nicknames;
+		bool wrap_plain;
 	} msrp;
 	struct {
 		char path[OPTION_TEXT_MAX];
@@ -86,6 +113,9 @@ int config_server_load(const char *path, const char *const *settings, size_t n,
  * E_SYNTAX. */
 int config_server_check(struct server_config *config, const struct config_lines *lines,
 			struct config_mistakes *mistakes);
+
+/* One item of sip.routes taken apart: 0 or E_SYNTAX. domain points into item. */
+int config_server_route(const char *item, struct view *domain, struct addr *peer);
 
 /* Text of --help's second part, and of confabd.conf(5). */
 void config_server_help(struct buf *out);

@@ -61,8 +61,16 @@ static void on_event(void *ctx, const struct confab_event *ev)
 {
 	struct confab *c = ctx;
 
+	struct confab_event told = *ev;
+
+	/* What came of it says less than what it came from. */
+	if (ev->type == CONFAB_REGISTER_FAILED && ev->status == 503 && c->tls_why[0])
+		told.text = c->tls_why;
+	/* RFC 3263 §4.3: no answer, no connection, or a 503. */
+	if (ev->type == CONFAB_REGISTER_FAILED && (ev->status == 503 || ev->status == 408))
+		resolver_failed(c);
 	if (c->on_event)
-		c->on_event(c->event_ctx, ev);
+		c->on_event(c->event_ctx, &told);
 }
 
 static int make_client(struct confab *c, const struct confab_options *o)
@@ -72,19 +80,26 @@ static int make_client(struct confab *c, const struct confab_options *o)
 		.display = view_str(o->display),
 		.password = view_str(o->password),
 		.server = c->server,
-		.sip_local = {c->sip_local, c->sip_local},
+		.sip_local = {c->sip_local, c->sip_local, c->sip_local},
 		.msrp_local = c->msrp_local,
+		.msrp_tls_local = c->msrp_tls_local,
+		.msrp_tls = o->msrp_tls,
 		.factory = view_str(o->factory),
 		.feature_tag = view_str(o->feature_tag),
 		.auto_accept = o->auto_accept,
 		.ask_before_move = o->ask_before_move,
+		.notices = o->notices,
 		.max_conversations = o->max_conversations ? o->max_conversations : 64,
 		.register_expires = o->register_expires ? o->register_expires : 600,
+		.keepalive = o->keepalive,
 		.max_message = o->max_message ? o->max_message : 10u << 20,
 		.unix_ms_at_zero = io_wall_ms() - io_now_ms(&c->io),
+		.ims = o->ims,
+		.access_network = view_str(o->access_network),
 		.drain_ms = 5000,
 	};
 	struct client_world world = {.event = on_event};
+	char fingerprint[IO_TLS_FINGERPRINT_MAX];
 	struct sip_uri u;
 
 	if (sip_uri_parse(cfg.user, &u) || !u.user.n ||
@@ -93,6 +108,8 @@ static int make_client(struct confab *c, const struct confab_options *o)
 	if (!io_digest())
 		return E_UNSUPPORTED;
 	wires_world(c, &world);
+	io_tls_fingerprint(c->msrp_tls, fingerprint);
+	cfg.msrp_fingerprint = view_str(fingerprint);
 	c->client = client_new(&cfg, &world, io_digest(), &c->timers, &c->entropy, &c->log);
 	return c->client ? 0 : E_NOMEM;
 }
@@ -198,17 +215,30 @@ static int views_of(const char *const *uris, size_t n, struct view **out)
 	return 0;
 }
 
-int confab_call(struct confab *c, const char *const *uris, size_t n, uint32_t *conversation_out)
+int confab_call_with(struct confab *c, const char *const *uris, size_t n,
+		     const struct confab_call_options *o, uint32_t *conversation_out)
 {
-	struct view *v;
-	int rc = views_of(uris, n, &v);
+	struct client_call_options options = {0};
+	struct view *v = NULL;
+	int rc;
 
+	if (o)
+		options = (struct client_call_options){.conference = o->conference,
+						       .subject = view_str(o->subject),
+						       .contribution = view_str(o->contribution),
+						       .rejoin = view_str(o->rejoin)};
+	rc = n == 0 && options.rejoin.n ? 0 : views_of(uris, n, &v);
 	if (rc)
 		return rc;
-	rc = client_call(c->client, v, n, conversation_out, io_now_fresh_ms(&c->io));
+	rc = client_call_with(c->client, v, n, &options, conversation_out, io_now_fresh_ms(&c->io));
 	free(v);
 	rest(c);
 	return rc;
+}
+
+int confab_call(struct confab *c, const char *const *uris, size_t n, uint32_t *conversation_out)
+{
+	return confab_call_with(c, uris, n, NULL, conversation_out);
 }
 
 int confab_accept(struct confab *c, uint32_t conversation)
@@ -240,6 +270,49 @@ int confab_send(struct confab *c, uint32_t conversation, const char *text, size_
 	return rc;
 }
 
+int confab_send_to(struct confab *c, uint32_t conversation, const char *uri, const char *text,
+		   size_t n, char *id_out)
+{
+	int rc = client_send_to(c->client, conversation, view_str(uri), view_of(text, n), id_out,
+				io_now_fresh_ms(&c->io));
+
+	rest(c);
+	return rc;
+}
+
+int confab_nick(struct confab *c, uint32_t conversation, const char *nickname)
+{
+	int rc = client_nick(c->client, conversation, view_str(nickname), io_now_fresh_ms(&c->io));
+
+	rest(c);
+	return rc;
+}
+
+int confab_typing(struct confab *c, uint32_t conversation, bool active)
+{
+	int rc = client_typing(c->client, conversation, active, io_now_fresh_ms(&c->io));
+
+	rest(c);
+	return rc;
+}
+
+int confab_displayed(struct confab *c, uint32_t conversation, const char *id)
+{
+	int rc = client_displayed(c->client, conversation, view_str(id), io_now_fresh_ms(&c->io));
+
+	rest(c);
+	return rc;
+}
+
+int confab_page(struct confab *c, const char *uri, const char *text, size_t n, char *id_out)
+{
+	int rc = client_page(c->client, view_str(uri), view_of(text, n), id_out,
+			     io_now_fresh_ms(&c->io));
+
+	rest(c);
+	return rc;
+}
+
 int confab_add(struct confab *c, uint32_t conversation, const char *const *uris, size_t n)
 {
 	struct view *v;
@@ -248,6 +321,19 @@ int confab_add(struct confab *c, uint32_t conversation, const char *const *uris,
 	if (rc)
 		return rc;
 	rc = client_add(c->client, conversation, v, n, io_now_fresh_ms(&c->io));
+	free(v);
+	rest(c);
+	return rc;
+}
+
+int confab_kick(struct confab *c, uint32_t conversation, const char *const *uris, size_t n)
+{
+	struct view *v;
+	int rc = views_of(uris, n, &v);
+
+	if (rc)
+		return rc;
+	rc = client_kick(c->client, conversation, v, n, io_now_fresh_ms(&c->io));
 	free(v);
 	rest(c);
 	return rc;

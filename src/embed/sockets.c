@@ -2,29 +2,8 @@
 #include "embed/state.h"
 
 #include "base/error.h"
-#include "io/resolve.h"
 
-enum { SIP_PORT = 5060, HOST_MAX = 256, PORT_TRIES = 32 };
-
-/* "192.0.2.10:5060", "[2001:db8::1]:5060", "im.example.com", "im.example.com:5070". */
-static int server_find(struct view text, struct addr *out)
-{
-	struct view host = text, port;
-	char name[HOST_MAX];
-	uint32_t number = SIP_PORT;
-
-	if (addr_parse_hostport(text, SIP_PORT, out) == 0)
-		return 0;
-	if (view_find(text, ':', 0) < text.n) {
-		port = text;
-		host = view_cut(&port, ':');
-		if (view_to_u32(port, &number) || number == 0 || number > UINT16_MAX)
-			return E_SYNTAX;
-	}
-	if (!host.n || !view_copy(host, name, sizeof(name)))
-		return E_SYNTAX;
-	return io_resolve_now(name, (uint16_t)number, 0, out);
-}
+enum { PORT_TRIES = 32 };
 
 static int own_host(struct confab *c, const char *listen)
 {
@@ -53,11 +32,15 @@ static int sip_open_once(struct confab *c, uint16_t port)
 	int rc;
 
 	local.port = port;
+	/* Who asked for TLS is not to be reached without it. */
+	if (c->server.transport == SIP_TLS)
+		options.tls = c->msrp_tls;
 	rc = io_listener_open(&c->io, &local, &options, wire_accept_sip, c, &c->sip_listener);
 	if (rc)
 		return rc;
 	io_listener_local(c->sip_listener, &local);
-	rc = io_udp_open(&c->io, &local, wires_datagram, c, &c->udp);
+	if (!options.tls)
+		rc = io_udp_open(&c->io, &local, wires_datagram, c, &c->udp);
 	if (rc) {
 		io_listener_close(c->sip_listener);
 		c->sip_listener = NULL;
@@ -77,39 +60,38 @@ static int sip_open(struct confab *c, uint16_t port)
 	return rc;
 }
 
-static int msrp_open(struct confab *c, uint16_t port)
+static int msrp_open(struct confab *c, uint16_t port, struct io_tls *tls,
+		     struct io_listener **listener, struct addr *told)
 {
-	struct io_listener_options options = {.max_conns = CONNS_MAX, .queue_max = QUEUE_MAX};
+	struct io_listener_options options = {
+		.max_conns = CONNS_MAX, .queue_max = QUEUE_MAX, .tls = tls};
 	struct addr local = c->bind_host;
 	int rc;
 
 	local.port = port;
-	rc = io_listener_open(&c->io, &local, &options, wire_accept_msrp, c, &c->msrp_listener);
+	rc = io_listener_open(&c->io, &local, &options, wire_accept_msrp, c, listener);
 	if (rc)
 		return rc;
-	io_listener_local(c->msrp_listener, &local);
-	c->msrp_local = c->host;
-	c->msrp_local.port = local.port;
+	io_listener_local(*listener, &local);
+	*told = c->host;
+	told->port = local.port;
 	return 0;
 }
 
 int sockets_open(struct confab *c, const struct confab_options *o)
 {
-	struct view transport = view_str(o->transport);
-	int rc;
+	int rc = resolver_open(c, o);
 
-	c->server.transport = SIP_TCP;
-	if (view_eq_nocase(transport, VIEW("udp")))
-		c->server.transport = SIP_UDP;
-	else if (transport.n && !view_eq_nocase(transport, VIEW("tcp")))
-		return E_UNSUPPORTED;
-	rc = server_find(view_str(o->server), &c->server.remote);
+	if (rc == 0)
+		rc = certificates_open(c, o);
 	if (rc == 0)
 		rc = own_host(c, o->listen);
 	if (rc == 0)
 		rc = sip_open(c, o->sip_port);
 	if (rc == 0)
-		rc = msrp_open(c, o->msrp_port);
+		rc = msrp_open(c, o->msrp_port, NULL, &c->msrp_listener, &c->msrp_local);
+	if (rc == 0)
+		rc = msrp_open(c, 0, c->msrp_tls, &c->msrp_tls_listener, &c->msrp_tls_local);
 	(void)addr_text(&c->sip_local, c->sip_text);
 	(void)addr_text(&c->msrp_local, c->msrp_text);
 	return rc;
@@ -119,7 +101,10 @@ void sockets_close(struct confab *c)
 {
 	io_listener_close(c->sip_listener);
 	io_listener_close(c->msrp_listener);
+	io_listener_close(c->msrp_tls_listener);
 	io_udp_close(c->udp);
-	c->sip_listener = c->msrp_listener = NULL;
+	c->sip_listener = c->msrp_listener = c->msrp_tls_listener = NULL;
 	c->udp = NULL;
+	resolver_close(c);
+	certificates_close(c);
 }

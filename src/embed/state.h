@@ -4,6 +4,7 @@
 
 #include "client/client.h"
 #include "io/tcp.h"
+#include "io/tls.h"
 #include "io/udp.h"
 
 enum {
@@ -33,10 +34,15 @@ struct confab {
 	/* Sockets. */
 	struct addr host; /* ours, as others see it; port 0 */
 	struct addr bind_host;
-	struct addr sip_local, msrp_local;
+	struct addr sip_local, msrp_local, msrp_tls_local;
 	struct sip_flow server;
+	struct resolver *resolver;
 	struct io_udp *udp;
-	struct io_listener *sip_listener, *msrp_listener;
+	struct io_listener *sip_listener, *msrp_listener, *msrp_tls_listener;
+	struct io_tls *sip_tls;  /* towards the server; NULL: not by TLS */
+	struct io_tls *msrp_tls; /* a certificate of our own making: fingerprints vouch for it */
+	char tls_name[256];	 /* who the server must be */
+	char tls_why[160];	 /* why TLS with the server failed last; "" where it did not */
 	struct list wires;
 	char sip_text[ADDR_TEXT_MAX], msrp_text[ADDR_TEXT_MAX];
 };
@@ -51,6 +57,23 @@ struct wire {
 	struct msrp_conn *msrp;
 	bool for_sip;
 };
+
+/* --- certificates.c --- */
+/* Reads and makes them; on failure the log says what was wrong. */
+int certificates_open(struct confab *c, const struct confab_options *o);
+void certificates_close(struct confab *c);
+/* Is the other end of an MSRP connection (a struct wire) who was agreed on? */
+bool certificates_vouch(void *ctx, void *handle, bool tls, const struct msrp_peer *peer);
+/* Is the server who it should be (RFC 5922)? ctx: struct wire. */
+const char *certificates_identify_server(void *ctx, struct io_conn *io, const struct cert_name *name,
+					 size_t n);
+
+/* --- resolver.c --- */
+/* Finds the server; blocks for some seconds at the most. E_SYNTAX, E_UNSUPPORTED (transport), E_NOTFOUND. */
+int resolver_open(struct confab *c, const struct confab_options *o);
+void resolver_close(struct confab *c);
+/* The server did not do: the next one of those found, or a new lookup. */
+void resolver_failed(struct confab *c);
 
 /* --- sockets.c --- */
 /* Finds the server, opens the UDP socket and both listeners. E_MISSING, E_SYNTAX, E_NOTFOUND, and

@@ -23,7 +23,8 @@ static void trace_msrp(const struct wire *w, bool out, struct view bytes)
 		return;
 	io_conn_local(w->io, &local);
 	io_conn_remote(w->io, &remote);
-	trace(w->confab, out, "msrp", "tcp", &local, &remote, bytes);
+	trace(w->confab, out, "msrp", io_conn_is_tls(w->io) ? "tls" : "tcp", &local, &remote,
+	      bytes);
 }
 
 /* The message's flow names the remote end alone. */
@@ -55,8 +56,11 @@ static void sip_trace(void *ctx, bool out, const struct sip_flow *flow, struct v
 	if (!c->trace)
 		return;
 	local = local_of(c, flow);
-	trace(c, out, "sip", flow->transport == SIP_UDP ? "udp" : "tcp", &local, &flow->remote,
-	      bytes);
+	trace(c, out, "sip",
+	      flow->transport == SIP_UDP   ? "udp"
+	      : flow->transport == SIP_TLS ? "tls"
+					   : "tcp",
+	      &local, &flow->remote, bytes);
 }
 
 static void wire_free(struct wire *w)
@@ -83,6 +87,8 @@ static void connected(void *ctx, struct io_conn *io)
 	uint64_t now_ms = io_now_ms(&w->confab->io);
 
 	(void)io;
+	if (w->for_sip)
+		w->confab->tls_why[0] = '\0';
 	if (w->sip)
 		sip_conn_up(w->sip, now_ms);
 	else if (w->msrp)
@@ -112,6 +118,19 @@ static void drained(void *ctx, struct io_conn *io)
 		msrp_conn_drained(w->msrp, io_now_ms(&w->confab->io));
 }
 
+static void tls_failed(struct wire *w, struct io_conn *io)
+{
+	struct confab *c = w->confab;
+	struct buf b;
+
+	if (!w->for_sip)
+		return;
+	buf_init(&b, sizeof(c->tls_why) - 1);
+	buf_putf(&b, "TLS: %s", io_conn_tls_why(io));
+	(void)view_copy(buf_view(&b), c->tls_why, sizeof(c->tls_why));
+	buf_fini(&b);
+}
+
 static void closed(void *ctx, struct io_conn *io, int error)
 {
 	struct wire *w = ctx;
@@ -119,9 +138,10 @@ static void closed(void *ctx, struct io_conn *io, int error)
 	struct msrp_conn *msrp = w->msrp;
 	struct confab *c = w->confab;
 
-	(void)io;
 	log_line(&c->log, LOG_DEBUG, "embed", "a %s connection is closed: %s",
 		 w->for_sip ? "SIP" : "MSRP", error ? error_text(error) : "in good order");
+	if (io_conn_tls_why(io)[0])
+		tls_failed(w, io);
 	wire_free(w);
 	if (sip)
 		sip_conn_down(sip, io_now_ms(&c->io));
@@ -132,15 +152,16 @@ static void closed(void *ctx, struct io_conn *io, int error)
 static const struct io_conn_events wire_events = {
 	.connected = connected, .data = data, .drained = drained, .closed = closed};
 
-static struct wire *wire_connect(struct confab *c, bool for_sip, const struct addr *to)
+static struct wire *wire_connect(struct confab *c, bool for_sip, const struct addr *to,
+				 struct io_conn_options options)
 {
-	struct io_conn_options options = {.queue_max = QUEUE_MAX};
 	struct addr local = c->bind_host;
 	struct wire *w = wire_new(c, for_sip);
 	int rc;
 
 	if (!w)
 		return NULL;
+	options.queue_max = QUEUE_MAX;
 	if (local.family == to->family && !addr_is_any(&local))
 		options.local = &local;
 	rc = io_conn_connect(&c->io, to, &options, &wire_events, w, &w->io);
@@ -167,7 +188,7 @@ static void wire_write(struct wire *w, struct view bytes)
 static void udp_send(void *ctx, const struct addr *to, struct view bytes)
 {
 	struct confab *c = ctx;
-	int rc = io_udp_send(c->udp, to, bytes);
+	int rc = c->udp ? io_udp_send(c->udp, to, bytes) : E_UNSUPPORTED;
 
 	if (rc)
 		log_line(&c->log, LOG_INFO, "embed", "a datagram was not sent: %s", error_text(rc));
@@ -176,11 +197,20 @@ static void udp_send(void *ctx, const struct addr *to, struct view bytes)
 static void *sip_connect(void *ctx, struct sip_conn *conn, enum sip_transport t,
 			 const struct addr *to)
 {
+	struct io_conn_options options = {0};
+	struct confab *c = ctx;
+	struct addr literal;
 	struct wire *w;
 
-	if (t != SIP_TCP)
-		return NULL;
-	w = wire_connect(ctx, true, to);
+	if (t == SIP_TLS) {
+		if (!c->sip_tls)
+			return NULL;
+		options.tls = c->sip_tls;
+		options.tls_name =
+			addr_parse(view_str(c->tls_name), 0, &literal) ? c->tls_name : NULL;
+		options.identify = certificates_identify_server;
+	}
+	w = wire_connect(c, true, to, options);
 	if (w)
 		w->sip = conn;
 	return w;
@@ -204,11 +234,12 @@ static void wire_close(void *ctx, void *handle)
 
 static void *msrp_connect(void *ctx, struct msrp_conn *conn, const struct addr *to, bool tls)
 {
+	struct confab *c = ctx;
+	/* Who is there is looked at when a session is to go over it: certificates_vouch. */
+	struct io_conn_options options = {.tls = tls ? c->msrp_tls : NULL, .tls_any = true};
 	struct wire *w;
 
-	if (tls)
-		return NULL;
-	w = wire_connect(ctx, false, to);
+	w = wire_connect(c, false, to, options);
 	if (w)
 		w->msrp = conn;
 	return w;
@@ -249,6 +280,7 @@ void wires_world(struct confab *c, struct client_world *world)
 					      .pending = msrp_pending,
 					      .finish = msrp_finish,
 					      .close = wire_close,
+					      .vouch = certificates_vouch,
 					      .ctx = c};
 	world->ctx = c;
 }
@@ -265,7 +297,8 @@ void wire_accept_sip(void *ctx, struct io_listener *l, struct io_conn *io)
 		return;
 	w->io = io;
 	io_conn_remote(io, &remote);
-	w->sip = sip_conn_accept(client_stack(c->client), w, SIP_TCP, &remote, io_now_ms(&c->io));
+	w->sip = sip_conn_accept(client_stack(c->client), w, io_conn_is_tls(io) ? SIP_TLS : SIP_TCP,
+				 &remote, io_now_ms(&c->io));
 	if (w->sip)
 		io_conn_attach(io, &wire_events, w);
 	else

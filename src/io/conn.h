@@ -4,10 +4,19 @@
 
 #include "io/tcp.h"
 
-/* Makes a connection of an accepted descriptor, which it owns from success on. gone is called when
- * it is freed. 0 (not announced yet, no events attached), or E_NOMEM, E_LIMIT, E_IO. */
+/* What the listener is told of a connection of its own. */
+struct io_conn_listener {
+	void (*gone)(void *ctx); /* it is freed */
+	/* It can be announced: with TLS after the handshake, without before io_conn_adopt returns.
+	 */
+	void (*ready)(void *ctx, struct io_conn *c);
+	void *ctx;
+};
+
+/* Makes a connection of an accepted descriptor, which it owns from success on. tls: NULL or what
+ * to begin TLS with. 0, or E_NOMEM, E_LIMIT, E_IO. */
 int io_conn_adopt(struct io_loop *loop, int fd, const struct addr *remote, size_t queue_max,
-		  void (*gone)(void *ctx), void *gone_ctx, struct io_conn **conn_out);
+		  struct io_tls *tls, const struct io_conn_listener *listener);
 /* Has an owner taken it? */
 bool io_conn_attached(const struct io_conn *c);
 

@@ -45,6 +45,17 @@ static void on_conn_gone(void *ctx)
 	unref(l);
 }
 
+static void on_conn_ready(void *ctx, struct io_conn *c)
+{
+	struct io_listener *l = ctx;
+
+	/* A handshake may end when the listener is gone. */
+	if (!l->closed)
+		l->accept(l->ctx, l, c);
+	if (!io_conn_attached(c))
+		io_conn_close(c);
+}
+
 static void on_poll_closed(uv_handle_t *h)
 {
 	struct io_listener *l = h->data;
@@ -91,7 +102,7 @@ static void rest(struct io_listener *l, int system_error)
 
 static void take(struct io_listener *l, int fd, const struct addr *remote)
 {
-	struct io_conn *c;
+	struct io_conn_listener us = {on_conn_gone, on_conn_ready, l};
 	int rc;
 
 	if (l->options.max_conns && l->n_conns >= l->options.max_conns) {
@@ -99,18 +110,16 @@ static void take(struct io_listener *l, int fd, const struct addr *remote)
 		(void)close(fd);
 		return;
 	}
-	rc = io_conn_adopt(l->loop, fd, remote, l->options.queue_max, on_conn_gone, l, &c);
+	l->n_conns++;
+	l->n_refs++;
+	rc = io_conn_adopt(l->loop, fd, remote, l->options.queue_max, l->options.tls, &us);
 	if (rc) {
+		l->n_conns--;
+		l->n_refs--;
 		log_line(l->loop->log, LOG_WARN, "io", "an accepted connection is dropped: %s",
 			 error_text(rc));
 		(void)close(fd);
-		return;
 	}
-	l->n_conns++;
-	l->n_refs++;
-	l->accept(l->ctx, l, c);
-	if (!io_conn_attached(c))
-		io_conn_close(c);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)

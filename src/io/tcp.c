@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "io/socket.h"
+#include "io/tls_session.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -17,10 +18,13 @@ enum {
 	KEEPALIVE_IDLE_S = 60,
 	KEEPALIVE_INTERVAL_S = 15,
 	KEEPALIVE_COUNT = 4,
+	REFUSE_MS = 1000, /* for the peer to read why TLS failed */
 };
 
 enum conn_state {
 	CONN_CONNECTING,
+	CONN_HANDSHAKE,
+	CONN_REFUSED, /* TLS failed and the alert is out; what still comes is thrown away */
 	CONN_UP,
 	CONN_BROKEN, /* writing failed; what the peer sent before is still read, then it ends */
 	CONN_CLOSING,
@@ -33,8 +37,10 @@ struct io_conn {
 	struct io_loop *loop;
 	const struct io_conn_events *events;
 	void *ctx;
-	void (*gone)(void *ctx);
-	void *gone_ctx;
+	struct io_conn_listener listener; /* where it was accepted; none of them set otherwise */
+	struct io_tls_session *tls;	  /* NULL: plain */
+	const char *(*identify)(void *ctx, struct io_conn *c, const struct cert_name *name,
+				size_t n);
 	struct buf out; /* queued output; its first `sent` bytes are gone already */
 	size_t sent;
 	uint64_t bytes_in, bytes_out;
@@ -44,18 +50,20 @@ struct io_conn {
 	int system_error; /* errno behind it */
 	uint8_t state;	  /* enum conn_state */
 	uint8_t polled;	  /* what libuv watches for */
-	bool paused, want_write, eof_seen, finishing, fin_sent;
+	bool paused, want_write, eof_seen, finishing, fin_sent, tls_shut;
 	bool owes_drained; /* the queue was in use since the last drained callback */
 };
 
 _Static_assert(sizeof(struct io_conn) < 700, "the price of an idle connection");
 
-/* The three ways to the peer; see the header about TLS. */
+/* The ways to the peer, with TLS and without. */
 
 static ssize_t conn_recv(struct io_conn *c, char *dst, size_t size)
 {
 	ssize_t n;
 
+	if (c->tls)
+		return io_tls_session_recv(c->tls, dst, size);
 	do
 		n = recv(c->fd, dst, size, 0);
 	while (n < 0 && errno == EINTR);
@@ -68,16 +76,18 @@ static ssize_t conn_send(struct io_conn *c, struct iovec *iov, size_t n_iov)
 	ssize_t n;
 
 	do
-		n = sendmsg(c->fd, &m, MSG_NOSIGNAL);
+		n = c->tls ? io_tls_session_send(c->tls, iov, n_iov)
+			   : sendmsg(c->fd, &m, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
 	if (n > 0)
 		c->bytes_out += (uint64_t)n;
 	return n;
 }
 
-static void conn_shut(struct io_conn *c)
+/* Encrypted bytes wait, which are no longer the owner's matter. */
+static bool conn_owes(const struct io_conn *c)
 {
-	(void)shutdown(c->fd, SHUT_WR);
+	return c->tls && io_tls_session_pending(c->tls);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events);
@@ -98,11 +108,12 @@ static void on_poll_closed(uv_handle_t *h)
 	struct io_conn *c = h->data;
 
 	c->loop->n_uv--;
-	if (c->gone)
-		c->gone(c->gone_ctx);
+	if (c->listener.gone)
+		c->listener.gone(c->listener.ctx);
 	if (c->events && c->events->closed)
 		c->events->closed(c->ctx, c, c->error);
 	queue_clear(c);
+	io_tls_session_free(c->tls);
 	free(c);
 }
 
@@ -143,10 +154,12 @@ static void watch(struct io_conn *c)
 		mask = UV_WRITABLE;
 	} else if (c->state == CONN_BROKEN) {
 		mask = UV_READABLE | UV_WRITABLE;
+	} else if (c->state == CONN_HANDSHAKE || c->state == CONN_REFUSED) {
+		mask = UV_READABLE | (conn_owes(c) ? UV_WRITABLE : 0);
 	} else {
 		if (!c->paused && !c->eof_seen)
 			mask |= UV_READABLE;
-		if (c->want_write || c->owes_drained || io_conn_pending(c))
+		if (c->want_write || c->owes_drained || io_conn_pending(c) || conn_owes(c))
 			mask |= UV_WRITABLE;
 	}
 	if (mask == c->polled)
@@ -178,8 +191,14 @@ static void finish_if_flushed(struct io_conn *c)
 {
 	if (c->state != CONN_UP || !c->finishing || io_conn_pending(c))
 		return;
+	if (c->tls && !c->tls_shut) {
+		c->tls_shut = true;
+		io_tls_session_shut(c->tls);
+	}
+	if (conn_owes(c))
+		return;
 	if (!c->fin_sent) {
-		conn_shut(c);
+		(void)shutdown(c->fd, SHUT_WR);
 		c->fin_sent = true;
 	}
 	if (c->eof_seen)
@@ -189,6 +208,11 @@ static void finish_if_flushed(struct io_conn *c)
 /* Hands the queue to the kernel as far as it takes it. */
 static void flush(struct io_conn *c)
 {
+	if (conn_owes(c) && io_tls_session_flush(c->tls)) {
+		if (errno != EAGAIN)
+			write_failed(c, errno);
+		return;
+	}
 	while (io_conn_pending(c)) {
 		struct iovec iov = {c->out.p + c->sent, io_conn_pending(c)};
 		ssize_t n = conn_send(c, &iov, 1);
@@ -222,12 +246,18 @@ static int enqueue(struct io_conn *c, struct view bytes)
 	return 0;
 }
 
+/* Nothing can be written any more. */
+static bool is_over(const struct io_conn *c)
+{
+	return c->state == CONN_BROKEN || c->state == CONN_REFUSED || c->state == CONN_CLOSING;
+}
+
 int io_conn_write(struct io_conn *c, struct view bytes)
 {
 	struct view rest = bytes;
 	int rc;
 
-	if (c->state == CONN_BROKEN || c->state == CONN_CLOSING)
+	if (is_over(c))
 		return E_CLOSED;
 	if (c->finishing)
 		return E_STATE;
@@ -248,8 +278,10 @@ int io_conn_write(struct io_conn *c, struct view bytes)
 		}
 		rest = view_from(bytes, n > 0 ? (size_t)n : 0);
 	}
-	if (!rest.n)
+	if (!rest.n) {
+		watch(c);
 		return 0;
+	}
 	rc = enqueue(c, rest);
 	if (rc && rest.n < bytes.n) {
 		/* A part is on its way: the stream cannot be mended. */
@@ -264,7 +296,7 @@ int io_conn_try_writev(struct io_conn *c, const struct view *iov, size_t n, size
 	struct iovec v[IOV_MAX_OFFERED];
 	ssize_t taken;
 
-	if (c->state == CONN_BROKEN || c->state == CONN_CLOSING)
+	if (is_over(c))
 		return E_CLOSED;
 	if (c->state != CONN_UP || c->finishing || io_conn_pending(c))
 		return E_STATE;
@@ -278,6 +310,7 @@ int io_conn_try_writev(struct io_conn *c, const struct view *iov, size_t n, size
 		return E_CLOSED;
 	}
 	*taken_out = taken > 0 ? (size_t)taken : 0;
+	watch(c);
 	return 0;
 }
 
@@ -302,7 +335,7 @@ void io_conn_read_resume(struct io_conn *c)
 
 static void finish(struct io_conn *c, uint64_t timeout_ms, int error)
 {
-	if (c->finishing || c->state == CONN_BROKEN || c->state == CONN_CLOSING)
+	if (c->finishing || is_over(c))
 		return;
 	c->finishing = true;
 	c->paused = false;
@@ -339,6 +372,12 @@ static void on_timeout(void *ctx, uint64_t now_ms)
 	struct io_conn *c = ctx;
 
 	(void)now_ms;
+	if (c->state == CONN_REFUSED) {
+		conn_end(c, c->error);
+		return;
+	}
+	if (c->state == CONN_HANDSHAKE)
+		io_tls_session_set_why(c->tls, "the handshake took too long");
 	c->system_error = ETIMEDOUT;
 	conn_end(c, E_TIMEOUT);
 }
@@ -405,14 +444,15 @@ static void on_readable(struct io_conn *c)
 		if (c->state == CONN_CLOSING || c->paused)
 			return;
 		/* A short read: the kernel has no more, and asking again would cost a call. */
-		if (n < IO_STREAM_BUFFER && c->state == CONN_UP)
+		if (n < IO_STREAM_BUFFER && c->state == CONN_UP &&
+		    !(c->tls && io_tls_session_ended(c->tls)))
 			return;
 	}
 }
 
 static void on_writable(struct io_conn *c)
 {
-	if (io_conn_pending(c))
+	if (io_conn_pending(c) || conn_owes(c))
 		flush(c);
 	if (c->state == CONN_UP && c->owes_drained && !io_conn_pending(c)) {
 		c->owes_drained = false;
@@ -425,6 +465,91 @@ static void on_writable(struct io_conn *c)
 	finish_if_flushed(c);
 }
 
+static void go_up(struct io_conn *c)
+{
+	c->state = CONN_UP;
+	if (!c->finishing)
+		timer_cancel(&c->loop->timers, &c->timer);
+	if (c->listener.ready)
+		c->listener.ready(c->listener.ctx, c);
+	else if (c->events && c->events->connected)
+		c->events->connected(c->ctx, c);
+	if (c->state == CONN_UP)
+		on_writable(c);
+	watch(c);
+}
+
+/* The alert has to reach the peer: closing while there is something to read would overtake it by a
+ * reset. */
+static void refuse(struct io_conn *c, const char *why)
+{
+	char text[ADDR_TEXT_MAX];
+
+	if (why) {
+		io_tls_session_set_why(c->tls, why);
+		io_tls_session_refuse(c->tls);
+	}
+	log_line(c->loop->log, LOG_WARN, "io", "TLS with %s failed: %s",
+		 addr_text(&c->remote, text), io_tls_session_why(c->tls));
+	queue_clear(c);
+	c->state = CONN_REFUSED;
+	c->error = E_DENIED;
+	io_loop_arm(c->loop, &c->timer, io_now_ms(c->loop) + REFUSE_MS);
+	if (!conn_owes(c))
+		(void)shutdown(c->fd, SHUT_WR);
+	watch(c);
+}
+
+static void on_handshake(struct io_conn *c)
+{
+	const char *why = NULL;
+	struct io_tls_names names;
+	int rc;
+
+	if (conn_owes(c) && io_tls_session_flush(c->tls) && errno != EAGAIN) {
+		conn_end_errno(c, errno);
+		return;
+	}
+	rc = io_tls_session_handshake(c->tls);
+	if (rc == E_DENIED) {
+		refuse(c, NULL);
+		return;
+	}
+	if (rc == E_CLOSED) {
+		conn_end(c, E_CLOSED);
+		return;
+	}
+	if (rc) {
+		watch(c);
+		return;
+	}
+	if (c->identify) {
+		io_tls_session_names(c->tls, &names);
+		why = c->identify(c->ctx, c, names.name, names.n);
+		io_tls_names_free(&names);
+	}
+	if (c->state != CONN_HANDSHAKE)
+		return;
+	if (why)
+		refuse(c, why);
+	else
+		go_up(c);
+}
+
+static void on_refused(struct io_conn *c)
+{
+	char waste[4096];
+	ssize_t n;
+
+	if (conn_owes(c) && io_tls_session_flush(c->tls) == 0)
+		(void)shutdown(c->fd, SHUT_WR);
+	n = recv(c->fd, waste, sizeof(waste), 0);
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		conn_end(c, E_DENIED);
+	else
+		watch(c);
+}
+
 static void on_connected(struct io_conn *c)
 {
 	int e = pending_error(c);
@@ -433,14 +558,12 @@ static void on_connected(struct io_conn *c)
 		conn_end_errno(c, e);
 		return;
 	}
-	c->state = CONN_UP;
-	if (!c->finishing)
-		timer_cancel(&c->loop->timers, &c->timer);
-	if (c->events && c->events->connected)
-		c->events->connected(c->ctx, c);
-	if (c->state == CONN_UP)
-		on_writable(c);
-	watch(c);
+	if (!c->tls) {
+		go_up(c);
+		return;
+	}
+	c->state = CONN_HANDSHAKE;
+	on_handshake(c);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -453,9 +576,18 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		c->polled = 0;
 		events = UV_READABLE | UV_WRITABLE;
 	}
-	if (c->state == CONN_CONNECTING) {
+	switch (c->state) {
+	case CONN_CONNECTING:
 		on_connected(c);
 		return;
+	case CONN_HANDSHAKE:
+		on_handshake(c);
+		return;
+	case CONN_REFUSED:
+		on_refused(c);
+		return;
+	default:
+		break;
 	}
 	if (c->state == CONN_BROKEN) {
 		if (c->paused)
@@ -510,18 +642,33 @@ static int conn_new(struct io_loop *loop, int fd, const struct addr *remote, siz
 }
 
 int io_conn_adopt(struct io_loop *loop, int fd, const struct addr *remote, size_t queue_max,
-		  void (*gone)(void *ctx), void *gone_ctx, struct io_conn **conn_out)
+		  struct io_tls *tls, const struct io_conn_listener *listener)
 {
+	struct io_tls_session *session = NULL;
 	struct io_conn *c;
-	int rc = conn_new(loop, fd, remote, queue_max, &c);
+	int rc;
 
-	if (rc)
+	if (tls) {
+		session = io_tls_session_new(tls, fd, true, NULL, false);
+		if (!session)
+			return E_NOMEM;
+	}
+	rc = conn_new(loop, fd, remote, queue_max, &c);
+	if (rc) {
+		io_tls_session_free(session);
 		return rc;
-	c->state = CONN_UP;
-	c->gone = gone;
-	c->gone_ctx = gone_ctx;
+	}
+	c->listener = *listener;
+	c->tls = session;
+	if (!session) {
+		c->state = CONN_UP;
+		watch(c);
+		listener->ready(listener->ctx, c);
+		return 0;
+	}
+	c->state = CONN_HANDSHAKE;
+	io_loop_arm(loop, &c->timer, io_now_ms(loop) + IO_CONN_HANDSHAKE_MS);
 	watch(c);
-	*conn_out = c;
 	return 0;
 }
 
@@ -562,6 +709,7 @@ int io_conn_connect(struct io_loop *loop, const struct addr *to,
 {
 	static const struct io_conn_options defaults;
 	const struct io_conn_options *o = options ? options : &defaults;
+	struct io_tls_session *session = NULL;
 	struct io_conn *c;
 	int fd, rc;
 
@@ -570,11 +718,16 @@ int io_conn_connect(struct io_loop *loop, const struct addr *to,
 	fd = connect_socket(to, o->local);
 	if (fd < 0)
 		return fd;
-	rc = conn_new(loop, fd, to, o->queue_max, &c);
+	if (o->tls)
+		session = io_tls_session_new(o->tls, fd, false, o->tls_name, o->tls_any);
+	rc = o->tls && !session ? E_NOMEM : conn_new(loop, fd, to, o->queue_max, &c);
 	if (rc) {
+		io_tls_session_free(session);
 		(void)close(fd);
 		return rc;
 	}
+	c->tls = session;
+	c->identify = o->identify;
 	c->state = CONN_CONNECTING;
 	c->events = events;
 	c->ctx = ctx;
@@ -619,6 +772,42 @@ void io_conn_local(const struct io_conn *c, struct addr *out)
 int io_conn_errno(const struct io_conn *c)
 {
 	return c->system_error;
+}
+
+bool io_conn_is_tls(const struct io_conn *c)
+{
+	return c->tls != NULL;
+}
+
+const char *io_conn_tls_why(const struct io_conn *c)
+{
+	return c->tls ? io_tls_session_why(c->tls) : "";
+}
+
+bool io_conn_tls_matches(const struct io_conn *c, struct view fingerprint)
+{
+	return c->tls && io_tls_session_matches(c->tls, fingerprint);
+}
+
+bool io_conn_tls_believed(const struct io_conn *c)
+{
+	return c->tls && io_tls_session_believed(c->tls);
+}
+
+void io_conn_tls_names(const struct io_conn *c,
+		       void (*fn)(void *ctx, const struct cert_name *name, size_t n), void *ctx)
+{
+	struct io_tls_names names = {.n = 0};
+
+	if (c->tls)
+		io_tls_session_names(c->tls, &names);
+	fn(ctx, names.name, names.n);
+	io_tls_names_free(&names);
+}
+
+bool io_conn_tls_sha256(const struct io_conn *c, uint8_t out[IO_TLS_SHA256])
+{
+	return c->tls && io_tls_session_sha256(c->tls, out);
 }
 
 uint64_t io_conn_bytes_in(const struct io_conn *c)

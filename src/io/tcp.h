@@ -11,15 +11,17 @@
  * Bytes come in a buffer that all connections of a loop share, so an idle connection costs only its
  * struct (under 700 bytes with libuv's part).
  *
- * TLS will be another implementation behind the same calls: every read, write and shutdown of a
- * connection goes through three functions in tcp.c (conn_recv, conn_send, conn_shut), which a
- * connection that carries a TLS session will lead through it; owners do not change.
+ * TLS is behind the same calls (io/tls.h): a connection that was made with a struct io_tls is
+ * announced (connected, the accept callback) once the handshake is through and the peer's
+ * certificate was found good; all bytes are the plain ones. A failed handshake is closed(E_DENIED),
+ * and io_conn_tls_why says what it was. Idle, a session costs less than 16 kB.
  */
 #ifndef CONFAB_IO_TCP_H
 #define CONFAB_IO_TCP_H
 
 #include "base/addr.h"
 #include "io/loop.h"
+#include "io/tls.h"
 
 struct io_conn;
 struct io_listener;
@@ -28,6 +30,7 @@ enum {
 	IO_CONN_QUEUE_MAX = 1024 * 1024,    /* default cap on queued output, bytes */
 	IO_CONN_CONNECT_TIMEOUT_MS = 10000, /* default for io_conn_connect */
 	IO_CONN_FINISH_MS = 5000,	    /* default longest time io_conn_finish takes */
+	IO_CONN_HANDSHAKE_MS = 10000,	    /* longest a TLS handshake of an accepted one takes */
 };
 
 /*
@@ -61,6 +64,7 @@ struct io_listener_options {
 	size_t max_conns; /* most connections at a time; 0: no cap. Above it, new ones are accepted
 			   * and closed at once, so that they do not hang. */
 	size_t queue_max; /* cap on queued output of each connection; 0: IO_CONN_QUEUE_MAX */
+	struct io_tls *tls; /* NULL: plain; must outlive the listener */
 };
 
 /* A connection came in: the callback takes it by io_conn_attach. One that is not attached when the
@@ -86,7 +90,15 @@ uint64_t io_listener_refused(const struct io_listener *l);
 struct io_conn_options {
 	const struct addr *local; /* bind to it first (port 0: any); NULL: the kernel chooses */
 	size_t queue_max;	  /* cap on queued output in bytes; 0: IO_CONN_QUEUE_MAX */
-	uint64_t timeout_ms;	  /* for connecting; 0: IO_CONN_CONNECT_TIMEOUT_MS */
+	uint64_t timeout_ms;	  /* for connecting, TLS included; 0: IO_CONN_CONNECT_TIMEOUT_MS */
+	struct io_tls *tls;	  /* NULL: plain; needed until the call returns */
+	const char *tls_name;	  /* the name to ask for (SNI); NULL: none; copied */
+	bool tls_any; /* whoever signed it: identify compares the fingerprint (io_conn_tls_matches)
+		       */
+	/* Is the peer who was meant? Asked before connected, with ctx, when the certificate is
+	 * good otherwise. NULL to go on, or words for what is wrong. */
+	const char *(*identify)(void *ctx, struct io_conn *c, const struct cert_name *name,
+				size_t n);
 };
 
 /* Starts to connect; options may be NULL. Output may be queued (io_conn_write) before it is up.
@@ -135,6 +147,19 @@ void io_conn_remote(const struct io_conn *c, struct addr *out);
 void io_conn_local(const struct io_conn *c, struct addr *out);
 /* The errno that ended it, 0 if none: for a log line (strerror). */
 int io_conn_errno(const struct io_conn *c);
+bool io_conn_is_tls(const struct io_conn *c);
+/* Why TLS failed, for a person; "" where it did not. Valid until closed returns. */
+const char *io_conn_tls_why(const struct io_conn *c);
+/* Is this ("SHA-256 4A:AD:…") the fingerprint of the peer's certificate? False without one. */
+bool io_conn_tls_matches(const struct io_conn *c, struct view fingerprint);
+/* It was made without looking at who signed (tls_any, IO_TLS_CLIENTS_ANY): was the certificate a
+ * good one all the same? */
+bool io_conn_tls_believed(const struct io_conn *c);
+/* Hands the names of the peer's certificate to fn, once; n is 0 without one. */
+void io_conn_tls_names(const struct io_conn *c,
+		       void (*fn)(void *ctx, const struct cert_name *name, size_t n), void *ctx);
+/* SHA-256 over the peer's certificate; false without one. */
+bool io_conn_tls_sha256(const struct io_conn *c, uint8_t out[IO_TLS_SHA256]);
 /* Totals since the start, bytes. */
 uint64_t io_conn_bytes_in(const struct io_conn *c);
 uint64_t io_conn_bytes_out(const struct io_conn *c);

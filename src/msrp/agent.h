@@ -105,7 +105,8 @@ struct msrp_session {
 	struct view local_uri, local_id;
 	struct view remote_path, remote_id; /* id of the last URI; empty paths: not known */
 	struct addr next_hop;
-	bool next_hop_tls;
+	bool next_hop_tls, local_tls;
+	char *fingerprint; /* of the peer; NULL: none given */
 	enum session_state state;
 	struct timer timer; /* by state: nobody claims it; sharing; nothing to finish */
 	uint64_t peer_max_size;
@@ -210,6 +211,8 @@ void msrp_session_set_state(struct msrp_session *s, enum session_state state);
 /* Bound to its connection, which is up: tells the handler. */
 void msrp_session_open(struct msrp_session *s);
 void msrp_session_heard(struct msrp_session *s);
+/* May c carry it? (struct msrp_agent_ops, vouch) */
+bool msrp_session_trusts(const struct msrp_session *s, const struct msrp_conn *c);
 void msrp_session_down(struct msrp_session *s, int error);
 /* Copies the path and reads what we need of it. */
 int msrp_session_set_remote(struct msrp_session *s, struct view path);

@@ -51,7 +51,8 @@ struct msrp_head {
 	uint16_t status_code;			 /* 200 … */
 	struct view status_comment;
 	struct view content_type;
-	struct view use_nickname; /* quoted-string content */
+	struct view use_nickname; /* content of the quoted-string, escapes left; p is NULL where
+				     there is none */
 	struct view www_authenticate, authorization, authentication_info;
 	struct view expires, min_expires, max_expires, use_path;
 	bool has_body; /* an empty line followed: body and end-line come */

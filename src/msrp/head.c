@@ -128,13 +128,6 @@ static enum msrp_failure_report failure_report_of(struct view v)
 	return view_eq_nocase(v, VIEW("partial")) ? MSRP_FAILURE_PARTIAL : MSRP_FAILURE_YES;
 }
 
-static struct view unquoted(struct view v)
-{
-	if (v.n >= 2 && v.p[0] == '"' && v.p[v.n - 1] == '"')
-		return view_of(v.p + 1, v.n - 2);
-	return v;
-}
-
 enum field {
 	F_OTHER,
 	F_TO_PATH,
@@ -233,7 +226,9 @@ static int set_field(struct msrp_head *h, enum field f, struct view value)
 		h->content_type = value;
 		return 0;
 	case F_USE_NICKNAME:
-		h->use_nickname = unquoted(value);
+		/* RFC 7701 §7.1: a nickname is always quoted. */
+		if (value.n >= 2 && value.p[0] == '"' && value.p[value.n - 1] == '"')
+			h->use_nickname = view_of(value.p + 1, value.n - 2);
 		return 0;
 	case F_WWW_AUTHENTICATE:
 		h->www_authenticate = value;

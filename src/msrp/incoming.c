@@ -58,6 +58,8 @@ static int session_bind(struct msrp_session *s, struct msrp_conn *c, const struc
 
 	if (!waits && !again)
 		return 481;
+	if (!msrp_session_trusts(s, c))
+		return 403;
 	if (!s->path_given && msrp_session_set_remote(s, h->from_path))
 		return 400;
 	msrp_session_attach(s, c);

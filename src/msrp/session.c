@@ -48,6 +48,32 @@ void msrp_session_detach(struct msrp_session *s)
 
 enum { BIND_ANSWER_MS = 2000 };
 
+bool msrp_session_trusts(const struct msrp_session *s, const struct msrp_conn *c)
+{
+	const struct msrp_agent_ops *ops = &s->agent->ops;
+	struct msrp_peer peer = {.fingerprint = view_str(s->fingerprint)};
+	struct msrp_uri hop;
+
+	if (!ops->vouch)
+		return true;
+	if (!s->path_given)
+		return ops->vouch(ops->ctx, c->handle, s->local_tls, NULL);
+	if (msrp_uri_parse(msrp_path_first(s->remote_path), &hop) == 0)
+		peer.host = hop.host;
+	return ops->vouch(ops->ctx, c->handle, s->local_tls, &peer);
+}
+
+int msrp_session_set_fingerprint(struct msrp_session *s, struct view fingerprint)
+{
+	char *copy = fingerprint.n ? view_dup(fingerprint) : NULL;
+
+	if (fingerprint.n && !copy)
+		return E_NOMEM;
+	free(s->fingerprint);
+	s->fingerprint = copy;
+	return 0;
+}
+
 void msrp_session_heard(struct msrp_session *s)
 {
 	if (!s->unheard)
@@ -65,6 +91,15 @@ void msrp_session_heard(struct msrp_session *s)
  * peers who answer no empty SEND the wait is short. */
 void msrp_session_open(struct msrp_session *s)
 {
+	struct msrp_conn *c = s->conn;
+
+	if (!msrp_session_trusts(s, c)) {
+		log_line(s->agent->log, LOG_WARN, "msrp",
+			 "session %.*s: its peer is not who was agreed on", VIEW_ARG(s->local_id));
+		msrp_session_down(s, E_DENIED);
+		msrp_conn_check_use(c);
+		return;
+	}
 	msrp_session_set_state(s, SESSION_OPEN);
 	s->unheard = true;
 	/* After a broken connection no message is risked before it: a peer who has not noticed yet answers 506. */
@@ -195,6 +230,7 @@ static int session_set_local(struct msrp_session *s, struct view uri)
 	if (!s->local_text)
 		return E_NOMEM;
 	s->local_uri = view_of(s->local_text, uri.n);
+	s->local_tls = local.tls;
 	s->local_id = view_of(s->local_text + (local.session_id.p - uri.p), local.session_id.n);
 	return 0;
 }
@@ -208,6 +244,8 @@ static int session_setup(struct msrp_session *s, const struct msrp_session_confi
 		rc = msrp_session_set_remote(s, cfg->remote_path);
 		s->path_given = true;
 	}
+	if (!rc)
+		rc = msrp_session_set_fingerprint(s, cfg->fingerprint);
 	if (rc)
 		return rc;
 	s->active = cfg->active;
@@ -257,9 +295,16 @@ static int session_begin(struct msrp_session *s, struct view remote_path, bool a
 	if (rc)
 		return rc;
 	s->path_given = true;
-	/* The peer was quicker than its answer: whoever was to connect, it is done. */
-	if (s->state == SESSION_OPEN)
+	/* The peer was quicker than its answer: whoever was to connect, it is done. Unless it was
+	 * somebody else. */
+	if (s->state == SESSION_OPEN && msrp_session_trusts(s, s->conn))
 		return 0;
+	if (s->state == SESSION_OPEN) {
+		struct msrp_conn *c = s->conn;
+
+		msrp_session_detach(s);
+		msrp_conn_check_use(c);
+	}
 	s->active = active;
 	if (active)
 		return session_connect(s);
@@ -358,6 +403,7 @@ void msrp_session_release(struct msrp_session *s)
 {
 	free(s->local_text);
 	free(s->remote_text);
+	free(s->fingerprint);
 	free(s);
 }
 

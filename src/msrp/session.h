@@ -22,6 +22,12 @@ struct msrp_agent;
 struct msrp_session;
 struct msrp_conn; /* the agent's side of a connection */
 
+/* Whom a session description promised at the other end of a TLS connection. */
+struct msrp_peer {
+	struct view fingerprint; /* "SHA-256 4A:AD:…" (RFC 8122); empty: none given */
+	struct view host;	 /* of the first hop in its path (RFC 4975 §14.4) */
+};
+
 /* None of them calls back into the agent. */
 struct msrp_agent_ops {
 	/* Begins a connection to `to`; the world keeps conn as its context and calls msrp_conn_up
@@ -35,6 +41,10 @@ struct msrp_agent_ops {
 	void (*finish)(void *ctx, void *handle);
 	/* Closes at once; no msrp_conn_down follows. */
 	void (*close)(void *ctx, void *handle);
+	/* May this connection carry a session that was agreed on with this peer? tls: by TLS alone.
+	 * peer: who must be at the other end; NULL: the answer that says so is not here yet.
+	 * May be NULL itself: every connection may. */
+	bool (*vouch)(void *ctx, void *handle, bool tls, const struct msrp_peer *peer);
 	void *ctx;
 };
 
@@ -108,6 +118,7 @@ struct msrp_session_config {
 	struct view remote_path; /* the peer's a=path, copied */
 	bool active;		 /* we connect (and send the empty SEND) */
 	uint64_t peer_max_size;	 /* a=max-size of the peer, 0: none */
+	struct view fingerprint; /* of the peer's certificate, where its description has one */
 	bool share;		 /* may use a connection that already leads there (§5.4) */
 };
 
@@ -124,6 +135,8 @@ int msrp_session_new(struct msrp_agent *a, const struct msrp_session_config *cfg
  * than its answer and has bound the session stays bound. */
 int msrp_session_start(struct msrp_session *s, struct view remote_path, bool active,
 		       uint64_t peer_max_size, uint64_t now_ms);
+/* Before msrp_session_start: the fingerprint in the peer's answer, copied. E_NOMEM. */
+int msrp_session_set_fingerprint(struct msrp_session *s, struct view fingerprint);
 /* Active again after on_down: a new connection, the same ids. Messages that were never written go
  * out after on_open; those in WRITTEN state are sent anew from their first byte with the same
  * Message-ID only when resend is true. A passive session waits for the peer again (which may also

@@ -15,4 +15,10 @@ void invite_member_write_fields(struct buf *b, const struct im_profile *p,
 		sip_write_field(b, "Require", VIEW("replaces"));
 		sip_write_field(b, "Replaces", i->replaces);
 	}
+	if (i->session_replaces.n)
+		sip_write_field(b, "Session-Replaces", i->session_replaces);
+	if (i->subject.n)
+		sip_write_field(b, "Subject", i->subject);
+	if (i->contribution.n)
+		sip_write_field(b, "Contribution-ID", i->contribution);
 }

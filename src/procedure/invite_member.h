@@ -5,10 +5,13 @@
 #include "procedure/general.h"
 
 struct invite_member {
-	struct view inviter;	/* authenticated address of who invites */
-	bool inviter_anonymous; /* Privacy: id was asked */
-	struct view replaces;	/* empty: none */
-	struct view conference; /* conference URI */
+	struct view inviter;		   /* authenticated address of who invites */
+	bool inviter_anonymous;		   /* Privacy: id was asked */
+	struct view replaces;		   /* empty: none */
+	struct view session_replaces;	   /* the same in RCS's words; empty: none */
+	struct view conference;		   /* conference URI */
+	struct view subject, contribution; /* Subject and Contribution-ID of the INVITE that made
+					      it; empty: none */
 };
 
 /* Appends the header fields between Contact and the body. */

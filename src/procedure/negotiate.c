@@ -2,21 +2,29 @@
 
 #include "base/error.h"
 
-/* The first stream without TLS: an offer may have both kinds. */
-static const struct sdp_media *find_plain(const struct sdp *desc)
+/* SHA-256 is compared, as RFC 8122 §5 demands of all; a peer without any has to be known otherwise. */
+static bool knows_fingerprint(const struct sdp_msrp *m)
 {
-	const struct sdp_media *any = sdp_find_msrp(desc);
-	const struct sdp_media *end = desc->media + desc->n_media;
+	return !m->fingerprint.n || view_starts_nocase(m->fingerprint, VIEW("SHA-256 "));
+}
 
-	for (const struct sdp_media *m = any; m && m < end; m++)
-		if (view_eq_nocase(m->type, VIEW("message")) &&
-		    view_eq_nocase(m->proto, VIEW("TCP/MSRP")) && m->port && m->msrp.path.n &&
-		    m->msrp.accept_types.n)
-			return m;
-	return NULL;
+static bool is_wanted(const struct sdp_media *m, enum negotiate_tls tls)
+{
+	/* RFC 4975 §14.1: the scheme and the proto say the same. */
+	bool secure = view_starts_nocase(m->msrp.path, VIEW("msrps:"));
+
+	if (m->msrp.tls)
+		return secure && tls != NEGOTIATE_NO_TLS && knows_fingerprint(&m->msrp);
+	return tls != NEGOTIATE_TLS;
 }
 
 int negotiate_read(struct view bytes, struct sdp *desc, const struct sdp_media **media_out)
+{
+	return negotiate_read_kind(bytes, NEGOTIATE_NO_TLS, desc, media_out);
+}
+
+int negotiate_read_kind(struct view bytes, enum negotiate_tls tls, struct sdp *desc,
+			const struct sdp_media **media_out)
 {
 	const struct sdp_media *media;
 	int rc;
@@ -26,7 +34,9 @@ int negotiate_read(struct view bytes, struct sdp *desc, const struct sdp_media *
 	rc = sdp_parse(bytes, desc);
 	if (rc)
 		return rc == E_LIMIT ? E_UNSUPPORTED : E_SYNTAX;
-	media = find_plain(desc);
+	media = sdp_find_msrp(desc);
+	while (media && !is_wanted(media, tls))
+		media = sdp_next_msrp(desc, media);
 	if (!media)
 		return E_UNSUPPORTED;
 	*media_out = media;

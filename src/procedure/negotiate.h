@@ -9,6 +9,13 @@
  * (488). */
 int negotiate_read(struct view bytes, struct sdp *desc, const struct sdp_media **media_out);
 
+/* The same where MSRP over TLS can be had too: the first stream that can be used, of either kind
+ * (media->msrp.tls tells; the answer is of its kind). A stream by TLS whose fingerprint is of a hash that is
+ * not known here counts as one that cannot be used. tls: 0 not TLS, 1 either, 2 TLS alone. */
+enum negotiate_tls { NEGOTIATE_NO_TLS, NEGOTIATE_EITHER, NEGOTIATE_TLS };
+int negotiate_read_kind(struct view bytes, enum negotiate_tls tls, struct sdp *desc,
+			const struct sdp_media **media_out);
+
 /* Who connects (RFC 6135 §4.2). */
 /* The answerer's a=setup: the opposite of the offer's; where the offer leaves the choice (actpass),
  * active when `eager`: a phone towards a server, so that it works from behind a NAT. */

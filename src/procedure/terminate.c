@@ -52,7 +52,7 @@ static void read_media(struct terminate *t, const struct sip_msg *m)
 	t->sdp = find_sdp(t, m);
 	if (t->status)
 		return;
-	switch (negotiate_read(t->sdp, &t->desc, &t->media)) {
+	switch (negotiate_read_kind(t->sdp, NEGOTIATE_EITHER, &t->desc, &t->media)) {
 	case 0:
 		break;
 	case E_SYNTAX:

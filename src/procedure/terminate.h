@@ -19,7 +19,7 @@ struct terminate {
 	bool inviter_asserted;
 	struct view sdp;
 	struct sdp desc;
-	const struct sdp_media *media; /* what to answer; inside desc */
+	const struct sdp_media *media; /* what to answer, by TLS or not; inside desc */
 };
 
 /* Reads everything but Replaces' dialog, which the caller looks up and judges with replaces_judge.

@@ -110,7 +110,7 @@ static int read_headers(struct buf *b, struct spans *s, struct view headers, boo
 }
 
 /* The URI without its method parameter, and the method judged. */
-static int read_uri(struct buf *b, struct spans *s, struct view text)
+static int read_uri(struct buf *b, struct spans *s, struct view text, bool *bye)
 {
 	struct sip_uri u;
 	struct view rest, name, value;
@@ -120,8 +120,12 @@ static int read_uri(struct buf *b, struct spans *s, struct view text)
 		return rc;
 	if (u.scheme != SIP_SCHEME_SIP && u.scheme != SIP_SCHEME_SIPS)
 		return E_UNSUPPORTED;
-	if (sip_param(u.params, VIEW("method"), &value) && !view_eq_nocase(value, VIEW("INVITE")))
-		return E_UNSUPPORTED;
+	*bye = false;
+	if (sip_param(u.params, VIEW("method"), &value) && !view_eq_nocase(value, VIEW("INVITE"))) {
+		*bye = view_eq_nocase(value, VIEW("BYE"));
+		if (!*bye)
+			return E_UNSUPPORTED;
+	}
 	s->uri.at = b->n;
 	buf_put(b, view_first(text, text.n - u.params.n));
 	rest = u.params;
@@ -147,7 +151,7 @@ static struct view spanned(const struct buf *b, struct span s)
 	return view_of(b->p + s.at, s.n);
 }
 
-int invitee_parse(struct view text, struct invitee *out)
+int invitee_parse_refer(struct view text, struct invitee *out)
 {
 	struct invitee i = {0};
 	struct spans s = {0};
@@ -166,7 +170,7 @@ int invitee_parse(struct view text, struct invitee *out)
 	buf_put(&full, uri);
 	rc = buf_ok(&full) ? buf_reserve(&i.text, 2 * text.n + DISPLAY_BYTES_MAX + 16) : E_LIMIT;
 	if (rc == 0)
-		rc = read_uri(&i.text, &s, buf_view(&full));
+		rc = read_uri(&i.text, &s, buf_view(&full), &i.remove);
 	if (rc == 0)
 		rc = read_headers(&i.text, &s, headers, loose);
 	if (rc == 0 && !buf_ok(&i.text))
@@ -180,6 +184,21 @@ int invitee_parse(struct view text, struct invitee *out)
 	i.aor = spanned(&i.text, s.aor);
 	i.replaces = spanned(&i.text, s.replaces);
 	i.session_replaces = spanned(&i.text, s.session_replaces);
+	*out = i;
+	return 0;
+}
+
+int invitee_parse(struct view text, struct invitee *out)
+{
+	struct invitee i;
+	int rc = invitee_parse_refer(text, &i);
+
+	if (rc)
+		return rc;
+	if (i.remove) {
+		invitee_fini(&i);
+		return E_UNSUPPORTED;
+	}
 	*out = i;
 	return 0;
 }
@@ -244,10 +263,10 @@ static void merge_take(struct invitee *into, struct invitee *e)
 }
 
 static int add_entry(struct invitee_list *l, const struct resource_entry *entry, struct view self,
-		     size_t max)
+		     size_t max, bool refer)
 {
 	struct invitee e, *same;
-	int rc = invitee_parse(entry->uri, &e);
+	int rc = refer ? invitee_parse_refer(entry->uri, &e) : invitee_parse(entry->uri, &e);
 
 	if (rc)
 		return rc;
@@ -270,8 +289,8 @@ static int add_entry(struct invitee_list *l, const struct resource_entry *entry,
 	return 0;
 }
 
-int invitee_list_parse(struct view xml, struct view self, size_t max, struct invitee_list *out,
-		       int *status_out, const char **reason_out)
+static int list_parse(struct view xml, struct view self, size_t max, bool refer,
+		      struct invitee_list *out, int *status_out, const char **reason_out)
 {
 	/* Room for the inviter himself and for doubles, which do not count. */
 	struct resource_limits limits = {.max_entries = 2 * max + DOUBLES_MAX};
@@ -288,7 +307,7 @@ int invitee_list_parse(struct view xml, struct view self, size_t max, struct inv
 	l.entry = calloc(list.n ? list.n : 1, sizeof(*l.entry));
 	rc = l.entry ? 0 : E_NOMEM;
 	for (size_t i = 0; rc == 0 && i < list.n; i++)
-		rc = add_entry(&l, &list.entries[i], self, max);
+		rc = add_entry(&l, &list.entries[i], self, max, refer);
 	resource_list_free(&list);
 	if (rc == 0) {
 		*out = l;
@@ -300,6 +319,18 @@ int invitee_list_parse(struct view xml, struct view self, size_t max, struct inv
 	if (rc == E_LIMIT)
 		return refuse(413, "Recipient List Too Large", status_out, reason_out, rc);
 	return refuse(400, "Recipient Cannot Be Invited", status_out, reason_out, rc);
+}
+
+int invitee_list_parse(struct view xml, struct view self, size_t max, struct invitee_list *out,
+		       int *status_out, const char **reason_out)
+{
+	return list_parse(xml, self, max, false, out, status_out, reason_out);
+}
+
+int invitee_list_parse_refer(struct view xml, size_t max, struct invitee_list *out, int *status_out,
+			     const char **reason_out)
+{
+	return list_parse(xml, VIEW(""), max, true, out, status_out, reason_out);
 }
 
 void invitee_write_replaces(struct buf *b, struct view uri, struct view replaces)

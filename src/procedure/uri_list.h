@@ -18,6 +18,7 @@ struct invitee {
 	struct view session_replaces;
 	struct view display;
 	bool anonymize;
+	bool remove; /* method=BYE: he is to be taken out (only where a REFER is read) */
 	enum resource_copy copy;
 };
 
@@ -30,12 +31,17 @@ struct invitee_list {
  * example are let pass (R-6). All other escaped headers are dropped (CF-9.3.1-5). E_SYNTAX;
  * E_UNSUPPORTED: a scheme other than sip and sips, or a method other than INVITE; E_NOMEM. */
 int invitee_parse(struct view uri, struct invitee *out);
+/* The same for a REFER's target, where method BYE is allowed too (RFC 4579 §5.11, RFC 5368 §5). */
+int invitee_parse_refer(struct view uri, struct invitee *out);
 void invitee_fini(struct invitee *i);
 
 /* Reads a whole list: duplicates (RFC 5363 §4) and `self` (the inviter's AOR) are left out.
  * status_out is what to answer on failure: 400, 403, 413, 500. */
 int invitee_list_parse(struct view xml, struct view self, size_t max, struct invitee_list *out,
 		       int *status_out, const char **reason_out);
+/* The list of a REFER (RFC 5368): BYE entries too, and nobody is left out for being the sender. */
+int invitee_list_parse_refer(struct view xml, size_t max, struct invitee_list *out, int *status_out,
+			     const char **reason_out);
 void invitee_list_free(struct invitee_list *l);
 
 /* Appends an entry URI with an escaped Replaces header: sip:bo@example.com;method=INVITE?Replaces=…

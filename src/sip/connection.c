@@ -202,6 +202,19 @@ void sip_conn_recv(struct sip_conn *c, struct view bytes, uint64_t now_ms)
 
 	c->dead = &dead;
 	while ((rc = sip_stream_feed(&c->stream, &bytes, &message)) > SIP_STREAM_NEED_MORE) {
+		bool crlf = rc == SIP_STREAM_PING || rc == SIP_STREAM_PONG;
+
+		/* The stream cannot tell the second of two pongs from the second half of a ping. */
+		if (crlf && c->pinged) {
+			struct addr none = {0};
+
+			c->pinged = false;
+			if (s->ops.on_pong)
+				s->ops.on_pong(s->ops.ctx, &from, &none, now_ms);
+			if (dead)
+				return;
+			continue;
+		}
 		if (rc == SIP_STREAM_PING)
 			s->ops.write(s->ops.ctx, c->handle, VIEW("\r\n"));
 		if (rc != SIP_STREAM_MESSAGE)
@@ -211,6 +224,7 @@ void sip_conn_recv(struct sip_conn *c, struct view bytes, uint64_t now_ms)
 			timer_cancel(s->timers, &c->idle);
 		}
 		sip_stack_receive(s, message, &from, 0, NULL, now_ms);
+		sip_stack_settle(s, now_ms);
 		if (dead)
 			return;
 	}
@@ -238,12 +252,21 @@ uint64_t sip_stack_conn_open(struct sip_stack *s, enum sip_transport t, const st
 	return c->id;
 }
 
+void sip_stack_conn_close(struct sip_stack *s, uint64_t conn, uint64_t now_ms)
+{
+	struct sip_conn *c = sip_conn_find(s, conn);
+
+	if (c)
+		sip_conn_close(c, now_ms);
+}
+
 int sip_stack_keepalive(struct sip_stack *s, uint64_t conn)
 {
 	struct sip_conn *c = sip_conn_find(s, conn);
 
 	if (!c)
 		return E_CLOSED;
+	c->pinged = true;
 	s->ops.write(s->ops.ctx, c->handle, VIEW("\r\n\r\n"));
 	return 0;
 }

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { LOCAL_SPARE = 64 };
+enum { LOCAL_SPARE = 64, LOCAL_TURNS = 8 };
 
 struct local_message {
 	struct list link;
@@ -272,16 +272,58 @@ void sip_stack_receive(struct sip_stack *s, struct view bytes, const struct sip_
 		sip_server_tx_receive(s, &m, from, now_ms);
 }
 
+/* RFC 5626 §8: each UDP port of SIP answers Binding requests. */
+static void stun_receive(struct sip_stack *s, struct view bytes, const struct sip_flow *from,
+			 uint64_t now_ms)
+{
+	struct stun m;
+	struct buf b;
+
+	if (stun_parse(bytes, &m) || m.method != STUN_BINDING)
+		return;
+	if (m.class == STUN_REQUEST) {
+		buf_init(&b, STUN_BYTES_MAX);
+		stun_write_answer(&b, &m, &from->remote);
+		if (buf_ok(&b))
+			s->ops.udp_send(s->ops.ctx, &from->remote, buf_view(&b));
+		buf_fini(&b);
+		return;
+	}
+	/* Only who was asked can know the id. */
+	if (m.class == STUN_INDICATION || !s->ops.on_pong ||
+	    memcmp(m.id, s->stun_id, sizeof(m.id)) != 0)
+		return;
+	s->ops.on_pong(s->ops.ctx, from, &m.mapped, now_ms);
+}
+
+void sip_stack_stun_ping(struct sip_stack *s, const struct addr *to, bool again)
+{
+	struct buf b;
+
+	if (!again)
+		s->entropy->fill(s->entropy->ctx, s->stun_id, sizeof(s->stun_id));
+	buf_init(&b, STUN_BYTES_MAX);
+	stun_write_request(&b, s->stun_id);
+	if (buf_ok(&b))
+		s->ops.udp_send(s->ops.ctx, to, buf_view(&b));
+	buf_fini(&b);
+}
+
 void sip_stack_datagram(struct sip_stack *s, struct view bytes, const struct addr *from,
 			uint64_t now_ms)
 {
 	struct sip_flow flow = {.transport = SIP_UDP, .remote = *from};
 
+	if (stun_is(bytes)) {
+		stun_receive(s, bytes, &flow, now_ms);
+		return;
+	}
 	/* Keep-alives of RFC 5626 §3.5 and of the field: nothing but white space, or a zero byte or
 	 * two. */
 	if (view_trim(bytes).n < 8)
 		return;
 	sip_stack_receive(s, bytes, &flow, 0, NULL, now_ms);
+	sip_stack_settle(s, now_ms);
 }
 
 static void local_deliver(void *ctx, uint64_t now_ms)
@@ -308,6 +350,12 @@ static void local_deliver(void *ctx, uint64_t now_ms)
 		sip_stack_receive(s, view_of(m->bytes, m->n), &from, 0, NULL, now_ms);
 		free(m);
 	}
+}
+
+void sip_stack_settle(struct sip_stack *s, uint64_t now_ms)
+{
+	for (int turn = 0; turn < LOCAL_TURNS && !list_empty(&s->local); turn++)
+		local_deliver(s, now_ms);
 }
 
 static int local_send(struct sip_stack *s, struct view bytes, uint64_t now_ms)

@@ -62,6 +62,10 @@ struct sip_stack_ops {
 		       uint64_t now_ms);
 	/* A connection that carried registrations is gone. May be NULL. */
 	void (*on_conn_down)(void *ctx, uint64_t conn, uint64_t now_ms);
+	/* A keep-alive of ours was answered (RFC 5626 §3.5): on a connection by CRLF, on UDP by STUN;
+	 * then mapped is the address that the peer sees us at, else its family is 0. May be NULL. */
+	void (*on_pong)(void *ctx, const struct sip_flow *from, const struct addr *mapped,
+			uint64_t now_ms);
 	/* Every message as it was on the wire; may be NULL. */
 	void (*trace)(void *ctx, bool out, const struct sip_flow *flow, struct view bytes);
 	void *ctx;
@@ -102,6 +106,11 @@ uint64_t sip_stack_conn_open(struct sip_stack *s, enum sip_transport t, const st
 int sip_stack_send_ack(struct sip_stack *s, struct view request, const struct sip_flow *to,
 		       uint64_t now_ms);
 int sip_stack_keepalive(struct sip_stack *s, uint64_t conn);
+/* The same over UDP: a STUN Binding request (RFC 5626 §3.5.2). again: the last one is sent once more.
+ * Only the last one's answer counts. */
+void sip_stack_stun_ping(struct sip_stack *s, const struct addr *to, bool again);
+/* Gives a connection up: what is on its way over it fails, and on_conn_down is told. */
+void sip_stack_conn_close(struct sip_stack *s, uint64_t conn, uint64_t now_ms);
 
 struct entropy;
 const struct entropy *sip_stack_entropy(const struct sip_stack *s);

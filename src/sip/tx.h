@@ -7,6 +7,7 @@
 #include "base/list.h"
 #include "sip/stack.h"
 #include "sip/stream.h"
+#include "sip/stun.h"
 #include "sip/value.h"
 
 enum { SIP_TAG_CHARS = 10, SIP_BRANCH_CHARS = 20, SIP_KEY_BYTES_MAX = 8192 };
@@ -25,6 +26,7 @@ struct sip_conn {
 	struct list client_txs;
 	struct timer idle;
 	bool *dead; /* set while bytes are being read: tells the reader that the connection went */
+	bool pinged; /* a keep-alive of ours is not answered yet */
 };
 
 struct sip_stack {
@@ -40,6 +42,7 @@ struct sip_stack {
 	struct timer local_timer;
 	struct buf scratch; /* a request with its stamped Via */
 	struct buf key;	    /* of the transaction that a request belongs to */
+	uint8_t stun_id[STUN_ID_BYTES]; /* of our last Binding request */
 };
 
 /* Figures 5 and 6 of RFC 3261, figures 5 of RFC 6026. */
@@ -110,6 +113,10 @@ static inline bool sip_reliable(enum sip_transport t)
  * NULL for the standard one) to answer a request with instead of handing it on; 0. */
 void sip_stack_receive(struct sip_stack *s, struct view bytes, const struct sip_flow *from,
 		       int refuse, const char *reason, uint64_t now_ms);
+/* Hands over what is on its way inside the process, so that the next message from the wire cannot
+ * overtake what the one before it set in motion (a 2xx, and the request that its sender lets
+ * follow). Bounded. */
+void sip_stack_settle(struct sip_stack *s, uint64_t now_ms);
 /* Sends on a flow, opening a connection where needed; *conn_out (may be NULL) is the connection
  * used, NULL for UDP and LOCAL. E_IO, E_NOMEM. */
 int sip_stack_transmit(struct sip_stack *s, struct sip_flow *flow, struct view bytes,

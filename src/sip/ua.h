@@ -16,6 +16,8 @@ struct sip_ua_config {
 	const struct digest *digest;
 	struct view user, password; /* for challenges; empty: challenges are passed up. Copied. */
 	size_t max_dialogs;
+	struct view every; /* header lines of every request but ACK and CANCEL, each with its CRLF.
+			      Copied. */
 	/* Where a URI leads to (next hop: the first Route, or the target). */
 	int (*next_hop)(void *ctx, struct view uri, struct sip_flow *out);
 	void *ctx;

@@ -15,7 +15,7 @@ struct sip_ua {
 	struct sip_stack *stack;
 	struct timers *timers; /* the stack may be gone before the UA is */
 	struct sip_ua_config cfg;
-	char *user, *password;
+	char *user, *password, *every;
 	struct hash dialogs;
 	struct list uacs;
 	struct list leftovers; /* struct sip_leftover */

@@ -46,7 +46,8 @@ struct sip_ua *sip_ua_new(struct sip_stack *stack, const struct sip_ua_config *c
 	list_init(&ua->leftovers);
 	ua->user = view_dup(cfg->user);
 	ua->password = view_dup(cfg->password);
-	if (!ua->user || !ua->password) {
+	ua->every = view_dup(cfg->every);
+	if (!ua->user || !ua->password || !ua->every) {
 		sip_ua_free(ua);
 		return NULL;
 	}
@@ -85,6 +86,7 @@ void sip_ua_free(struct sip_ua *ua)
 	hash_fini(&ua->dialogs);
 	free(ua->user);
 	free(ua->password);
+	free(ua->every);
 	free(ua);
 }
 
@@ -308,6 +310,24 @@ static void on_gone(void *ctx, struct sip_client_tx *tx)
 	uac_free(uac);
 }
 
+/* With the lines of every request behind its first one. */
+static int keep_request(struct sip_uac *uac, struct view request)
+{
+	struct view every = view_str(uac->ua->every);
+	size_t line = view_find(request, '\n', 0) + 1;
+
+	if (line > request.n)
+		return E_SYNTAX;
+	uac->request = malloc(request.n + every.n + 1);
+	if (!uac->request)
+		return E_NOMEM;
+	memcpy(uac->request, request.p, line);
+	memcpy(uac->request + line, every.p, every.n);
+	memcpy(uac->request + line + every.n, request.p + line, request.n - line);
+	uac->request_n = request.n + every.n;
+	return 0;
+}
+
 int sip_uac_send(struct sip_ua *ua, struct view request, const struct sip_flow *to, uint32_t *seq,
 		 const struct sip_uac_handler *h, void *ctx, uint64_t now_ms, struct sip_uac **out)
 {
@@ -322,14 +342,9 @@ int sip_uac_send(struct sip_ua *ua, struct view request, const struct sip_flow *
 	uac->h = h;
 	uac->ctx = ctx;
 	list_add_tail(&ua->uacs, &uac->link);
-	uac->request = malloc(request.n + 1);
-	if (!uac->request) {
-		uac_free(uac);
-		return E_NOMEM;
-	}
-	memcpy(uac->request, request.p, request.n);
-	uac->request_n = request.n;
-	rc = launch(uac, now_ms);
+	rc = keep_request(uac, request);
+	if (rc == 0)
+		rc = launch(uac, now_ms);
 	if (rc) {
 		uac_free(uac);
 		return rc;

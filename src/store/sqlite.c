@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { SCHEMA_VERSION = 1 };
+enum { SCHEMA_VERSION = 2 };
 
 /* Each step brings the tables from the version of its index to the next. */
 static const char *const schema_steps[SCHEMA_VERSION] = {
@@ -23,17 +23,36 @@ static const char *const schema_steps[SCHEMA_VERSION] = {
 	"  PRIMARY KEY (domain, name)"
 	") STRICT, WITHOUT ROWID;"
 	"PRAGMA user_version = 1;",
+	"ALTER TABLE user ADD COLUMN mode INTEGER NOT NULL DEFAULT 0;"
+	"PRAGMA user_version = 2;",
 };
 
-enum statement { STATEMENT_ADD, STATEMENT_DEL, STATEMENT_SET_IM, STATEMENT_FIND, STATEMENT_LIST, STATEMENT_VERSION };
+enum statement {
+	STATEMENT_ADD,
+	STATEMENT_DEL,
+	STATEMENT_SET_IM,
+	STATEMENT_SET_MODE,
+	STATEMENT_FIND,
+	STATEMENT_LIST,
+	STATEMENT_VERSION
+};
 
-#define USER_COLUMNS "name, domain, realm, ha1_md5, ha1_sha256, im_feature_tag"
-enum { COLUMN_NAME, COLUMN_DOMAIN, COLUMN_REALM, COLUMN_MD5, COLUMN_SHA256, COLUMN_IM };
+#define USER_COLUMNS "name, domain, realm, ha1_md5, ha1_sha256, im_feature_tag, mode"
+enum {
+	COLUMN_NAME,
+	COLUMN_DOMAIN,
+	COLUMN_REALM,
+	COLUMN_MD5,
+	COLUMN_SHA256,
+	COLUMN_IM,
+	COLUMN_MODE
+};
 
 static const char *const statement_text[] = {
-	[STATEMENT_ADD] = "INSERT INTO user (" USER_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+	[STATEMENT_ADD] = "INSERT INTO user (" USER_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)",
 	[STATEMENT_DEL] = "DELETE FROM user WHERE name = ?1 AND domain = ?2",
 	[STATEMENT_SET_IM] = "UPDATE user SET im_feature_tag = ?3 WHERE name = ?1 AND domain = ?2",
+	[STATEMENT_SET_MODE] = "UPDATE user SET mode = ?3 WHERE name = ?1 AND domain = ?2",
 	[STATEMENT_FIND] = "SELECT " USER_COLUMNS " FROM user WHERE name = ?1 AND domain = ?2",
 	[STATEMENT_LIST] = "SELECT " USER_COLUMNS " FROM user ORDER BY domain, name",
 	[STATEMENT_VERSION] = "PRAGMA data_version",
@@ -338,6 +357,17 @@ int store_user_set_im(struct store *store, struct view name, struct view domain,
 	return rc ? rc : change(store, statement);
 }
 
+int store_user_set_mode(struct store *store, struct view name, struct view domain,
+			enum store_mode mode)
+{
+	sqlite3_stmt *statement = statement_of(store, STATEMENT_SET_MODE);
+	int rc = bind_user(statement, name, domain);
+
+	if (rc == 0)
+		rc = from_sqlite(sqlite3_bind_int(statement, 3, (int)mode));
+	return rc ? rc : change(store, statement);
+}
+
 static void column_copy(sqlite3_stmt *row, int column, char *dst, size_t size)
 {
 	/* The text first: it may convert, and the length is that of the converted text. */
@@ -349,7 +379,7 @@ static void column_copy(sqlite3_stmt *row, int column, char *dst, size_t size)
 
 static void read_row(sqlite3_stmt *row, struct store_user *user)
 {
-	int im = sqlite3_column_int(row, COLUMN_IM);
+	int im = sqlite3_column_int(row, COLUMN_IM), mode = sqlite3_column_int(row, COLUMN_MODE);
 
 	column_copy(row, COLUMN_NAME, user->name, sizeof(user->name));
 	column_copy(row, COLUMN_DOMAIN, user->domain, sizeof(user->domain));
@@ -359,6 +389,8 @@ static void read_row(sqlite3_stmt *row, struct store_user *user)
 	user->im_feature_tag = im == STORE_IM_REQUIRE || im == STORE_IM_ASSUME
 				       ? (enum store_im_feature_tag)im
 				       : STORE_IM_DEFAULT;
+	user->mode = mode == STORE_MODE_PROXY || mode == STORE_MODE_B2BUA ? (enum store_mode)mode
+									  : STORE_MODE_DEFAULT;
 }
 
 int store_user_find(struct store *store, struct view name, struct view domain,

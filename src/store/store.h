@@ -22,6 +22,9 @@ struct store;
 /* What the user gets for a request without the IM feature tag. */
 enum store_im_feature_tag { STORE_IM_DEFAULT, STORE_IM_REQUIRE, STORE_IM_ASSUME };
 
+/* How the user's sessions are served (PF-9.1.2-2, -3). */
+enum store_mode { STORE_MODE_DEFAULT, STORE_MODE_PROXY, STORE_MODE_B2BUA };
+
 struct store_user {
 	char name[STORE_NAME_MAX];
 	char domain[STORE_NAME_MAX]; /* lower case */
@@ -29,6 +32,7 @@ struct store_user {
 	char ha1_md5[STORE_HA1_MD5_SIZE];
 	char ha1_sha256[STORE_HA1_SHA256_SIZE];
 	enum store_im_feature_tag im_feature_tag;
+	enum store_mode mode;
 };
 
 enum { STORE_CREATE = 1 }; /* make the file where there is none */
@@ -55,6 +59,9 @@ int store_user_del(struct store *store, struct view name, struct view domain);
 /* Sets what the user gets without the feature tag. E_NOTFOUND, E_IO. */
 int store_user_set_im(struct store *store, struct view name, struct view domain,
 		      enum store_im_feature_tag im_feature_tag);
+/* Sets whether the user's sessions run through the media path. E_NOTFOUND, E_IO. */
+int store_user_set_mode(struct store *store, struct view name, struct view domain,
+			enum store_mode mode);
 /* The user's row. The name is compared byte by byte, the domain without regard to case (RFC 3261
  * §19.1.4). E_NOTFOUND, E_IO; *out is untouched on failure. */
 int store_user_find(struct store *store, struct view name, struct view domain,

@@ -64,6 +64,7 @@ void switch_conference_free(struct switch_shard *s, struct conference *conf)
 	if (!conf)
 		return;
 	hash_del(&s->conferences, &conf->node);
+	timer_cancel(s->timers, &conf->timer);
 	free(conf->seat);
 	free(conf->uri);
 	free(conf->key);
@@ -80,6 +81,7 @@ static struct conference *conference_new(struct switch_shard *s, switch_conferen
 		return NULL;
 	conf->id = id;
 	list_init(&conf->messages);
+	timer_init(&conf->timer, NULL, NULL);
 	conf->uri = view_dup(uri);
 	conf->key = switch_uri_key(uri, NULL);
 	if (!conf->uri || !conf->key)
@@ -238,17 +240,16 @@ static int open_seats(struct switch_shard *s, struct conference *conf,
 	return error;
 }
 
-void switch_seats_open(struct switch_shard *s, uint64_t request, switch_conference_id conference,
+static void seats_open(struct switch_shard *s, uint64_t request, switch_conference_id conference,
 		       struct view conference_uri, const struct switch_seat_config *seat,
-		       size_t n_seats, uint64_t now_ms)
+		       size_t n_seats, bool relay)
 {
 	struct switch_event ev = {.request = request, .conference = conference};
 	struct conference *conf = switch_conference_find(s, conference);
 	bool is_new = !conf;
 	struct switch_seat_ready *ready = NULL;
 
-	(void)now_ms;
-	ev.error = check_room(s, conf, seat, n_seats);
+	ev.error = relay && conf ? E_EXISTS : check_room(s, conf, seat, n_seats);
 	if (!ev.error && !(ready = calloc(n_seats ? n_seats : 1, sizeof(*ready))))
 		ev.error = E_NOMEM;
 	if (!ev.error && is_new)
@@ -257,6 +258,8 @@ void switch_seats_open(struct switch_shard *s, uint64_t request, switch_conferen
 		ev.error = open_seats(s, conf, seat, n_seats, ready);
 	if (ev.error && is_new)
 		switch_conference_free(s, conf);
+	else if (!ev.error && relay)
+		switch_relay_link(conf);
 	ev.type = ev.error ? SWITCH_EV_SEATS_FAILED : SWITCH_EV_SEATS_READY;
 	if (!ev.error) {
 		ev.n_seats = n_seats;
@@ -264,6 +267,21 @@ void switch_seats_open(struct switch_shard *s, uint64_t request, switch_conferen
 	}
 	s->ops.event(s->ops.ctx, &ev);
 	free(ready);
+}
+
+void switch_seats_open(struct switch_shard *s, uint64_t request, switch_conference_id conference,
+		       struct view conference_uri, const struct switch_seat_config *seat,
+		       size_t n_seats, uint64_t now_ms)
+{
+	(void)now_ms;
+	seats_open(s, request, conference, conference_uri, seat, n_seats, false);
+}
+
+void switch_relay_open(struct switch_shard *s, uint64_t request, switch_conference_id relay,
+		       const struct switch_seat_config seat[2], uint64_t now_ms)
+{
+	(void)now_ms;
+	seats_open(s, request, relay, view_of("", 0), seat, 2, true);
 }
 
 void switch_conference_close(struct switch_shard *s, switch_conference_id conference,

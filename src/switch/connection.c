@@ -1,6 +1,8 @@
 /* The read side of a connection: frames to where they belong. */
 #include "switch/shard.h"
 
+#include "base/error.h"
+
 #include "base/buf.h"
 #include "msrp/uri.h"
 #include "msrp/write.h"
@@ -116,10 +118,33 @@ void switch_conn_release(struct switch_conn *c, uint64_t now_ms)
 	switch_handover_down(c);
 	if (dialed) {
 		dialed->dialing = NULL;
-		switch_seat_lost(dialed, E_IO, now_ms);
+		switch_seat_undialed(dialed, now_ms);
 	}
 	if (!c->busy)
 		switch_conn_free(c);
+}
+
+void switch_conn_read_update(struct switch_conn *c)
+{
+	bool quiet = c->paused || c->n_stopped || c->stopped_by;
+
+	if (c->guest || c->freed || quiet == c->quiet)
+		return;
+	c->quiet = quiet;
+	c->shard->ops.read(c->shard->ops.ctx, c->handle, !quiet);
+}
+
+void switch_conn_stop(struct switch_conn *c, bool stop)
+{
+	unsigned before = c->n_stopped;
+
+	c->n_stopped = stop ? before + 1 : before - 1;
+	if (!before == !c->n_stopped)
+		return;
+	if (c->guest)
+		switch_handover_stop(c, stop);
+	else
+		switch_conn_read_update(c);
 }
 
 void switch_conn_idle(struct switch_conn *c, bool finish, uint64_t now_ms)
@@ -167,8 +192,7 @@ void switch_conn_reply(struct switch_conn *c, struct seat *seat, struct view tid
 	switch_output_reply(c, text, n + 3);
 }
 
-/* A request nobody here serves. */
-static void answer_head(struct switch_conn *c, const struct msrp_head *h, int status)
+void switch_conn_answer(struct switch_conn *c, const struct msrp_head *h, int status)
 {
 	struct buf b;
 
@@ -185,8 +209,11 @@ typedef void request_fn(struct switch_conn *c, struct seat *seat, const struct m
 static void on_report(struct switch_conn *c, struct seat *seat, const struct msrp_head *h,
 		      uint64_t now_ms)
 {
-	/* Never forwarded (RFC 7701 §6.3) and never answered (RFC 4975 §7.1.2). */
-	if (seat && seat->conn == c && h->has_status && h->status_ns == 0)
+	/* Never answered (RFC 4975 §7.1.2); forwarded by a relay, never by a conference (RFC 7701
+	 * §6.3). */
+	if (seat && seat->conn == c && seat->relay)
+		switch_relay_report(seat, h, now_ms);
+	else if (seat && seat->conn == c && h->has_status && h->status_ns == 0)
 		switch_delivery_answer(seat, h, now_ms);
 	switch_inbound_new(c, INBOUND_SKIP);
 }
@@ -196,7 +223,7 @@ static void on_unknown(struct switch_conn *c, struct seat *seat, const struct ms
 {
 	(void)now_ms;
 	c->shard->counts.refused++;
-	answer_head(c, h, seat && seat->conn == c ? 501 : 481);
+	switch_conn_answer(c, h, seat && seat->conn == c ? 501 : 481);
 	switch_inbound_new(c, INBOUND_SKIP);
 }
 
@@ -204,8 +231,8 @@ static request_fn *const requests[] = {
 	[MSRP_METHOD_OTHER] = on_unknown,
 	[MSRP_SEND] = switch_inbound_send,
 	[MSRP_REPORT] = on_report,
-	[MSRP_AUTH] = on_unknown,     /* a relay's method (RFC 4976) */
-	[MSRP_NICKNAME] = on_unknown, /* RFC 7701 §7: not served */
+	[MSRP_AUTH] = on_unknown, /* a relay's method (RFC 4976) */
+	[MSRP_NICKNAME] = switch_nickname,
 };
 
 /* The seat a To-Path names. The session id alone tells: it is the secret (RFC 4975 §14.1), while
@@ -254,7 +281,7 @@ static void on_broken(struct switch_conn *c, const struct msrp_head *h, uint64_t
 	c->deaf = true;
 	let_seats_go(c, now_ms);
 	if (!view_empty(h->tid) && !view_empty(h->to_path) && !view_empty(h->from_path))
-		answer_head(c, h, 400);
+		switch_conn_answer(c, h, 400);
 	timer_cancel(s->timers, &c->timer);
 	if (!c->finishing && !c->guest) {
 		c->finishing = true;
@@ -318,6 +345,14 @@ struct switch_conn *switch_conn_accept(struct switch_shard *s, void *handle, uin
 	return c;
 }
 
+void switch_conn_secured(struct switch_conn *c, const uint8_t *sha256)
+{
+	c->tls = true;
+	c->known = sha256 != NULL;
+	if (sha256)
+		memcpy(c->sha256, sha256, sizeof(c->sha256));
+}
+
 void switch_conn_up(struct switch_conn *c, uint64_t now_ms)
 {
 	struct switch_shard *s = c->shard;
@@ -328,10 +363,14 @@ void switch_conn_up(struct switch_conn *c, uint64_t now_ms)
 	c->dialed = NULL;
 	seat->dialing = NULL;
 	/* Its owner may have come to us meanwhile. */
-	if (seat->conn)
+	if (seat->conn) {
 		switch_conn_idle(c, true, now_ms);
-	else
+	} else if (!switch_seat_trusts(seat, c)) {
+		switch_conn_idle(c, true, now_ms);
+		switch_seat_lost(seat, E_DENIED, now_ms);
+	} else {
 		switch_seat_bind(seat, c, now_ms);
+	}
 	switch_handover_output(s);
 }
 

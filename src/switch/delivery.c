@@ -8,7 +8,7 @@
 
 static const char base32[] = "abcdefghijklmnopqrstuvwxyz234567";
 
-enum { END_LINE_BYTES = 9 + TID_CHARS + 3, HEAD_EXTRA = 512, OVERHEAD = 64 };
+enum { END_LINE_BYTES = 9 + TID_CHARS + 3, HEAD_EXTRA = 512, OVERHEAD = 64, METHOD_BYTES = 9 };
 
 void switch_seat_tid(const struct seat *seat, uint64_t count, char *dst)
 {
@@ -41,6 +41,9 @@ void switch_delivery_free(struct delivery *d)
 {
 	struct switch_shard *s = d->owner;
 
+	if (d->unwritten)
+		switch_relay_written(d->seat, d);
+
 	list_del(&d->link);
 	list_del(&d->conn_link);
 	switch_block_unref(s, d->block);
@@ -65,6 +68,11 @@ static void delivery_done(struct delivery *d, int status, uint64_t now_ms)
 		switch_message_result(m, listener, status, now_ms);
 	}
 	switch_seat_drained(seat, now_ms);
+}
+
+void switch_delivery_result(struct delivery *d, int status, uint64_t now_ms)
+{
+	delivery_done(d, status, now_ms);
 }
 
 static struct delivery *delivery_new(struct seat *seat, struct message *m, enum delivery_kind kind,
@@ -94,17 +102,18 @@ static void delivery_undo(struct delivery *d)
 	switch_delivery_free(d);
 }
 
-/* "MSRP tid SEND" and the paths; the counter of the tid goes to d. */
+/* "MSRP tid SEND" (or REPORT) and the paths; the counter of the tid goes to d. */
 static void put_head(struct switch_conn *c, struct delivery *d)
 {
 	struct seat *seat = d->seat;
-	char line[5 + TID_CHARS + 7];
+	struct view method = d->kind == DELIVERY_REPORT ? VIEW(" REPORT\r\n") : VIEW(" SEND\r\n");
+	char line[5 + TID_CHARS + METHOD_BYTES];
 
 	d->count = seat->count++;
 	memcpy(line, "MSRP ", 5);
 	switch_seat_tid(seat, d->count, line + 5);
-	memcpy(line + 5 + TID_CHARS, " SEND\r\n", 7);
-	switch_output_text(c, line, sizeof(line));
+	memcpy(line + 5 + TID_CHARS, method.p, method.n);
+	switch_output_text(c, line, 5 + TID_CHARS + method.n);
 	switch_output_text(c, seat->paths, seat->n_paths);
 }
 
@@ -146,7 +155,7 @@ void switch_delivery_interrupt(struct switch_conn *c, char flag)
 
 static bool commit_whole(struct switch_conn *c, struct delivery *d)
 {
-	size_t text = 5 + TID_CHARS + 7 + d->seat->n_paths + END_LINE_BYTES;
+	size_t text = 5 + TID_CHARS + METHOD_BYTES + d->seat->n_paths + END_LINE_BYTES;
 
 	switch_delivery_interrupt(c, '+');
 	if (switch_output_reserve(c, 3, text))
@@ -216,7 +225,13 @@ static bool commit_piece(struct switch_conn *c, struct delivery *d)
 
 static bool delivery_commit(struct switch_conn *c, struct delivery *d)
 {
-	return d->kind == DELIVERY_WHOLE ? commit_whole(c, d) : commit_piece(c, d);
+	return d->kind == DELIVERY_PIECE ? commit_piece(c, d) : commit_whole(c, d);
+}
+
+/* A relay does not read its sender further than its receiver takes. */
+static bool has_room(const struct seat *seat, size_t bytes)
+{
+	return seat->relay || seat->backlog + bytes <= seat->shard->cfg.seat_backlog;
 }
 
 bool switch_delivery_whole(struct seat *seat, struct message *m, struct block *b, char flag,
@@ -225,7 +240,7 @@ bool switch_delivery_whole(struct seat *seat, struct message *m, struct block *b
 	size_t bytes = b->n + seat->n_paths + OVERHEAD;
 	struct delivery *d;
 
-	if (seat->backlog + bytes > seat->shard->cfg.seat_backlog)
+	if (!has_room(seat, bytes))
 		return false;
 	d = delivery_new(seat, m, DELIVERY_WHOLE, listener);
 	if (!d)
@@ -234,10 +249,26 @@ bool switch_delivery_whole(struct seat *seat, struct message *m, struct block *b
 	d->flag = flag;
 	d->bytes = bytes;
 	seat->backlog += bytes;
+	switch_relay_queued(seat, d);
 	if (!seat->conn || delivery_commit(seat->conn, d))
 		return true;
 	delivery_undo(d);
 	return false;
+}
+
+void switch_delivery_report(struct seat *seat, struct block *b)
+{
+	struct delivery *d = delivery_new(seat, NULL, DELIVERY_REPORT, 0);
+
+	if (!d)
+		return;
+	d->block = block_ref(b);
+	d->flag = '$';
+	d->bytes = b->n + seat->n_paths + OVERHEAD;
+	seat->backlog += d->bytes;
+	switch_relay_queued(seat, d);
+	if (seat->conn && !delivery_commit(seat->conn, d))
+		delivery_undo(d);
 }
 
 bool switch_delivery_piece(struct seat *seat, struct message *m, struct block *b, size_t off,
@@ -246,7 +277,7 @@ bool switch_delivery_piece(struct seat *seat, struct message *m, struct block *b
 	size_t bytes = n + OVERHEAD;
 	struct delivery *d;
 
-	if (seat->backlog + bytes > seat->shard->cfg.seat_backlog)
+	if (!has_room(seat, bytes))
 		return false;
 	d = delivery_new(seat, m, DELIVERY_PIECE, listener);
 	if (!d)
@@ -258,6 +289,7 @@ bool switch_delivery_piece(struct seat *seat, struct message *m, struct block *b
 	d->flag = flag;
 	d->bytes = bytes;
 	seat->backlog += bytes;
+	switch_relay_queued(seat, d);
 	if (!seat->conn || delivery_commit(seat->conn, d))
 		return true;
 	delivery_undo(d);
@@ -321,7 +353,7 @@ void switch_delivery_flush(struct seat *seat, uint64_t now_ms)
 
 		if (d->state != DELIVERY_WAITING || !seat->conn)
 			continue;
-		if (m && !switch_seat_takes(seat, m->type, NULL))
+		if (m && !m->relay && !switch_seat_takes(seat, m->type, NULL))
 			delivery_done(d, 0, now_ms);
 		else if (!delivery_commit(seat->conn, d))
 			delivery_done(d, 408, now_ms);
@@ -357,7 +389,7 @@ void switch_delivery_unbind(struct seat *seat, uint64_t now_ms)
 
 		if (d->kind == DELIVERY_BIND || d->watched)
 			delivery_done(d, 0, now_ms);
-		else if (d->kind == DELIVERY_CHUNK)
+		else if (d->kind == DELIVERY_CHUNK || (d->kind == DELIVERY_WHOLE && !d->block))
 			delivery_done(d, 408, now_ms);
 		else
 			d->state = DELIVERY_WAITING;
@@ -405,12 +437,14 @@ void switch_delivery_written(struct switch_conn *c, struct delivery *d, uint64_t
 	enum msrp_failure_report report =
 		d->message ? d->message->failure_report : MSRP_FAILURE_YES;
 
+	if (d->unwritten)
+		switch_relay_written(seat, d);
 	if (d->kind == DELIVERY_REMOTE) {
 		switch_handover_written(c, d->shard, d->n);
 		switch_delivery_free(d);
 		return;
 	}
-	if (d->kind == DELIVERY_PIECE || report == MSRP_FAILURE_NO) {
+	if (d->kind == DELIVERY_PIECE || d->kind == DELIVERY_REPORT || report == MSRP_FAILURE_NO) {
 		delivery_done(d, 0, now_ms);
 		return;
 	}

@@ -1,6 +1,7 @@
 /* Who gets a message (SW-1, SW-2; RFC 7701 §6). */
 #include "switch/shard.h"
 
+#include "base/buf.h"
 #include "body/cpim.h"
 
 #include <stdlib.h>
@@ -9,6 +10,7 @@ struct route {
 	bool all;
 	char key[URI_TEXT_MAX]; /* of the one it is for */
 	struct view display;
+	bool no_from, no_to; /* to be put in on behalf of the sender */
 	int type;
 	char type_text[TYPE_TEXT_MAX];
 };
@@ -49,7 +51,9 @@ static int route_read(struct seat *sender, struct view body, bool last, struct r
 		rc = cpim_parse(body, &m) < 0 ? E_SYNTAX : 1;
 	if (rc <= 0)
 		return rc == 0 ? -1 : 400;
-	if (!from_is_own(sender, &m) || m.n_to > 1)
+	r->no_from = m.n_from == 0 && sender->shard->cfg.wrap_plain;
+	r->no_to = m.n_to == 0;
+	if ((!r->no_from && !from_is_own(sender, &m)) || m.n_to > 1)
 		return 403;
 	r->type = switch_conference_type(conf, m.content_type, r->type_text);
 	r->all = true;
@@ -116,10 +120,20 @@ static size_t each_receiver(struct seat *sender, const struct route *r,
 	return n;
 }
 
-/* Private messages: 428 where they are off, 404 for nobody, and an anonymous address that several
- * share finds nobody unless the name tells which. */
+static void takes_private(void *ctx, struct seat *seat)
+{
+	bool *yes = ctx;
+
+	/* Before its owner's answer nobody knows. */
+	if (seat->takes_private || !seat->answered)
+		*yes = true;
+}
+
+/* Private messages: 428 where they are off or the receiver knows none, 404 for nobody, and an
+ * anonymous address that several share finds nobody unless the name tells which. */
 static int check_private(struct seat *sender, const struct route *r)
 {
+	bool taken = false;
 	size_t n;
 
 	if (r->all)
@@ -127,7 +141,11 @@ static int check_private(struct seat *sender, const struct route *r)
 	if (!sender->shard->cfg.private_messages)
 		return 428;
 	n = each_receiver(sender, r, NULL, NULL);
-	return n == 0 || (n > 1 && is_anonymous(r->key)) ? 404 : 0;
+	if (n == 0 || (n > 1 && is_anonymous(r->key)))
+		return 404;
+	/* RFC 7701 §6.2: who cannot tell it from a message to all must not get it. */
+	each_receiver(sender, r, takes_private, &taken);
+	return taken ? 0 : 428;
 }
 
 struct gathered {
@@ -220,13 +238,34 @@ static struct view body_of(const struct inbound *in, size_t tail)
 	return view_of(in->block->bytes + in->body_at, in->block->n - in->body_at - tail);
 }
 
+/* Some phones write CPIM that names nobody: the switch knows who they are, and a header in front of
+ * theirs leaves all of theirs as it was. */
+static int name_sender(struct inbound *in, const struct route *r)
+{
+	const struct seat *sender = in->seat;
+	struct buf b;
+	int status;
+
+	if (!r->no_from)
+		return 0;
+	buf_init(&b, CPIM_HEAD_MAX);
+	buf_putf(&b, "From: <%s>\r\n", sender->uri);
+	if (r->no_to)
+		buf_putf(&b, "To: <%s>\r\n", sender->conference->uri);
+	status = buf_ok(&b) ? switch_inbound_prefix(in, buf_view(&b)) : 413;
+	buf_fini(&b);
+	return status;
+}
+
 int switch_fanout_whole(struct switch_shard *s, struct inbound *in, char flag, uint64_t now_ms)
 {
-	struct gathered g = {.block = in->block, .now_ms = now_ms};
+	struct gathered g = {.now_ms = now_ms};
 	struct route r = {0};
 	int status;
 
 	(void)s;
+	if (in->seat->relay)
+		return switch_relay_whole(in, flag, now_ms);
 	if (in->message) {
 		chunk_to_listeners(in, flag, now_ms);
 		return 0;
@@ -234,6 +273,8 @@ int switch_fanout_whole(struct switch_shard *s, struct inbound *in, char flag, u
 	status = route_read(in->seat, body_of(in, sizeof("\r\n-------") - 1), true, &r);
 	if (!status)
 		status = check_private(in->seat, &r);
+	if (!status)
+		status = name_sender(in, &r);
 	if (status)
 		return status < 0 ? 400 : status;
 	if (flag == '#')
@@ -248,6 +289,7 @@ int switch_fanout_whole(struct switch_shard *s, struct inbound *in, char flag, u
 	in->message = g.m = switch_message_new(in->seat, in);
 	if (!g.m)
 		return 413;
+	g.block = in->block;
 	g.m->type = r.type;
 	g.m->total = in->n_body + in->shift;
 	each_receiver(in->seat, &r, to_one, &g);
@@ -256,14 +298,20 @@ int switch_fanout_whole(struct switch_shard *s, struct inbound *in, char flag, u
 
 int switch_fanout_stream_begin(struct switch_shard *s, struct inbound *in, uint64_t now_ms)
 {
-	struct view fields = view_of(in->block->bytes + in->fields_at, in->body_at - in->fields_at);
+	struct view fields;
 	struct route r = {0};
 	int status;
 
-	if (!in->message) {
+	if (in->seat->relay) {
+		status = switch_relay_stream_begin(in);
+		if (status)
+			return status;
+	} else if (!in->message) {
 		status = route_read(in->seat, body_of(in, 0), false, &r);
 		if (!status)
 			status = check_private(in->seat, &r);
+		if (!status)
+			status = name_sender(in, &r);
 		if (status)
 			return status;
 		in->message = begin_message(in, &r, now_ms);
@@ -271,8 +319,10 @@ int switch_fanout_stream_begin(struct switch_shard *s, struct inbound *in, uint6
 			return 413;
 	}
 	if (!in->message->fields) {
-		struct block *b = switch_block_new(s, fields.n);
+		struct block *b;
 
+		fields = view_of(in->block->bytes + in->fields_at, in->body_at - in->fields_at);
+		b = switch_block_new(s, fields.n);
 		if (!b)
 			return 413;
 		memcpy(b->bytes, fields.p, fields.n);

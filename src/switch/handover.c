@@ -17,6 +17,8 @@ enum mail_type {
 	MAIL_USED,     /* a seat is bound to the connection */
 	MAIL_UNUSED,   /* none is any more */
 	MAIL_FINISHED, /* none is, and the last one was closed */
+	MAIL_STOP,     /* the connection is not to be read for now (relay) */
+	MAIL_GO,       /* it is, again */
 };
 
 struct switch_mail {
@@ -25,6 +27,8 @@ struct switch_mail {
 	uint64_t number; /* of the connection, on the shard where it lives */
 	uint64_t count;
 	size_t n, size;
+	bool tls, known; /* what its guests have to know of the connection */
+	uint8_t sha256[SHA256_BYTES];
 	char bytes[];
 };
 
@@ -41,6 +45,9 @@ static struct switch_mail *mail_new(const struct switch_conn *c, enum mail_type 
 		return NULL;
 	*mail = (struct switch_mail){
 		.type = type, .from = c->shard->cfg.shard, .number = c->number, .size = size};
+	mail->tls = c->tls;
+	mail->known = c->known;
+	memcpy(mail->sha256, c->sha256, sizeof(mail->sha256));
 	return mail;
 }
 
@@ -172,6 +179,11 @@ void switch_handover_used(struct switch_conn *c, bool used, bool finish)
 			   0));
 }
 
+void switch_handover_stop(struct switch_conn *c, bool stop)
+{
+	mail_send(c->shard, c->origin, mail_new(c, stop ? MAIL_STOP : MAIL_GO, 0));
+}
+
 void switch_handover_written(struct switch_conn *c, unsigned shard, size_t n)
 {
 	struct switch_mail *mail = mail_new(c, MAIL_WRITTEN, 0);
@@ -213,13 +225,22 @@ void switch_handover_output(struct switch_shard *s)
 		mail_output(CONTAINER(s->dirty.next, struct switch_conn, dirty));
 }
 
+static struct switch_conn *guest_new(struct switch_shard *s, const struct switch_mail *mail)
+{
+	struct switch_conn *c = switch_conn_new(s, NULL, mail->from, mail->number);
+
+	if (c && mail->tls)
+		switch_conn_secured(c, mail->known ? mail->sha256 : NULL);
+	return c;
+}
+
 /* On the shard where the session lives. */
 static void for_guest(struct switch_shard *s, const struct switch_mail *mail, uint64_t now_ms)
 {
 	struct switch_conn *c = switch_conn_find(s, mail->from, mail->number);
 
 	if (!c && mail->type == MAIL_DATA)
-		c = switch_conn_new(s, NULL, mail->from, mail->number);
+		c = guest_new(s, mail);
 	if (!c)
 		return;
 	if (mail->type == MAIL_DATA) {
@@ -256,6 +277,12 @@ static void for_host(struct switch_shard *s, const struct switch_mail *mail, uin
 	case MAIL_USED:
 		c->used |= bit;
 		timer_cancel(s->timers, &c->timer);
+		break;
+	case MAIL_STOP:
+	case MAIL_GO:
+		c->stopped_by =
+			mail->type == MAIL_STOP ? c->stopped_by | bit : c->stopped_by & ~bit;
+		switch_conn_read_update(c);
 		break;
 	default:
 		c->used &= ~bit;

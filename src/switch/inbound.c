@@ -162,7 +162,7 @@ static int write_wrapping(struct switch_shard *s, struct inbound *in, const stru
 	char date[CPIM_DATETIME_MAX];
 	struct cpim_text t = {
 		.from_uri = view_str(in->seat->uri),
-		.from_display = view_str(in->seat->display),
+		.from_display = view_str(switch_seat_name(in->seat)),
 		.to_uri = view_str(in->seat->conference->uri),
 		.date_time = view_str(cpim_datetime(date, s->cfg.unix_ms_at_zero + now_ms)),
 		.content_type = h->content_type,
@@ -237,7 +237,7 @@ static int check_head(struct switch_conn *c, struct seat *seat, const struct msr
 		return 506;
 	if (!switch_seat_from_path(seat, h->from_path))
 		return 481;
-	if (!seat->conn && c->n_seats >= SEATS_PER_CONN_MAX)
+	if (!seat->conn && (c->n_seats >= SEATS_PER_CONN_MAX || !switch_seat_trusts(seat, c)))
 		return 403;
 	if (!h->has_body)
 		return 0;
@@ -288,6 +288,21 @@ static void copy_head(struct inbound *in, struct seat *seat, const struct msrp_h
 		memcpy(in->id, h->message_id.p, in->id_n);
 }
 
+static int begin_content(struct switch_conn *c, struct seat *seat, const struct msrp_head *h,
+			 uint64_t now_ms)
+{
+	uint64_t size = promised(h);
+	int status;
+
+	if (seat->relay)
+		return switch_relay_begin(c->shard, c->in, h,
+					  size && size <= c->shard->cfg.chunk_whole_max
+						  ? (size_t)size
+						  : BODY_UNKNOWN);
+	status = check_content(c, seat, h, c->in);
+	return status ? status : begin_gather(c, c->in, h, now_ms);
+}
+
 void switch_inbound_send(struct switch_conn *c, struct seat *seat, const struct msrp_head *h,
 			 uint64_t now_ms)
 {
@@ -307,13 +322,12 @@ void switch_inbound_send(struct switch_conn *c, struct seat *seat, const struct 
 		return;
 	copy_head(in, seat, h);
 	/* RFC 4975 §5.4: what was sent before a connection broke may come again after it. */
-	in->duplicate = h->has_body && seat->rebound && switch_message_seen(seat, h->message_id);
+	in->duplicate = h->has_body && seat->rebound && !seat->relay &&
+			switch_message_seen(seat, h->message_id);
 	/* Some phones bind with a Content-Type and no bytes at all ("1-0/0"). */
 	if (!h->has_body || in->duplicate || h->total == 0)
 		return;
-	status = check_content(c, seat, h, in);
-	if (!status)
-		status = begin_gather(c, in, h, now_ms);
+	status = begin_content(c, seat, h, now_ms);
 	if (status) {
 		in->mode = INBOUND_GATHER;
 		refuse_now(c, status, now_ms);
@@ -385,6 +399,28 @@ void switch_inbound_pause(struct switch_conn *c, uint64_t now_ms)
 {
 	if (c->in && c->in->mode == INBOUND_STREAM)
 		switch_fanout_stream(c->shard, c->in, 0, now_ms);
+}
+
+int switch_inbound_prefix(struct inbound *in, struct view prefix)
+{
+	struct switch_shard *s = in->seat->shard;
+	struct block *old = in->block, *b;
+	struct view fields = view_of(old->bytes + in->fields_at, in->body_at - in->fields_at);
+	struct view body = view_of(old->bytes + in->body_at, old->n - in->body_at);
+	size_t at;
+
+	in->shift += prefix.n;
+	b = switch_inbound_head_block(s, in, fields, 1, shifted(in, in->end),
+				      shifted(in, in->total), prefix.n + body.n, &at);
+	if (!b || switch_block_put(s, &b, prefix) || switch_block_put(s, &b, body)) {
+		switch_block_unref(s, b);
+		return 413;
+	}
+	in->fields_at = at;
+	in->body_at = at + fields.n;
+	in->block = b;
+	switch_block_unref(s, old);
+	return 0;
 }
 
 /* The chunk's Byte-Range is passed on as it came unless it was not true or not there. */
@@ -482,11 +518,13 @@ void switch_inbound_end(struct switch_conn *c, char flag, uint64_t now_ms)
 		switch_inbound_free(c);
 		return;
 	}
-	if (content && in->message)
+	if (content && in->message && !in->seat->relay)
 		note_chunk(in->message, in, now_ms);
 	if (wants_response(in->failure_report, 200))
 		switch_conn_reply(c, in->seat, view_of(in->tid, in->tid_n), 200);
-	if (content && (flag != '+' || in->duplicate))
+	if (content && in->seat->relay)
+		switch_relay_chunk_end(s, in, flag, now_ms);
+	else if (content && (flag != '+' || in->duplicate))
 		end_of_message(c, in, flag, now_ms);
 	switch_inbound_free(c);
 }

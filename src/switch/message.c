@@ -72,24 +72,27 @@ void switch_message_free(struct message *m)
 	timer_cancel(s->timers, &m->timer);
 	list_del(&m->sender_link);
 	switch_block_unref(s, m->fields);
-	free(m->listener);
+	if (m->listener != &m->only)
+		free(m->listener);
 	switch_pool_put(&s->messages, m);
 }
 
-static void write_report(struct seat *to, struct view id, uint64_t bytes, uint64_t total,
-			 int status, const char *comment)
+static void write_report(struct seat *to, struct view id, uint64_t first, uint64_t bytes,
+			 uint64_t total, int status, const char *comment)
 {
 	char text[PATH_TEXT_MAX + SWITCH_PATH_TEXT_MAX + MESSAGE_ID_MAX + 512];
-	char tid[TID_CHARS + 1] = "";
+	char tid[TID_CHARS + 1] = "", total_text[24] = "*";
 	int n;
 
+	if (total != MSRP_UNKNOWN)
+		(void)snprintf(total_text, sizeof(total_text), "%llu", (unsigned long long)total);
 	switch_seat_tid(to, to->count++, tid);
 	/* paths: To-Path is the whole From-Path of the SEND (RFC 4975 §7.1.3). */
 	n = snprintf(text, sizeof(text),
-		     "MSRP %s REPORT\r\n%sMessage-ID: %.*s\r\nByte-Range: 1-%llu/%llu\r\n"
+		     "MSRP %s REPORT\r\n%sMessage-ID: %.*s\r\nByte-Range: %llu-%llu/%s\r\n"
 		     "Status: 000 %d %s\r\n-------%s$\r\n",
-		     tid, to->paths, VIEW_ARG(id), (unsigned long long)bytes,
-		     (unsigned long long)total, status, comment, tid);
+		     tid, to->paths, VIEW_ARG(id), (unsigned long long)first,
+		     (unsigned long long)bytes, total_text, status, comment, tid);
 	if (n > 0 && (size_t)n < sizeof(text))
 		switch_output_reply(to->conn, text, (size_t)n);
 }
@@ -105,11 +108,17 @@ static bool report(struct message *m)
 		return true;
 	if (!m->sender->conn)
 		return false;
-	total = m->total == MSRP_UNKNOWN ? m->size : m->total - m->shift;
-	(void)snprintf(comment, sizeof(comment), "%u of %u receivers", (unsigned)m->n_failed,
-		       (unsigned)m->n_receivers);
+	total = m->total - m->shift;
+	if (m->total == MSRP_UNKNOWN)
+		total = m->relay ? m->total : m->size;
+	if (m->relay)
+		(void)snprintf(comment, sizeof(comment), "%s", msrp_reason(m->status));
+	else
+		(void)snprintf(comment, sizeof(comment), "%u of %u receivers",
+			       (unsigned)m->n_failed, (unsigned)m->n_receivers);
 	m->reported = true;
-	write_report(m->sender, view_of(m->id, m->id_n), m->size, total, m->status, comment);
+	write_report(m->sender, view_of(m->id, m->id_n), m->relay ? m->start : 1, m->size, total,
+		     m->status, comment);
 	return true;
 }
 
@@ -187,7 +196,7 @@ void switch_message_abandon(struct message *m, uint64_t now_ms)
 void switch_message_success(struct seat *sender, struct view id, uint64_t bytes)
 {
 	if (sender->conn)
-		write_report(sender, id, bytes, bytes, 200, "OK");
+		write_report(sender, id, 1, bytes, bytes, 200, "OK");
 }
 
 void switch_message_sender_gone(struct seat *seat, uint64_t now_ms)

@@ -135,7 +135,7 @@ static void check_replies(struct switch_conn *c)
 {
 	if (!c->paused && !c->guest && c->replies > REPLIES_MAX) {
 		c->paused = true;
-		c->shard->ops.read(c->shard->ops.ctx, c->handle, false);
+		switch_conn_read_update(c);
 	}
 }
 
@@ -188,7 +188,7 @@ void switch_conn_consumed(struct switch_conn *c, size_t bytes, uint64_t now_ms)
 		c->woken = false;
 	if (c->paused && !c->replies) {
 		c->paused = false;
-		s->ops.read(s->ops.ctx, c->handle, true);
+		switch_conn_read_update(c);
 	}
 	switch_output_settle(c, now_ms);
 	switch_handover_output(s);

@@ -62,7 +62,10 @@ static int write_session(struct seat *seat)
 	if (!seat->session)
 		return E_NOMEM;
 	buf_init(&b, SWITCH_PATH_TEXT_MAX - 1);
-	msrp_uri_write(&b, s->cfg.tls, &s->cfg.advertise, view_str(text));
+	if (!seat->tls || s->cfg.advertise_tls.family)
+		msrp_uri_write(&b, seat->tls,
+			       seat->tls ? &s->cfg.advertise_tls : &s->cfg.advertise,
+			       view_str(text));
 	if (buf_ok(&b)) {
 		memcpy(seat->local, b.p, b.n);
 		seat->n_local = b.n;
@@ -83,6 +86,7 @@ struct seat *switch_seat_new(struct switch_shard *s, const struct switch_seat_co
 	seat->shard = s;
 	seat->id = sc->seat;
 	seat->held = seat->queues = sc->held;
+	seat->tls = sc->tls;
 	list_init(&seat->conn_link);
 	list_init(&seat->queue);
 	list_init(&seat->sent);
@@ -120,6 +124,8 @@ void switch_seat_free(struct seat *seat)
 	free(seat->key);
 	free(seat->display);
 	free(seat->from);
+	free(seat->nickname);
+	free(seat->nickname_key);
 	free(seat->session);
 	free(seat->remote);
 	free(seat->paths);
@@ -198,6 +204,51 @@ static bool path_same(struct view a, struct view b)
 	return n && m && msrp_uri_eq(&x[0], &y[0]);
 }
 
+/* The connection leads to the seat's owner as far as certificates can tell. One whom we went to has
+ * to be proven; one who came has shown the session id, which is told to him alone. */
+bool switch_seat_trusts(const struct seat *seat, const struct switch_conn *c)
+{
+	if (seat->tls != c->tls)
+		return false;
+	if (!seat->vouched)
+		return !seat->tls || !seat->active;
+	return c->known && memcmp(seat->sha256, c->sha256, SHA256_BYTES) == 0;
+}
+
+static int hex(char c)
+{
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+				      : -1;
+}
+
+/* "SHA-256 4A:AD:…" (RFC 8122 §5). */
+static int set_fingerprint(struct seat *seat, struct view text)
+{
+	struct view rest = view_trim(text);
+	uint8_t hash[SHA256_BYTES];
+
+	seat->vouched = false;
+	if (!rest.n)
+		return 0;
+	if (!view_eq_nocase(view_cut(&rest, ' '), VIEW("SHA-256")))
+		return E_UNSUPPORTED;
+	rest = view_trim(rest);
+	if (rest.n != 3 * SHA256_BYTES - 1)
+		return E_SYNTAX;
+	for (size_t i = 0; i < SHA256_BYTES; i++) {
+		int high = hex(rest.p[3 * i]), low = hex(rest.p[3 * i + 1]);
+
+		if (high < 0 || low < 0 || (i + 1 < SHA256_BYTES && rest.p[3 * i + 2] != ':'))
+			return E_SYNTAX;
+		hash[i] = (uint8_t)(high << 4 | low);
+	}
+	memcpy(seat->sha256, hash, sizeof(hash));
+	seat->vouched = true;
+	return 0;
+}
+
 bool switch_seat_from_path(struct seat *seat, struct view from_path)
 {
 	/* The owner's first request can be faster than the signalling that carries its path: the
@@ -222,6 +273,8 @@ void switch_seat_bind(struct seat *seat, struct switch_conn *c, uint64_t now_ms)
 	c->n_seats++;
 	timer_cancel(s->timers, &c->timer);
 	switch_handover_used(c, true, false);
+	seat->gone = false;
+	switch_relay_gate(seat, false);
 	if (seat->active)
 		switch_delivery_bind_send(seat);
 	switch_delivery_flush(seat, now_ms);
@@ -245,12 +298,26 @@ static void leave_conn(struct seat *seat, bool finish, uint64_t now_ms)
 		return;
 	if (c->in && c->in->seat == seat)
 		switch_inbound_abort(c, now_ms);
+	switch_relay_gate(seat, true);
 	seat->conn = NULL;
 	list_del(&seat->conn_link);
 	c->n_seats--;
 	if (c->last == seat)
 		c->last = NULL;
 	switch_conn_idle(c, finish, now_ms);
+}
+
+/* How long a seat is down before something is done about it. */
+static uint64_t time_down(struct seat *seat, uint64_t now_ms)
+{
+	uint64_t grace = seat->shard->cfg.rebind_grace_ms;
+
+	if (!seat->relay)
+		return seat->active ? RECONNECT_MS : grace;
+	if (seat->conference->closing)
+		grace = RELAY_BACK_MS;
+	seat->give_up_ms = now_ms + grace;
+	return seat->active ? RELAY_RECONNECT_MS : grace;
 }
 
 void switch_seat_unbind(struct seat *seat, uint64_t now_ms)
@@ -270,8 +337,7 @@ void switch_seat_unbind(struct seat *seat, uint64_t now_ms)
 	if (seat->state != SEAT_BOUND)
 		return;
 	seat->state = SEAT_DOWN;
-	timer_arm(s->timers, &seat->timer,
-		  now_ms + (seat->active ? RECONNECT_MS : s->cfg.rebind_grace_ms));
+	timer_arm(s->timers, &seat->timer, now_ms + time_down(seat, now_ms));
 	switch_seat_event(seat, SWITCH_EV_SEAT_DOWN, E_CLOSED);
 }
 
@@ -279,11 +345,28 @@ void switch_seat_lost(struct seat *seat, int error, uint64_t now_ms)
 {
 	if (seat->state == SEAT_LOST || seat->state == SEAT_DRAINING)
 		return;
+	if (seat->relay && seat->conference->closing) {
+		switch_relay_over(seat, now_ms);
+		return;
+	}
 	seat->state = SEAT_LOST;
 	timer_cancel(seat->shard->timers, &seat->timer);
 	switch_delivery_fail_all(seat, 408, now_ms);
 	leave_conn(seat, false, now_ms);
 	switch_seat_event(seat, SWITCH_EV_SEAT_LOST, error);
+}
+
+void switch_seat_undialed(struct seat *seat, uint64_t now_ms)
+{
+	struct timers *q = seat->shard->timers;
+
+	/* Once it was bound, and for as long as the grace lasts, we try again. */
+	if (!seat->relay || !seat->give_up_ms) {
+		switch_seat_lost(seat, E_IO, now_ms);
+		return;
+	}
+	seat->state = SEAT_DOWN;
+	timer_arm(q, &seat->timer, now_ms + RELAY_RECONNECT_MS);
 }
 
 /* Begins our connection to the owner of a seat (RFC 6135 §4.2.2: we are active). */
@@ -312,7 +395,7 @@ static void seat_connect(struct seat *seat, uint64_t now_ms)
 		c->dialed = NULL;
 		switch_conn_free(c);
 	}
-	switch_seat_lost(seat, E_IO, now_ms);
+	switch_seat_undialed(seat, now_ms);
 }
 
 static void seat_timer(void *ctx, uint64_t now_ms)
@@ -331,7 +414,9 @@ static void seat_timer(void *ctx, uint64_t now_ms)
 		break;
 	}
 	case SEAT_DOWN:
-		if (seat->active)
+		if (seat->relay && now_ms >= seat->give_up_ms)
+			switch_relay_gone(seat, now_ms);
+		else if (seat->active)
 			seat_connect(seat, now_ms);
 		else
 			switch_seat_lost(seat, E_CLOSED, now_ms);
@@ -388,9 +473,16 @@ void switch_seat_answer(struct switch_shard *s, switch_seat_id id,
 
 	if (!seat || seat->state == SEAT_DRAINING)
 		return;
+	seat->active = a->connect;
+	rc = set_fingerprint(seat, a->fingerprint);
+	if (rc) {
+		switch_seat_lost(seat, rc, now_ms);
+		return;
+	}
 	/* Whoever holds the seat by its session id alone must be whom the answer names. */
 	if (seat->conn && seat->remote && !seat->answered &&
-	    !path_same(a->remote_path, view_of(seat->remote, seat->n_remote))) {
+	    (!path_same(a->remote_path, view_of(seat->remote, seat->n_remote)) ||
+	     !switch_seat_trusts(seat, seat->conn))) {
 		switch_delivery_unbind(seat, now_ms);
 		leave_conn(seat, false, now_ms);
 		seat->state = SEAT_RESERVED;
@@ -403,7 +495,7 @@ void switch_seat_answer(struct switch_shard *s, switch_seat_id id,
 		return;
 	}
 	seat->max_size = a->max_size;
-	seat->active = a->connect;
+	seat->takes_private = a->takes_private;
 	seat->answered = seat->queues = true;
 	if (!seat->conn && seat->state != SEAT_CONNECTING) {
 		seat->state = SEAT_ANSWERED;
@@ -419,6 +511,12 @@ void switch_seat_end(struct seat *seat, bool drain, uint64_t now_ms)
 	struct switch_shard *s = seat->shard;
 	struct conference *conf = seat->conference;
 
+	if (seat->peer) {
+		switch_relay_gate(seat->peer, true);
+		switch_relay_gate(seat, true);
+		seat->peer->peer = NULL;
+		seat->peer = NULL;
+	}
 	switch_message_listener_gone(seat, now_ms);
 	hash_del(&s->by_id, &seat->by_id);
 	hash_del(&s->by_uri, &seat->by_uri);

@@ -1,7 +1,7 @@
 /*
  * Inside of the switch. What goes where:
  *
- *   inbound ──► fanout ──► delivery ──► output ──► the world
+ *   inbound ──► fanout ──► delivery ──► output ──► the world   (of a 1-1 relay: relay.c for fanout)
  *   (read side) (who gets it) (a seat's queue) (a connection's queue)
  *
  * A message's bytes stand once, in a block that its deliveries share. A delivery is one
@@ -42,6 +42,9 @@ enum {
 	GATHER_MS = 1000,     /* failures are gathered so long before they are reported */
 	DRAIN_MS = 2000,      /* a closed seat waits so long for answers */
 	RECONNECT_MS = 500,
+	RELAY_RECONNECT_MS = 100,
+	RELAY_DRAIN_MS = 7000,	/* more than phones take for theirs */
+	RELAY_BACK_MS = 1000,	/* in that time a side that was cut off may be back */
 	CHUNK_IDLE_MS = 540000, /* RFC 7701 §6.1: on the order of a TCP timeout */
 	BLOCK_CLASSES = 10,	/* 512 bytes to 256 kB */
 };
@@ -57,6 +60,8 @@ struct block {
 };
 
 /* A free list of equal things: in a steady state nothing is taken from the heap. */
+enum { SHA256_BYTES = 32 };
+
 struct pool {
 	void *free;
 	size_t size, n_free, max_free;
@@ -146,7 +151,12 @@ struct switch_conn {
 	unsigned mail_to;
 	uint64_t told, used; /* a bit per shard: was sent frames, holds seats bound to it */
 	size_t replies;	     /* bytes of answers queued since the queue was last empty */
+	unsigned n_stopped;  /* seats whose peers cannot take more */
+	uint64_t stopped_by; /* a bit per shard that has such seats */
 	bool woken, paused, finishing, deaf, busy, freed;
+	bool quiet; /* is not being read */
+	bool tls, known; /* known: sha256 is that of the peer's certificate */
+	uint8_t sha256[SHA256_BYTES];
 };
 
 enum seat_state {
@@ -167,7 +177,9 @@ struct seat {
 	struct hash_node by_id, by_session, by_uri;
 	enum seat_state state;
 	bool held, queues, answered, active, rebound, finish;
-	bool takes_cpim, takes_any;
+	bool takes_cpim, takes_any, takes_private;
+	bool tls, vouched; /* vouched: the owner's certificate has the hash sha256 */
+	uint8_t sha256[SHA256_BYTES];
 	struct switch_conn *conn;
 	struct switch_conn *dialing; /* being made for it */
 	struct list conn_link;
@@ -175,6 +187,7 @@ struct seat {
 	struct timer answer_timer; /* of the first delivery without an answer */
 	char *uri, *key, *display; /* key: the URI in the form that is compared */
 	char *from;		   /* CPIM From as it last came, when it was right */
+	char *nickname, *nickname_key; /* RFC 7701 §7, and the form that is compared; NULL: none */
 	char *session;		   /* session id, NUL-terminated */
 	char local[SWITCH_PATH_TEXT_MAX];
 	char *remote; /* a=path; NULL: not known */
@@ -188,6 +201,13 @@ struct seat {
 	uint64_t count;	   /* of the next tid */
 	struct list queue; /* deliveries, in order */
 	size_t backlog;	   /* bytes */
+	struct seat *peer; /* the other one of a relay; NULL: gone */
+	bool relay;
+	bool full;	     /* relay: too much is unwritten for its peer to be read */
+	bool stopped;	     /* relay: its connection is not read on its peer's account */
+	bool gone;	     /* relay: down for longer than the grace */
+	size_t unwritten;    /* relay: bytes */
+	uint64_t give_up_ms; /* relay: how long we connect again */
 	size_t n_partial;
 	struct list sent;     /* message records of its messages */
 	struct list incoming; /* those of which chunks are still due */
@@ -203,6 +223,8 @@ struct conference {
 	struct seat **seat;
 	size_t n, size;
 	struct list messages; /* those with an audience */
+	bool relay, closing;
+	struct timer timer; /* relay: of closing */
 	unsigned n_types;
 	char type[TYPES_MAX][TYPE_TEXT_MAX];
 };
@@ -235,6 +257,9 @@ struct message {
 	struct block *fields; /* lines after Byte-Range, with the empty line; of streamed ones */
 	struct listener *listener;
 	size_t n_listeners;
+	struct listener only; /* of a relay's streamed chunk */
+	bool relay;	      /* one chunk on its way through a relay */
+	uint64_t start;	      /* relay: its first byte */
 	uint16_t id_n;
 	char id[MESSAGE_ID_MAX];
 };
@@ -245,6 +270,7 @@ enum delivery_kind {
 	DELIVERY_CHUNK,	 /* stands for a streamed chunk until it is answered */
 	DELIVERY_BIND,	 /* our empty SEND (RFC 6135 §4.2.2) */
 	DELIVERY_REMOTE, /* bytes that another shard wants to know written */
+	DELIVERY_REPORT, /* a REPORT that is passed on (relay) */
 };
 enum delivery_state { DELIVERY_WAITING, DELIVERY_COMMITTED, DELIVERY_WRITTEN };
 
@@ -257,6 +283,7 @@ struct delivery {
 	struct block *block;
 	size_t off, n;	  /* DELIVERY_PIECE: body bytes in block; DELIVERY_REMOTE: n bytes */
 	size_t bytes;	  /* counted in seat->backlog */
+	size_t unwritten; /* counted in seat->unwritten */
 	uint64_t start;	  /* DELIVERY_PIECE: position of its first byte */
 	uint64_t count;	  /* of its tid */
 	uint64_t out_end; /* offset in the connection's output at which it is written */
@@ -335,6 +362,10 @@ void switch_delivery_bind_send(struct seat *seat);
 /* Bytes that another shard wrote for this connection: whole frames. Takes b. False: no memory. */
 bool switch_delivery_remote(struct switch_conn *c, struct block *b, unsigned shard);
 void switch_delivery_free(struct delivery *d);
+/* Its result is there; 0: good. d is freed. */
+void switch_delivery_result(struct delivery *d, int status, uint64_t now_ms);
+/* A REPORT on its way to the seat's owner: all behind the paths, and the dashes. */
+void switch_delivery_report(struct seat *seat, struct block *b);
 
 /* ---- message.c: records and reports ---- */
 
@@ -368,6 +399,29 @@ int switch_fanout_stream_begin(struct switch_shard *s, struct inbound *in, uint6
 /* Sends what stands in in->block on its way; flag 0: the chunk goes on. */
 void switch_fanout_stream(struct switch_shard *s, struct inbound *in, char flag, uint64_t now_ms);
 
+/* ---- relay.c: two seats, each the other's audience ---- */
+
+/* Makes a relay of a conference with two seats. */
+void switch_relay_link(struct conference *conf);
+/* Stops or goes on reading the sender's connection, as its peer can take more or not. leaving: the
+ * sender lets go of the connection. */
+void switch_relay_gate(struct seat *sender, bool leaving);
+/* Back-pressure's books: d was queued for the seat, or is written (or given up). */
+void switch_relay_queued(struct seat *seat, struct delivery *d);
+void switch_relay_written(struct seat *seat, struct delivery *d);
+void switch_relay_trim(struct seat *seat, uint64_t now_ms);
+/* As begin_block, switch_fanout_whole and switch_fanout_stream_begin. */
+int switch_relay_begin(struct switch_shard *s, struct inbound *in, const struct msrp_head *h,
+		       size_t room);
+int switch_relay_whole(struct inbound *in, char flag, uint64_t now_ms);
+int switch_relay_stream_begin(struct inbound *in);
+void switch_relay_chunk_end(struct switch_shard *s, struct inbound *in, char flag, uint64_t now_ms);
+void switch_relay_report(struct seat *from, const struct msrp_head *h, uint64_t now_ms);
+/* The grace of a seat that is down is over. May free it. */
+void switch_relay_gone(struct seat *seat, uint64_t now_ms);
+/* Ends both seats, the peer's with what waits for it. */
+void switch_relay_over(struct seat *seat, uint64_t now_ms);
+
 /* ---- inbound.c: SENDs as they come ---- */
 
 void switch_inbound_send(struct switch_conn *c, struct seat *seat, const struct msrp_head *h,
@@ -378,6 +432,9 @@ void switch_inbound_end(struct switch_conn *c, char flag, uint64_t now_ms);
 void switch_inbound_pause(struct switch_conn *c, uint64_t now_ms);
 /* The sender is gone in the middle of a frame. */
 void switch_inbound_abort(struct switch_conn *c, uint64_t now_ms);
+/* Puts bytes before the content of the gathered chunk, which is the first one of its message: 0 or
+ * 413. */
+int switch_inbound_prefix(struct inbound *in, struct view prefix);
 /* The storage of the frame being read, if there is one. */
 void switch_inbound_free(struct switch_conn *c);
 struct inbound *switch_inbound_new(struct switch_conn *c, enum inbound_mode mode);
@@ -385,6 +442,13 @@ struct inbound *switch_inbound_new(struct switch_conn *c, enum inbound_mode mode
 struct block *switch_inbound_head_block(struct switch_shard *s, const struct inbound *in,
 					struct view fields, uint64_t start, uint64_t end,
 					uint64_t total, size_t body, size_t *fields_at);
+
+/* ---- nickname.c ---- */
+
+void switch_nickname(struct switch_conn *c, struct seat *seat, const struct msrp_head *h,
+		     uint64_t now_ms);
+/* What others are shown: the nickname, else the name that the focus gave. */
+const char *switch_seat_name(const struct seat *seat);
 
 /* ---- seat.c ---- */
 
@@ -401,7 +465,11 @@ void switch_seat_unbind(struct seat *seat, uint64_t now_ms);
 /* From-Path of what comes for it: right, or taken as right while the owner's answer is under way.
  */
 bool switch_seat_from_path(struct seat *seat, struct view from_path);
+/* TLS where it must be, with the certificate that the owner's answer promised. */
+bool switch_seat_trusts(const struct seat *seat, const struct switch_conn *c);
 void switch_seat_lost(struct seat *seat, int error, uint64_t now_ms);
+/* The connection that we began for it did not come about. */
+void switch_seat_undialed(struct seat *seat, uint64_t now_ms);
 void switch_seat_end(struct seat *seat, bool drain, uint64_t now_ms);
 /* A draining seat may have come to its end. */
 void switch_seat_drained(struct seat *seat, uint64_t now_ms);
@@ -428,8 +496,14 @@ struct switch_conn *switch_conn_find(struct switch_shard *s, unsigned origin, ui
 void switch_conn_free(struct switch_conn *c);
 /* It is gone: seats and frames are let go, and c is freed (after the read it may be in). */
 void switch_conn_release(struct switch_conn *c, uint64_t now_ms);
+/* One more (or one less) seat for which it must not be read. */
+void switch_conn_stop(struct switch_conn *c, bool stop);
+/* Reads it or not, as things stand. */
+void switch_conn_read_update(struct switch_conn *c);
 /* A seat left it. */
 void switch_conn_idle(struct switch_conn *c, bool finish, uint64_t now_ms);
+/* Answers a request that nobody here serves. */
+void switch_conn_answer(struct switch_conn *c, const struct msrp_head *h, int status);
 void switch_conn_reply(struct switch_conn *c, struct seat *seat, struct view tid, int status);
 
 /* ---- handover.c: sessions of other shards ---- */
@@ -442,6 +516,7 @@ void switch_handover_end(struct switch_conn *c, char flag);
 void switch_handover_flush(struct switch_conn *c);
 void switch_handover_down(struct switch_conn *c);
 void switch_handover_used(struct switch_conn *c, bool used, bool finish);
+void switch_handover_stop(struct switch_conn *c, bool stop);
 void switch_handover_written(struct switch_conn *c, unsigned shard, size_t n);
 /* Mails what the connections of other shards have to write. At the end of each call into the shard.
  */

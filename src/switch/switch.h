@@ -31,7 +31,7 @@ typedef uint64_t switch_seat_id;       /* the same */
 struct switch_config {
 	unsigned shard, n_shards;
 	struct addr advertise;     /* address and port that stand in a=path; the port is this shard's own */
-	bool tls;
+	struct addr advertise_tls; /* the same for TLS; family 0: no TLS */
 	size_t seat_backlog;       /* bytes that may wait for one seat, unanswered ones included */
 	size_t chunk_whole_max;    /* a chunk up to this is passed on whole (SW-6) */
 	uint64_t max_message;      /* bytes; a larger one: 413 */
@@ -40,8 +40,10 @@ struct switch_config {
 	uint64_t bind_timeout_ms;  /* how long a seat whose owner has answered may stay unclaimed */
 	size_t max_conns, max_conferences, max_seats; /* of this shard; max_seats per conference below */
 	size_t max_members;
-	bool wrap_plain;           /* SW-2: wrap what comes without CPIM on behalf of its sender; else 415 */
+	bool wrap_plain; /* SW-2: wrap what comes without CPIM on behalf of its sender, and name the
+			  * sender where a CPIM says none; else 415 and 403 */
 	bool private_messages;     /* SW-1: CPIM To a single participant; off: 428 */
+	bool nicknames;		   /* RFC 7701 §7: NICKNAME; off: 403 */
 	uint64_t unix_ms_at_zero;  /* wall clock at now_ms == 0, for the DateTime of wrapped messages */
 };
 
@@ -104,6 +106,7 @@ struct switch_seat_config {
 	switch_seat_id seat;
 	struct view uri;        /* the participant's address: what CPIM From must say, what CPIM To finds */
 	struct view display;
+	bool tls;               /* its path is msrps: nothing but TLS leads to it */
 	bool held;              /* reserved for an invitee: the conference's messages wait for it from now on */
 };
 /* Opens the conference if it is new and adds the seats to it, all or none. Answers with SEATS_READY or SEATS_FAILED carrying
@@ -115,7 +118,10 @@ struct switch_seat_answer {
 	struct view remote_path;   /* the participant's a=path */
 	struct view accept_types, accept_wrapped_types;
 	uint64_t max_size;         /* a=max-size, 0: none */
+	struct view fingerprint;   /* a=fingerprint, SHA-256; empty: none (then we cannot connect to a seat by TLS) */
 	bool connect;              /* we are the active side (RFC 6135) */
+	bool takes_private; /* it tells private messages from others (a=chatroom:private-messages);
+			     * else 428 to who sends it one (RFC 7701 §6.2) */
 };
 /* The SDP of the seat's owner is known. */
 void switch_seat_answer(struct switch_shard *s, switch_seat_id seat, const struct switch_seat_answer *a,
@@ -125,9 +131,23 @@ void switch_seat_answer(struct switch_shard *s, switch_seat_id seat, const struc
 void switch_seat_close(struct switch_shard *s, switch_seat_id seat, bool drain, uint64_t now_ms);
 void switch_conference_close(struct switch_shard *s, switch_conference_id conference, uint64_t now_ms);
 
+/* The 1-1 relay (PF-9.1.2-2): a conference of exactly two seats; each chunk that one sends goes to the other with its paths
+ * rewritten, REPORTs too. Answers as switch_seats_open does; switch_seat_answer says who the two are. A seat whose
+ * connection is lost stays for its owner to come back, and its peer's session with it; SEAT_LOST with E_CLOSED says
+ * that rebind_grace_ms is over, from when on what is sent to it fails at once (until it does come back). Any other
+ * SEAT_LOST means that the owner never came. */
+void switch_relay_open(struct switch_shard *s, uint64_t request, switch_conference_id relay,
+		       const struct switch_seat_config seat[2], uint64_t now_ms);
+/* The session is over: what either side still has to say is passed on until it closes its connection, then the
+ * other's is closed; both are after 7 s. */
+void switch_relay_close(struct switch_shard *s, switch_conference_id relay, uint64_t now_ms);
+
 /* --- connections: called by the world on the shard's thread --- */
 
 struct switch_conn *switch_conn_accept(struct switch_shard *s, void *handle, uint64_t now_ms); /* NULL: refuse */
+/* After switch_conn_accept, or before switch_conn_up: it is a TLS connection. sha256: 32 bytes, the hash of the peer's
+ * certificate; NULL: it showed none. */
+void switch_conn_secured(struct switch_conn *c, const uint8_t *sha256);
 void switch_conn_up(struct switch_conn *c, uint64_t now_ms);
 void switch_conn_recv(struct switch_conn *c, struct view bytes, uint64_t now_ms);
 /* Output to write, in order: fills up to max pieces, returns their number. They stay until consumed. */

@@ -57,7 +57,7 @@ class Client:
 
     def __init__(self, stage, name, *, auto_accept=True, transport="tcp", host=None, extra=(), password=None):
         self.name = name
-        self.uri = f"sip:{name}@{DOMAIN}"
+        self.uri = f"sip:{name}@{stage.domain}"
         self.events = []
         self.calls = 0
         self.arrived = queue.Queue()
@@ -178,22 +178,24 @@ class Stage:
     """A server with users, and clients that come and go."""
 
     def __init__(self, users=("ann", "bo", "charles"), host="127.0.0.1", settings=(), trace=True, threads=2,
-                 asan_clean=True):
+                 asan_clean=True, domain=DOMAIN, sip_port=None):
         self.dir = tempfile.mkdtemp(prefix="confab-")
         self.host = host
+        self.domain = domain
         self.users = {u: f"pw-{u}" for u in users}
         self.clients = []
+        self.phones = []  # of phone.py
         self.asan_clean = asan_clean
         self.store = os.path.join(self.dir, "users.db")
         for user, password in self.users.items():
             subprocess.run([os.path.join(BIN, "confabctl"), "--store", self.store, "user", "add",
-                            f"sip:{user}@{DOMAIN}", "--password", password], check=True, capture_output=True)
-        self.sip_port = free_ports(1, host)
+                            f"sip:{user}@{domain}", "--password", password], check=True, capture_output=True)
+        self.sip_port = sip_port or free_ports(1, host)
         self.msrp_port = free_ports(threads, host)
         at = f"[{host}]" if ":" in host else host
         self.server = f"{at}:{self.sip_port}"
         self.trace = os.path.join(self.dir, "server.trace")
-        lines = [f"sip.listen = udp:{self.server}, tcp:{self.server}", f"sip.domain = {DOMAIN}",
+        lines = [f"sip.listen = udp:{self.server}, tcp:{self.server}", f"sip.domain = {domain}",
                  f"msrp.listen = {host}", f"msrp.port = {self.msrp_port}", f"msrp.threads = {threads}",
                  f"store.path = {self.store}", "log.level = info",
                  f"log.file = {os.path.join(self.dir, 'server.log')}"]
@@ -249,6 +251,9 @@ class Stage:
             if c.process.returncode != 0:
                 bad.append(f"{c.name} ended with {c.process.returncode}: {c.last_words()}")
         self.clients = []
+        for p in self.phones:
+            p.close()
+        self.phones = []
         if self.process and self.process.poll() is None:
             self.process.terminate()
             try:

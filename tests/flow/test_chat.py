@@ -4,6 +4,7 @@
 
 from stage import Cases, Stage, expect
 
+FOUR = ("ann", "bo", "charles", "dora")
 BO, CHARLES, DORA = "sip:bo@example.com", "sip:charles@example.com", "sip:dora@example.com"
 
 
@@ -19,19 +20,24 @@ def talk(a, chat_a, b, chat_b, n=20):
         expect(got == want, f"{y.name} got {got}")
 
 
+def two_of(stage, transport_a, transport_b):
+    """FL-1 on that stage."""
+    ann = stage.client("ann", transport=transport_a)
+    bo = stage.client("bo", transport=transport_b)
+    chat = ann.chat(BO)
+    ann.wait("open", conversation=chat)
+    there = bo.wait("open")["conversation"]
+    talk(ann, chat, bo, there)
+    ann.until(lambda c: sum(e["event"] == "sent" and e["state"] == "delivered" for e in c.events) >= 20,
+              "delivery of all")
+    ann.send(cmd="leave", conversation=chat)
+    bo.wait("ended", conversation=there)
+    ann.wait("ended", conversation=chat)
+
+
 def one_to_one(transport_a, transport_b, host="127.0.0.1"):
     with Stage(host=host) as stage:
-        ann = stage.client("ann", transport=transport_a)
-        bo = stage.client("bo", transport=transport_b)
-        chat = ann.chat(BO)
-        ann.wait("open", conversation=chat)
-        there = bo.wait("open")["conversation"]
-        talk(ann, chat, bo, there)
-        ann.until(lambda c: sum(e["event"] == "sent" and e["state"] == "delivered" for e in c.events) >= 20,
-                  "delivery of all")
-        ann.send(cmd="leave", conversation=chat)
-        bo.wait("ended", conversation=there)
-        ann.wait("ended", conversation=chat)
+        two_of(stage, transport_a, transport_b)
         # MSRP runs straight between the two: the server never saw a frame.
         with open(stage.trace, encoding="utf-8") as f:
             expect('"msrp"' not in f.read(), "MSRP passed the server")
@@ -83,29 +89,34 @@ def busy():
         expect(charles.wait("ended", conversation=charles.chat(BO))["status"] == 486, "486 expected")
 
 
-def group():
-    with Stage(users=("ann", "bo", "charles", "dora")) as stage:
-        ann, bo, charles, dora = (stage.client(n) for n in ("ann", "bo", "charles", "dora"))
-        chat = ann.chat(BO, CHARLES, DORA)
-        ann.wait("open", conversation=chat, conference=True)
-        ids = {ann: chat}
-        for c in (bo, charles, dora):
-            ids[c] = c.wait("open", conference=True)["conversation"]
-        everybody = (ann, bo, charles, dora)
-        for i in range(25):
-            for c in everybody:
-                c.send(cmd="send", conversation=ids[c], text=f"{c.name} {i}")
+def group_of_four(stage):
+    """FL-5 and FL-7 on that stage."""
+    ann, bo, charles, dora = (stage.client(n) for n in ("ann", "bo", "charles", "dora"))
+    chat = ann.chat(BO, CHARLES, DORA)
+    ann.wait("open", conversation=chat, conference=True)
+    ids = {ann: chat}
+    for c in (bo, charles, dora):
+        ids[c] = c.wait("open", conference=True)["conversation"]
+    everybody = (ann, bo, charles, dora)
+    for i in range(25):
         for c in everybody:
-            c.until(lambda x: len(x.messages()) >= 75, "75 messages")
-            for other in everybody:
-                want = [] if other is c else [f"{other.name} {i}" for i in range(25)]
-                got = [t for t in c.texts() if t.startswith(other.name + " ")]
-                expect(got == want, f"{c.name} has of {other.name}: {got}")
-        ann.send(cmd="who", conversation=chat)
-        people = ann.wait("roster", where=lambda e: sum(p["status"] == "connected"
-                                                        for p in e["participants"]) == 4)["participants"]
-        expect({p["uri"] for p in people} == {c.uri for c in everybody}, f"roster {people}")
-        leaving(ann, bo, charles, dora, ids)
+            c.send(cmd="send", conversation=ids[c], text=f"{c.name} {i}")
+    for c in everybody:
+        c.until(lambda x: len(x.messages()) >= 75, "75 messages")
+        for other in everybody:
+            want = [] if other is c else [f"{other.name} {i}" for i in range(25)]
+            got = [t for t in c.texts() if t.startswith(other.name + " ")]
+            expect(got == want, f"{c.name} has of {other.name}: {got}")
+    ann.send(cmd="who", conversation=chat)
+    people = ann.wait("roster", where=lambda e: sum(p["status"] == "connected"
+                                                    for p in e["participants"]) == 4)["participants"]
+    expect({p["uri"] for p in people} == {c.uri for c in everybody}, f"roster {people}")
+    leaving(ann, bo, charles, dora, ids)
+
+
+def group():
+    with Stage(users=FOUR) as stage:
+        group_of_four(stage)
 
 
 def leaving(ann, bo, charles, dora, ids):
@@ -126,17 +137,22 @@ def leaving(ann, bo, charles, dora, ids):
     bo.wait("ended")
 
 
-cases = Cases()
-for pair in (("tcp", "tcp"), ("udp", "udp"), ("udp", "tcp")):
-    cases.run(f"chat {pair[0]} to {pair[1]}", ["FL-1", "PF-9.1.2-3", "PF-9.1.2-5", "IC-7.1.2-2", "IC-7.1.2-5", "R-10"],
-              one_to_one, *pair)
-cases.run("chat over IPv6", ["FL-1"], one_to_one, "tcp", "udp", "::1")
-cases.run("declined", ["IC-8.3.1-1", "PF-9.1.2-6"], declined)
-cases.run("unknown and absent user", ["PF-9.1.2-6"], unknown_user)
-cases.run("cancelled while ringing", ["FL-1"], cancelled)
-cases.run("wrong password", ["R-3"], wrong_password)
-cases.run("busy", ["IC-8.3.1-1"], busy)
-cases.run("group of four, then they leave one by one",
-          ["FL-5", "FL-7", "IC-7.1.2-3", "CF-9.3-1", "CF-9.3-5", "IC-7.1.5-1", "IC-7.1.5-2", "IC-7.1.5-3", "IC-7.1.5-4",
-           "CF-X-2"], group)
-cases.done()
+def main():
+    cases = Cases()
+    for pair in (("tcp", "tcp"), ("udp", "udp"), ("udp", "tcp")):
+        cases.run(f"chat {pair[0]} to {pair[1]}", ["FL-1", "PF-9.1.2-3", "PF-9.1.2-5", "IC-7.1.2-2", "IC-7.1.2-5", "R-10"],
+                  one_to_one, *pair)
+    cases.run("chat over IPv6", ["FL-1"], one_to_one, "tcp", "udp", "::1")
+    cases.run("declined", ["IC-8.3.1-1", "PF-9.1.2-6"], declined)
+    cases.run("unknown and absent user", ["PF-9.1.2-6"], unknown_user)
+    cases.run("cancelled while ringing", ["FL-1"], cancelled)
+    cases.run("wrong password", ["R-3"], wrong_password)
+    cases.run("busy", ["IC-8.3.1-1"], busy)
+    cases.run("group of four, then they leave one by one",
+              ["FL-5", "FL-7", "IC-7.1.2-3", "CF-9.3-1", "CF-9.3-5", "IC-7.1.5-1", "IC-7.1.5-2", "IC-7.1.5-3", "IC-7.1.5-4",
+               "CF-X-2"], group)
+    cases.done()
+
+
+if __name__ == "__main__":
+    main()

@@ -101,6 +101,48 @@ def invitations():
         ann.quit()
 
 
+def one_alone_and_notices():
+    """/msg, /nick, /page; who gets, sees and writes; what is shown counts as seen."""
+    with Stage() as stage:
+        ann, bo = Person(stage, "ann", "--notices", "wait"), Person(stage, "bo", "--auto-accept", "wait")
+        charles = stage.client("charles")
+        for p in (ann, bo):
+            p.sees("* online")
+        ann.type("/page bo call me,  please")
+        bo.sees("Ann (page): call me,  please")
+        ann.type("/page nobody hello")
+        ann.sees("! the page to Nobody was not delivered: 404")
+        ann.type("/chat bo charles")
+        ann.sees("* you are in the conference")
+        bo.sees("* you are in the conference")
+        chat = charles.wait("open")["conversation"]
+        ann.sees("* Bo joined")
+        ann.type("to both")
+        bo.sees("Ann: to both")
+        ann.sees("* Bo has seen: to both")
+        ann.sees("* Charles has got: to both")
+        expect(not any("Charles has seen" in line for line in ann.lines), "charles has not looked yet")
+        charles.send(cmd="displayed", conversation=chat, id=charles.wait("message", text="to both")["id"])
+        ann.sees("* Charles has seen: to both")
+        charles.send(cmd="typing", conversation=chat, active=True)
+        ann.sees("* Charles is typing")
+        ann.type("/msg bo psst  you")
+        bo.sees("Ann (to you alone): psst  you")
+        ann.type("/msg bo")
+        ann.sees("! /msg NAME text")
+        ann.type("/nick Queen of chess")
+        ann.sees("* you are now Queen of chess")
+        bo.type("/nick queen of CHESS")
+        bo.sees("! not your nickname: 425")
+        ann.type("named")
+        bo.sees("Queen of chess (Ann): named")
+        expect("psst  you" not in charles.texts(), "charles has the private one")
+        ann.type("/nick")
+        ann.sees("* you have no nickname now")
+        for p in (ann, bo):
+            p.quit()
+
+
 def from_a_pipe():
     with Stage() as stage:
         bo = stage.client("bo")
@@ -114,5 +156,6 @@ def from_a_pipe():
 cases = Cases()
 cases.run("a person's chat becomes a conference", ["FL-2", "IC-7.1.4-1"], chat_and_move)
 cases.run("a person declines and accepts", ["FL-1", "IC-8.3.1-1"], invitations)
+cases.run("one alone, nicknames, pages, seen and typing", ["SW-1"], one_alone_and_notices)
 cases.run("what came by a pipe arrives before the end", ["FL-1"], from_a_pipe)
 cases.done()

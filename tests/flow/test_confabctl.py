@@ -56,12 +56,12 @@ def command_lines(store):
 
 def configurations(folder):
     bad = folder / "bad.conf"
-    bad.write_text("# mine\nmsrp.threads = 99\nsip.domian = x\nparticipating.mode = b2bua\n")
+    bad.write_text("# mine\nmsrp.threads = 99\nsip.domian = x\nparticipating.mode = both\n")
     got = ctl("config", "check", str(bad))
     case("every mistake is named with line and key",
          got == (1, "", "line 2: msrp.threads: 99 is out of range 1..64\n"
                         "line 3: sip.domian: there is no such key; did you mean sip.domain?\n"
-                        "line 4: participating.mode: b2bua is not built yet\n"), got)
+                        "line 4: participating.mode: both is none of proxy, b2bua\n"), got)
     good = folder / "good.conf"
     good.write_text(ctl("config", "help")[1])
     got = ctl("config", "check", str(good))

@@ -90,7 +90,20 @@ def fresh_root():
          status == 0 and [call.split()[0] for call in calls] == ["ninja", "python3"] and "missing" not in text, calls)
     status, text = m.run("check")
     apt = [call for call in m.calls() if call.startswith("apt-get")]
-    case("check adds only what the tests need", len(apt) == 2 and apt[1].endswith("recommends sip-tester tshark"), apt)
+    case("check adds only what the tests need", len(apt) == 2 and apt[1].endswith("recommends sip-tester tshark kamailio"),
+         apt)
+    case("where the system knows no services, none is stopped", "systemctl" not in text, text)
+
+
+def kamailio_service():
+    m = machine(installed=("sip-tester", "tshark"))
+    m.stand_in("systemctl", f'echo "systemctl $*" >>{m.log}\n')
+    m.run("check")
+    calls = [call for call in m.calls() if call.startswith("systemctl")]
+    case("the service that comes with Kamailio is stopped: port 5060 is the demo's",
+         calls[-1:] == ["systemctl disable --now kamailio"], calls)
+    m.run("check")
+    case("one that was there before is left alone", not any(call.startswith("systemctl") for call in m.calls()), m.calls())
 
 
 def not_root():
@@ -130,6 +143,7 @@ def trouble():
 
 with tempfile.TemporaryDirectory(prefix="run-script-") as SCRATCH:
     fresh_root()
+    kamailio_service()
     not_root()
     trouble()
 sys.exit(1 if failed else 0)

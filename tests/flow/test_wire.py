@@ -67,6 +67,9 @@ def play():
         bo.wait("ended")
         ann.send(cmd="leave", conversation=chat)
         ann.wait("ended")
+        # The answers to what was said last are in, too.
+        for c in (ann, bo, charles):
+            c.quit()
         return {n: messages(f"{stage.dir}/{n}.trace") for n in ("server", "ann", "bo", "charles")}
 
 

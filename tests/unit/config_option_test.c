@@ -220,7 +220,7 @@ static void test_listeners_name_their_transport(void **state)
 	assert_int_equal(bound.listens.item[1].transport, OPTION_TCP);
 	assert_int_equal(bound.listens.item[1].addr.port, 0);
 	assert_int_equal(parse("c.listens", "127.0.0.1:5060"), E_SYNTAX);
-	assert_string_equal(why, "127.0.0.1:5060 does not begin with udp: or tcp:");
+	assert_string_equal(why, "127.0.0.1:5060 does not begin with udp:, tcp: or tls:");
 	assert_int_equal(parse("c.listens", "udp:"), E_SYNTAX);
 }
 

@@ -109,8 +109,34 @@ static void test_each_contradiction_is_named(void **state)
 	expect("store.path =", "line 1: store.path: is needed where auth.required is yes");
 	expect("conference.factory = a@b",
 	       "line 1: conference.factory: is not a plain user part of a URI");
-	expect("participating.mode = b2bua", "line 1: participating.mode: b2bua is not built yet");
+	expect("sip.routes = second.example",
+	       "line 1: sip.routes: second.example is not of the form domain=address:port");
+	expect("sip.routes = =127.0.0.1:5060",
+	       "line 1: sip.routes: =127.0.0.1:5060 is not of the form domain=address:port");
 	expect("msrp.threads = 99", "line 1: msrp.threads: 99 is out of range 1..64");
+}
+
+#define IMS "ims.mode = on\n"
+
+static void test_PF_X_2__ims_mode_needs_a_core(void **state)
+{
+	(void)state;
+	assert_int_equal(load(""), 0);
+	assert_false(config.ims.mode);
+	assert_int_equal(load(IMS "sip.trusted = 192.0.2.2\n"
+				  "ims.route = sip:focus@192.0.2.2:5060;transport=tcp;lr;orig"),
+			 0);
+	assert_true(config.ims.mode);
+	assert_string_equal(config.ims.orig_user, "orig");
+	assert_string_equal(config.ims.term_user, "term");
+	expect(IMS "ims.route = sip:192.0.2.2;lr",
+	       "line 1: ims.mode: needs the addresses of the core in sip.trusted");
+	expect(IMS "sip.trusted = 192.0.2.2\nims.route = <sip:192.0.2.2;lr>",
+	       "line 3: ims.route: must be a SIP URI without brackets (IMS mode needs it)");
+	expect(IMS "sip.trusted = 192.0.2.2",
+	       "ims.route: must be a SIP URI without brackets (IMS mode needs it)");
+	expect(IMS "sip.trusted = 192.0.2.2\nims.route = sip:192.0.2.2;lr\nims.orig_user = term",
+	       "line 4: ims.orig_user: and ims.term_user must be two different plain user parts");
 }
 
 static void test_what_is_not_contradictory_passes(void **state)
@@ -192,6 +218,7 @@ int main(void)
 		cmocka_unit_test(test_R_1__the_published_tag_is_sent_unless_another_is_named),
 		cmocka_unit_test(test_R_12__require_unless_assume_is_said),
 		cmocka_unit_test(test_each_contradiction_is_named),
+		cmocka_unit_test(test_PF_X_2__ims_mode_needs_a_core),
 		cmocka_unit_test(test_what_is_not_contradictory_passes),
 		cmocka_unit_test(test_mistakes_of_file_settings_and_check_come_together),
 		cmocka_unit_test(test_the_help_is_itself_a_good_configuration),

@@ -186,7 +186,7 @@ static void test_IC_8_3_1_1__accepted_late(void **state)
 	world_end(p.w);
 }
 
-static void test_IC_7_1_2__cancelled_at_any_moment(void **state)
+static void test_FL_1__cancelled_at_any_moment(void **state)
 {
 	(void)state;
 	for (uint64_t ms = 0; ms < 120; ms += 3) {
@@ -208,7 +208,7 @@ static void test_IC_7_1_2__cancelled_at_any_moment(void **state)
 	}
 }
 
-static void test_IC_7_1_2__nobody_answers(void **state)
+static void test_FL_1__nobody_answers(void **state)
 {
 	struct pair p = ringing(7);
 
@@ -410,8 +410,8 @@ int main(void)
 		cmocka_unit_test(test_IC_8_3_1_1__declined),
 		cmocka_unit_test(test_IC_8_3_1_1__busy_at_the_limit),
 		cmocka_unit_test(test_IC_8_3_1_1__accepted_late),
-		cmocka_unit_test(test_IC_7_1_2__cancelled_at_any_moment),
-		cmocka_unit_test(test_IC_7_1_2__nobody_answers),
+		cmocka_unit_test(test_FL_1__cancelled_at_any_moment),
+		cmocka_unit_test(test_FL_1__nobody_answers),
 		cmocka_unit_test(test_IC_8_3_1_1__who_is_left_while_he_asks_is_told),
 		cmocka_unit_test(test_FL_8__unknown_and_absent_people),
 		cmocka_unit_test(test_IC_8_3_1_1__what_cannot_be_accepted),

@@ -207,8 +207,11 @@ void net_attach(struct net_end *e, const struct net_end_events *ev, void *ctx)
 /* When something that is sent now arrives: never before what was sent earlier. */
 static uint64_t arrival(struct net_end *from)
 {
-	uint64_t at = from->conn->net->now + latency(from->conn->net);
+	struct net *n = from->conn->net;
+	uint64_t at = n->now + latency(n);
 
+	if (n->slow && !strcmp(from->conn->label, n->slow))
+		at += net_random(n, n->slow_ms);
 	if (at < from->last_at)
 		at = from->last_at;
 	from->last_at = at;

@@ -70,7 +70,7 @@ static void judge_refused(struct move_run *r, int status)
 	world_end(r->w);
 }
 
-static void test_FL_8_CF_X_1__no_seats_leave_the_chat_as_it_was(void **state)
+static void test_FL_8_and_CF_X_1__no_seats_leave_the_chat_as_it_was(void **state)
 {
 	(void)state;
 	for (uint64_t seed = 1; seed <= 10; seed++) {
@@ -82,7 +82,7 @@ static void test_FL_8_CF_X_1__no_seats_leave_the_chat_as_it_was(void **state)
 	}
 }
 
-static void test_FL_8_CF_X_1__a_silent_switch_leaves_the_chat_as_it_was(void **state)
+static void test_FL_8_and_CF_X_1__a_silent_switch_leaves_the_chat_as_it_was(void **state)
 {
 	struct move_run r;
 
@@ -95,7 +95,7 @@ static void test_FL_8_CF_X_1__a_silent_switch_leaves_the_chat_as_it_was(void **s
 	judge_refused(&r, 503);
 }
 
-static void test_FL_8_move_6__a_seat_that_cannot_be_reached(void **state)
+static void test_FL_8_and_move_6__a_seat_that_cannot_be_reached(void **state)
 {
 	(void)state;
 	for (uint64_t seed = 1; seed <= 5; seed++) {
@@ -142,20 +142,20 @@ static void bo_answers(int status, uint64_t seed)
 	world_end(r.w);
 }
 
-static void test_FL_8_move_6__bo_declines(void **state)
+static void test_FL_8_and_move_6__bo_declines(void **state)
 {
 	(void)state;
 	for (uint64_t seed = 1; seed <= 10; seed++)
 		bo_answers(603, seed);
 }
 
-static void test_FL_8_move_6__bo_is_busy(void **state)
+static void test_FL_8_and_move_6__bo_is_busy(void **state)
 {
 	(void)state;
 	bo_answers(486, 3);
 }
 
-static void test_FL_8_move_6__bo_cannot_be_reached(void **state)
+static void test_FL_8_and_move_6__bo_cannot_be_reached(void **state)
 {
 	(void)state;
 	bo_answers(480, 4);
@@ -163,13 +163,13 @@ static void test_FL_8_move_6__bo_cannot_be_reached(void **state)
 	bo_answers(500, 6);
 }
 
-static void test_FL_8_move_6__bo_never_answers(void **state)
+static void test_FL_8_and_move_6__bo_never_answers(void **state)
 {
 	(void)state;
 	bo_answers(-1, 5);
 }
 
-static void test_FL_8_move_6__bo_knows_no_replaces(void **state)
+static void test_FL_8_and_move_6__bo_knows_no_replaces(void **state)
 {
 	(void)state;
 	for (uint64_t seed = 1; seed <= 10; seed++) {
@@ -199,7 +199,7 @@ static void test_FL_8_move_6__bo_knows_no_replaces(void **state)
 	}
 }
 
-static void test_FL_8_move_6__without_the_fallback_a_420_is_a_refusal(void **state)
+static void test_FL_8_and_move_6__without_the_fallback_a_420_is_a_refusal(void **state)
 {
 	struct move_run r = {.each = 10, .spread_ms = 300, .no_fallback = true};
 
@@ -272,7 +272,7 @@ static void test_FL_8__charles_declines(void **state)
 }
 
 /* Nobody comes, and the conference ends under Ann: she is back in the chat. */
-static void test_FL_8_move_6__a_conference_that_ends_gives_the_chat_back(void **state)
+static void test_FL_8_and_move_6__a_conference_that_ends_gives_the_chat_back(void **state)
 {
 	(void)state;
 	for (uint64_t seed = 1; seed <= 20; seed++) {
@@ -506,23 +506,64 @@ static void test_FL_10__a_foreign_bo_who_says_bye_at_once(void **state)
 	}
 }
 
+/* Ann's client knows no gate and holds nothing back: Bo's gate keeps the order of what he writes,
+ * his hold that of what she writes.
+ */
+static void show_at_once(void *ctx, void *arg)
+{
+	struct person *p = ctx;
+	struct conversation *v = conversation_find(p->client, 1);
+
+	(void)arg;
+	if (!v)
+		return;
+	conversation_release(v);
+	net_later(&p->w->net, 1, show_at_once, p, NULL, NULL);
+}
+
+static void without_guards(struct person *p, const struct happened *h)
+{
+	if (h->type != CONFAB_MOVING)
+		return;
+	conversation_find(p->client, h->conversation)->gate_over = true;
+	show_at_once(p, NULL);
+}
+
+static void test_FL_2_and_move_3__either_guard_keeps_the_order(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		struct move_run r = {.each = 24, .spread_ms = 500};
+
+		move_open(&r, seed);
+		r.w->net.slow = "ann>bo";
+		r.w->net.slow_ms = 600;
+		r.ann->on_event = without_guards;
+		move_write(&r, true);
+		move_settle(&r);
+		move_judge(&r, NOBODY_TOLD);
+		world_end(r.w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_FL_8_CF_X_1__no_seats_leave_the_chat_as_it_was),
-		cmocka_unit_test(test_FL_8_CF_X_1__a_silent_switch_leaves_the_chat_as_it_was),
-		cmocka_unit_test(test_FL_8_move_6__a_seat_that_cannot_be_reached),
-		cmocka_unit_test(test_FL_8_move_6__bo_declines),
-		cmocka_unit_test(test_FL_8_move_6__bo_is_busy),
-		cmocka_unit_test(test_FL_8_move_6__bo_cannot_be_reached),
-		cmocka_unit_test(test_FL_8_move_6__bo_never_answers),
-		cmocka_unit_test(test_FL_8_move_6__bo_knows_no_replaces),
-		cmocka_unit_test(test_FL_8_move_6__without_the_fallback_a_420_is_a_refusal),
+		cmocka_unit_test(test_FL_8_and_CF_X_1__no_seats_leave_the_chat_as_it_was),
+		cmocka_unit_test(test_FL_8_and_CF_X_1__a_silent_switch_leaves_the_chat_as_it_was),
+		cmocka_unit_test(test_FL_8_and_move_6__a_seat_that_cannot_be_reached),
+		cmocka_unit_test(test_FL_8_and_move_6__bo_declines),
+		cmocka_unit_test(test_FL_8_and_move_6__bo_is_busy),
+		cmocka_unit_test(test_FL_8_and_move_6__bo_cannot_be_reached),
+		cmocka_unit_test(test_FL_8_and_move_6__bo_never_answers),
+		cmocka_unit_test(test_FL_8_and_move_6__bo_knows_no_replaces),
+		cmocka_unit_test(test_FL_8_and_move_6__without_the_fallback_a_420_is_a_refusal),
 		cmocka_unit_test(test_FL_8__charles_is_unknown),
 		cmocka_unit_test(test_FL_8__charles_is_not_there),
 		cmocka_unit_test(test_FL_8__charles_declines),
-		cmocka_unit_test(test_FL_8_move_6__a_conference_that_ends_gives_the_chat_back),
+		cmocka_unit_test(test_FL_8_and_move_6__a_conference_that_ends_gives_the_chat_back),
 		cmocka_unit_test(test_FL_10__the_phone_without_the_dialog_does_not_ring),
+		cmocka_unit_test(test_FL_2_and_move_3__either_guard_keeps_the_order),
 		cmocka_unit_test(test_FL_10__after_a_reinvite),
 		cmocka_unit_test(test_FL_10__both_start_an_upgrade_at_the_same_moment),
 		cmocka_unit_test(test_FL_10__charles_picks_up_before_bo),

@@ -254,7 +254,7 @@ static void spoil(const char *sql)
 static void test_a_newer_store_is_left_alone(void **state)
 {
 	(void)state;
-	spoil("PRAGMA user_version = 2");
+	spoil("PRAGMA user_version = 3");
 	assert_int_equal(open_it(0), E_UNSUPPORTED);
 	assert_non_null(strstr(why, "newer"));
 	assert_null(store);

@@ -80,8 +80,6 @@ static void test_SW_5__session_ids_are_long_and_name_the_shard(void **state)
 static void test_SW_5__other_methods_get_501(void **state)
 {
 	(void)state;
-	request(ann, "NICKNAME", ann->path[0], ann->local, "Use-Nickname: \"Annie\"\r\n");
-	assert_int_equal(phone_status(ann), 501);
 	request(ann, "AUTH", ann->path[0], ann->local, "");
 	assert_int_equal(phone_status(ann), 501);
 	request(ann, "DANCE", ann->path[0], ann->local, "");

@@ -201,6 +201,7 @@ static inline struct switch_config world_config(void)
 		.max_seats = 5000,
 		.max_members = 2000,
 		.private_messages = true,
+		.nicknames = true,
 		.unix_ms_at_zero = 1700000000000u,
 	};
 
@@ -466,6 +467,7 @@ static inline void seat_answer(struct world *w, unsigned shard, switch_seat_id s
 		.remote_path = view_str(path),
 		.accept_types = VIEW("message/cpim"),
 		.accept_wrapped_types = VIEW("*"),
+		.takes_private = true,
 	};
 
 	switch_seat_answer(w->shard[shard].s, seat, &a, w->now);

@@ -8,8 +8,10 @@
 /* What the focus sends goes by the core of this process, which knows where the phones are. */
 static int next_hop(void *ctx, struct view uri, struct sip_flow *out)
 {
-	(void)ctx;
-	(void)uri;
+	const struct controlling *c = ctx;
+
+	if (c->route[0])
+		return focus_ims_next_hop(c, uri, out);
 	*out = (struct sip_flow){.transport = SIP_LOCAL};
 	return 0;
 }
@@ -18,7 +20,7 @@ struct controlling *controlling_new(const struct controlling_config *cfg, struct
 				    const struct digest *digest, const struct seat_broker *broker)
 {
 	struct controlling *c = calloc(1, sizeof(*c));
-	struct sip_ua_config ua = {.digest = digest, .next_hop = next_hop};
+	struct sip_ua_config ua = {.digest = digest, .next_hop = next_hop, .ctx = c};
 	uint64_t key[2];
 
 	if (!c)
@@ -28,6 +30,8 @@ struct controlling *controlling_new(const struct controlling_config *cfg, struct
 	c->factory_user = view_dup(cfg->factory_user);
 	c->feature_tag = view_dup(cfg->feature_tag);
 	c->release = view_dup(cfg->release);
+	c->route = view_dup(cfg->route);
+	c->conference_domain = view_dup(cfg->conference_domain);
 	c->stack = stack;
 	c->broker = *broker;
 	c->ua = sip_ua_new(stack, &ua);
@@ -36,7 +40,8 @@ struct controlling *controlling_new(const struct controlling_config *cfg, struct
 	key[1] = entropy_u64(sip_stack_entropy(stack));
 	hash_init(&c->by_user, cfg->max_conferences, key);
 	hash_init(&c->by_id, cfg->max_conferences, key);
-	if (!c->factory_user || !c->feature_tag || !c->release || !c->ua) {
+	if (!c->factory_user || !c->feature_tag || !c->release || !c->route || !c->conference_domain ||
+	    !c->ua) {
 		controlling_free(c);
 		return NULL;
 	}
@@ -45,29 +50,8 @@ struct controlling *controlling_new(const struct controlling_config *cfg, struct
 
 static void drop(void *ctx, struct hash_node *node)
 {
-	struct conference *conf = CONTAINER(node, struct conference, by_id);
-	struct controlling *c = ctx;
-
-	conference_hold(conf);
-	watchers_free(conf);
-	while (!list_empty(&conf->members)) {
-		struct member *m = CONTAINER(conf->members.next, struct member, link);
-
-		list_del(&m->link);
-		sip_session_free(m->session);
-		free(m->uri);
-		free(m->aor);
-		free(m->display);
-		free(m->replaces);
-		free(m->inviter);
-		free(m->offer);
-		free(m);
-	}
-	timer_cancel(sip_stack_timers(c->stack), &conf->seats_late);
-	timer_cancel(sip_stack_timers(c->stack), &conf->replaces_late);
-	hash_del(&c->by_user, &conf->by_user);
-	hash_del(&c->by_id, node);
-	free(conf);
+	(void)ctx;
+	conference_free(CONTAINER(node, struct conference, by_id));
 }
 
 void controlling_free(struct controlling *c)
@@ -81,11 +65,14 @@ void controlling_free(struct controlling *c)
 	free(c->factory_user);
 	free(c->feature_tag);
 	free(c->release);
+	free(c->route);
+	free(c->conference_domain);
 	free(c);
 }
 
 void controlling_set_domain_check(struct controlling *c,
-				  bool (*served)(void *ctx, struct view host, uint16_t port), void *ctx)
+				  bool (*served)(void *ctx, struct view host, uint16_t port),
+				  void *ctx)
 {
 	c->served = served;
 	c->served_ctx = ctx;
@@ -95,10 +82,18 @@ bool controlling_is_local(const struct controlling *c, const struct sip_uri *uri
 {
 	if (uri->scheme != SIP_SCHEME_SIP && uri->scheme != SIP_SCHEME_SIPS)
 		return false;
-	if (!view_eq(uri->user, view_str(c->factory_user)) && !view_starts(uri->user, VIEW("conf-")))
+	if (!view_eq(uri->user, view_str(c->factory_user)) &&
+	    !view_starts(uri->user, VIEW("conf-")))
 		return false;
 	return sip_stack_is_own(c->stack, uri->host, uri->port) ||
 	       (c->served && c->served(c->served_ctx, uri->host, uri->port));
+}
+
+bool controlling_names_conference(const struct controlling *c, struct view uri)
+{
+	struct sip_uri u;
+
+	return sip_uri_parse(uri, &u) == 0 && controlling_is_local(c, &u);
 }
 
 static bool is_member(const struct conference *conf, const struct core_identity *who)
@@ -110,64 +105,99 @@ static bool is_member(const struct conference *conf, const struct core_identity 
 	return is;
 }
 
-/* A request outside any dialog to a conference URI. */
-static void conference_request(struct conference *conf, struct sip_server_tx *tx, const struct sip_msg *m,
-			       const struct core_identity *who, uint64_t now_ms)
+static void answer_options(struct sip_server_tx *tx, uint64_t now_ms)
 {
-	if (m->method == SIP_OPTIONS)
-		(void)sip_server_tx_reply(tx, 200, NULL,
-					  VIEW("Allow: " IM_ALLOW_FOCUS
-					       "\r\nSupported: replaces, recipient-list-invite\r\n"),
-					  now_ms);
-	else if (m->method == SIP_SUBSCRIBE && !is_member(conf, who))
-		(void)sip_server_tx_reply(tx, 403, "Participants Only", VIEW(""), now_ms);
-	else if (m->method == SIP_SUBSCRIBE)
-		watcher_subscribe(conf, tx, m, now_ms);
-	else if (m->method == SIP_INVITE)
-		(void)sip_server_tx_reply(tx, 403, "Joining By Invitation Only", VIEW(""), now_ms);
-	else
-		(void)sip_server_tx_reply(tx, 405, NULL, VIEW("Allow: " IM_ALLOW_FOCUS "\r\n"), now_ms);
+	(void)sip_server_tx_reply(
+		tx, 200, NULL,
+		VIEW("Allow: " IM_ALLOW_FOCUS "\r\nAllow-Events: conference, refer\r\n"
+		     "Accept: application/sdp, application/resource-lists+xml, multipart/mixed\r\n"
+		     "Supported: replaces, norefersub, recipient-list-invite, multiple-refer\r\n"),
+		now_ms);
 }
 
-/* Phones subscribe to the URI they called, the factory: the conference of theirs is meant. */
+static void refuse_method(struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
+{
+	(void)sip_server_tx_reply(tx, m->method == SIP_METHOD_OTHER ? 501 : 405, NULL,
+				  VIEW("Allow: " IM_ALLOW_FOCUS "\r\n"), now_ms);
+}
+
+/* A request outside any dialog to a conference URI. */
+static void conference_request(struct conference *conf, struct sip_server_tx *tx,
+			       const struct sip_msg *m, const struct core_identity *who,
+			       uint64_t now_ms)
+{
+	switch (m->method) {
+	case SIP_OPTIONS:
+		answer_options(tx, now_ms);
+		break;
+	case SIP_SUBSCRIBE:
+		if (is_member(conf, who))
+			watcher_subscribe(conf, tx, m, who, now_ms);
+		else
+			(void)sip_server_tx_reply(tx, 403, "Participants Only", VIEW(""), now_ms);
+		break;
+	case SIP_INVITE:
+		conference_dial_in(conf, tx, m, who, now_ms);
+		break;
+	case SIP_REFER:
+		conference_refer(conf, NULL, tx, m, who, now_ms);
+		break;
+	default:
+		refuse_method(tx, m, now_ms);
+		break;
+	}
+}
+
+/* Phones send SUBSCRIBE and REFER to the URI that they called, the factory: their conference is
+ * meant. Of several, the latest that they made, else the latest that they are in. */
 static struct conference *conference_of(struct controlling *c, const struct core_identity *who)
 {
 	char *aor = who->asserted ? aor_of(who->uri) : NULL;
 	struct conference *found = NULL;
+	bool made = false;
 
-	for (size_t i = 0; aor && !found && i < c->by_id.n_buckets; i++)
-		for (struct hash_node *n = c->by_id.bucket[i]; n && !found; n = n->next) {
+	for (size_t i = 0; aor && i < c->by_id.n_buckets; i++)
+		for (struct hash_node *n = c->by_id.bucket[i]; n; n = n->next) {
 			struct conference *conf = CONTAINER(n, struct conference, by_id);
-			struct member *m = member_by_aor(conf, view_str(aor));
+			struct member *m = conf->ending ? NULL : member_by_aor(conf, view_str(aor));
 
-			if (m && m->creator && !conf->ending)
+			if (!m || (made && !m->creator))
+				continue;
+			if (!found || (m->creator && !made) || conf->id > found->id)
 				found = conf;
+			made = made || m->creator;
 		}
 	free(aor);
 	return found;
 }
 
-static void factory_request(struct controlling *c, struct sip_server_tx *tx, const struct sip_msg *m,
-			    const struct core_identity *who, uint64_t now_ms)
+static void factory_request(struct controlling *c, struct sip_server_tx *tx,
+			    const struct sip_msg *m, const struct core_identity *who,
+			    uint64_t now_ms)
 {
 	struct conference *conf;
 
-	if (m->method == SIP_INVITE) {
+	switch (m->method) {
+	case SIP_INVITE:
 		factory_invite(c, tx, m, who, now_ms);
-		return;
+		break;
+	case SIP_OPTIONS:
+		answer_options(tx, now_ms);
+		break;
+	case SIP_SUBSCRIBE:
+	case SIP_REFER:
+		conf = conference_of(c, who);
+		if (conf)
+			conference_request(conf, tx, m, who, now_ms);
+		else if (m->method == SIP_REFER)
+			(void)sip_server_tx_reply(tx, 403, "Participants Only", VIEW(""), now_ms);
+		else
+			(void)sip_server_tx_reply(tx, 404, NULL, VIEW(""), now_ms);
+		break;
+	default:
+		refuse_method(tx, m, now_ms);
+		break;
 	}
-	conf = m->method == SIP_SUBSCRIBE ? conference_of(c, who) : NULL;
-	if (conf)
-		watcher_subscribe(conf, tx, m, now_ms);
-	else if (m->method == SIP_OPTIONS)
-		(void)sip_server_tx_reply(tx, 200, NULL,
-					  VIEW("Allow: " IM_ALLOW_FOCUS
-					       "\r\nSupported: replaces, recipient-list-invite\r\n"),
-					  now_ms);
-	else if (m->method == SIP_SUBSCRIBE)
-		(void)sip_server_tx_reply(tx, 404, NULL, VIEW(""), now_ms);
-	else
-		(void)sip_server_tx_reply(tx, 405, NULL, VIEW("Allow: " IM_ALLOW_FOCUS "\r\n"), now_ms);
 }
 
 void controlling_request(struct controlling *c, struct sip_server_tx *tx, const struct sip_msg *m,
@@ -184,7 +214,8 @@ void controlling_request(struct controlling *c, struct sip_server_tx *tx, const 
 	}
 	/* RFC 3891 §3: Replaces has no meaning outside INVITE, and nothing here can be replaced. */
 	if (sip_msg_has(m, SIP_H_REPLACES)) {
-		(void)sip_server_tx_reply(tx, m->method == SIP_INVITE ? 481 : 400, NULL, VIEW(""), now_ms);
+		(void)sip_server_tx_reply(tx, m->method == SIP_INVITE ? 481 : 400, NULL, VIEW(""),
+					  now_ms);
 		return;
 	}
 	if (view_eq(uri.user, view_str(c->factory_user))) {
@@ -192,7 +223,9 @@ void controlling_request(struct controlling *c, struct sip_server_tx *tx, const 
 		return;
 	}
 	conf = conference_by_user(c, uri.user);
-	if (!conf || conf->ending)
+	if (conf ? conf->ending : conference_has_ended(c, uri.user))
+		(void)sip_server_tx_reply(tx, 410, "Conference Has Ended", VIEW(""), now_ms);
+	else if (!conf)
 		(void)sip_server_tx_reply(tx, 404, "No Such Conference", VIEW(""), now_ms);
 	else
 		conference_request(conf, tx, m, who, now_ms);
@@ -203,7 +236,8 @@ void controlling_ack(struct controlling *c, const struct sip_msg *m, uint64_t no
 	(void)sip_ua_ack(c->ua, m, now_ms);
 }
 
-void controlling_seat_lost(struct controlling *c, uint64_t conference, uint64_t seat, uint64_t now_ms)
+void controlling_seat_lost(struct controlling *c, uint64_t conference, uint64_t seat,
+			   uint64_t now_ms)
 {
 	struct conference *conf = conference_by_id(c, conference);
 	struct member *m = conf ? member_by_seat(conf, seat) : NULL;
@@ -212,7 +246,8 @@ void controlling_seat_lost(struct controlling *c, uint64_t conference, uint64_t 
 		return;
 	conference_hold(conf);
 	if (m->session)
-		sip_session_end(m->session, VIEW("Reason: SIP;cause=480;text=\"MSRP connection lost\"\r\n"),
+		sip_session_end(m->session,
+				VIEW("Reason: SIP;cause=480;text=\"MSRP connection lost\"\r\n"),
 				now_ms);
 	member_leave(m, CONFERENCE_FAILED, false, now_ms);
 	conference_release(conf);

@@ -1,7 +1,7 @@
 /*
  * server/controlling: the controlling function (clause 9.3), pure: the conference factory,
  * the focus of each conference with its invitations, the roster and who is told of it
- * (RFC 4579, RFC 5366, RFC 4575). It includes base, sip, body, procedure and core's idea
+ * (RFC 4579, RFC 5366, RFC 5368, RFC 4575). It includes base, sip, body, procedure and core's idea
  * of an identity. Seats are asked of a switch that is reached through struct seat_broker.
  */
 #ifndef CONFAB_SERVER_CONTROLLING_CONTROLLING_H
@@ -14,43 +14,74 @@ struct controlling;
 struct seat_offer {
 	uint64_t seat;
 	struct view uri, display;
+	bool tls;  /* MSRP over TLS */
 	bool held; /* for an invitee: what is said meanwhile waits for him */
 };
 
 struct seat_answer {
 	struct view remote_path, accept_types, accept_wrapped_types;
+	struct view fingerprint; /* of the owner's certificate; empty: none given */
 	uint64_t max_size;
 	bool connect; /* the switch connects */
+	bool takes_private; /* a=chatroom:private-messages */
 };
 
-/* The switch, seen from the focus. Calls return at once; controlling_seats_ready or _failed answers open. Views are copied. */
+/* The switch, seen from the focus. Calls return at once; controlling_seats_ready or _failed answers
+ * open. Views are copied. */
 struct seat_broker {
 	int (*open)(void *ctx, uint64_t request, uint64_t conference, struct view uri,
 		    const struct seat_offer *seat, size_t n);
 	void (*answer)(void *ctx, uint64_t conference, uint64_t seat, const struct seat_answer *a);
 	void (*close)(void *ctx, uint64_t conference, uint64_t seat, bool drain);
 	void (*end)(void *ctx, uint64_t conference);
+	/* The a=fingerprint of the switch as it is now (112 bytes); NULL where it has no TLS. */
+	void (*fingerprint)(void *ctx, char *dst);
 	void *ctx;
 };
 
 enum conference_end_policy {
-	CONFERENCE_END_LAST,      /* when the last one has left */
+	CONFERENCE_END_LAST,	  /* when the last one has left */
 	CONFERENCE_END_BELOW_TWO, /* when fewer than two are left */
-	CONFERENCE_END_CREATOR,   /* when its creator leaves */
+	CONFERENCE_END_CREATOR,	  /* when its creator leaves */
+};
+
+/* Who may take somebody out by REFER (CF-X-3). Taking oneself out is leaving, and always allowed.
+ */
+enum conference_remove_policy {
+	CONFERENCE_REMOVE_CREATOR, /* the conference's creator, anybody */
+	CONFERENCE_REMOVE_ANYONE,  /* every participant */
+	CONFERENCE_REMOVE_NOBODY,
+};
+
+/* Who may join by an INVITE to the conference URI (CF-X-5). */
+enum conference_dial_in_policy {
+	CONFERENCE_DIAL_IN_MEMBERS, /* who was invited, or was in before and not removed */
+	CONFERENCE_DIAL_IN_ANYONE,  /* everybody whose identity is known */
+	CONFERENCE_DIAL_IN_NOBODY,
 };
 
 struct controlling_config {
-	struct view factory_user;   /* user part of the Conference-factory-URI */
+	struct view factory_user; /* user part of the Conference-factory-URI */
 	struct view feature_tag;
-	struct view release;        /* Server / User-Agent */
-	size_t max_members;         /* of one conference, its creator included */
+	struct view release; /* Server / User-Agent */
+	size_t max_members;  /* of one conference, its creator included */
 	size_t max_conferences;
-	uint32_t invite_timeout_ms; /* how long the others wait for the final answer of an entry with Replaces */
+	uint32_t invite_timeout_ms; /* how long the others wait for the final answer of an entry
+				       with Replaces */
 	uint32_t seat_timeout_ms;   /* how long the switch may take */
 	enum conference_end_policy end_policy;
-	bool replaces_fallback;     /* a 420 to Replaces: once more without (point 6 of "The move") */
-	bool assume_im;             /* */
-	uint64_t max_message;       /* a=max-size that is offered; 0: none */
+	enum conference_remove_policy remove;
+	enum conference_dial_in_policy dial_in;
+	bool replaces_fallback; /* a 420 to Replaces: once more without (point 6 of "The move") */
+	bool assume_im;		/* */
+	uint64_t max_message;	/* a=max-size that is offered; 0: none */
+	/* IMS mode: the URI that requests of the focus's own are routed by ("sip:192.0.2.5;lr;orig"); empty: by the core
+	 * of this process. */
+	struct view route;
+	/* Host of the conference URIs, a name that the core routes here; empty: our address. */
+	struct view conference_domain;
+	bool private_messages, nicknames; /* what a=chatroom says (RFC 7701 §8) */
+	bool wrap_plain; /* the switch wraps plain text: it is offered as a type of its own */
 };
 
 struct controlling *controlling_new(const struct controlling_config *cfg, struct sip_stack *stack,
@@ -58,19 +89,23 @@ struct controlling *controlling_new(const struct controlling_config *cfg, struct
 void controlling_free(struct controlling *c);
 /* Own domains are the core's business: it is asked by this. */
 void controlling_set_domain_check(struct controlling *c,
-				  bool (*served)(void *ctx, struct view host, uint16_t port), void *ctx);
+				  bool (*served)(void *ctx, struct view host, uint16_t port),
+				  void *ctx);
 
 bool controlling_is_local(const struct controlling *c, const struct sip_uri *uri);
 void controlling_request(struct controlling *c, struct sip_server_tx *tx, const struct sip_msg *m,
 			 const struct core_identity *who, uint64_t now_ms);
 void controlling_ack(struct controlling *c, const struct sip_msg *m, uint64_t now_ms);
 
-/* What the switch answers and tells. Unknown ids are ignored. path: of each seat, in the order of open. */
+/* What the switch answers and tells. Unknown ids are ignored. path: of each seat, in the order of
+ * open. */
 void controlling_seats_ready(struct controlling *c, uint64_t request, uint64_t conference,
-			     const uint64_t *seat, const struct view *path, size_t n, uint64_t now_ms);
-void controlling_seats_failed(struct controlling *c, uint64_t request, uint64_t conference, int error,
-			      uint64_t now_ms);
-void controlling_seat_lost(struct controlling *c, uint64_t conference, uint64_t seat, uint64_t now_ms);
+			     const uint64_t *seat, const struct view *path, size_t n,
+			     uint64_t now_ms);
+void controlling_seats_failed(struct controlling *c, uint64_t request, uint64_t conference,
+			      int error, uint64_t now_ms);
+void controlling_seat_lost(struct controlling *c, uint64_t conference, uint64_t seat,
+			   uint64_t now_ms);
 
 size_t controlling_conference_count(const struct controlling *c);
 

@@ -1,10 +1,11 @@
-/* 9.3 "Creating an IM Conference": an INVITE to the Conference-factory-URI (CF-9.3-1, -2, -5, CF-X-1). */
+/* 9.3 "Creating an IM Conference": an INVITE to the Conference-factory-URI (CF-9.3-1, -2, -5,
+ * CF-X-1). */
 #include "server/controlling/focus.h"
 
 #include "base/error.h"
+#include "body/resource_lists.h"
 #include "procedure/create_conference.h"
 #include "procedure/negotiate.h"
-#include "sip/write.h"
 
 #include <stdlib.h>
 
@@ -13,106 +14,112 @@ static void refuse(struct sip_server_tx *tx, int status, const char *reason, uin
 	(void)sip_server_tx_reply(tx, status, reason, VIEW(""), now_ms);
 }
 
-/* What every answer to this member has (IC-8.3.1-5 has its like; RFC 4579 §5.2 for Contact). */
-static int start_session(struct member *creator, struct sip_server_tx *tx, const struct sip_msg *m,
-			 uint64_t now_ms)
+static int keep(struct view v, char **out)
 {
-	struct conference *conf = creator->conference;
-	struct im_profile p;
-	struct buf extra;
-	int rc;
+	if (!v.n)
+		return 0;
+	*out = view_dup(v);
+	return *out ? 0 : E_NOMEM;
+}
 
-	focus_profile(conf->ctl, &p, view_str(conf->uri));
-	buf_init(&extra, SIP_HEAD_BYTES_MAX);
-	im_write_response(&extra, &p);
-	sip_write_field(&extra, "Allow-Events", VIEW("conference"));
-	rc = sip_session_incoming(conf->ctl->ua, tx, m, buf_view(&extra), &member_handler, creator, now_ms,
-				  &creator->session);
-	buf_fini(&extra);
+/* RFC 5366 §5.2: who is invited sees who else is, where the list says so (RFC 5364: without
+ * copyControl an entry is bcc). */
+static int write_history(struct conference *conf, const struct create_conference *req)
+{
+	struct resource_entry *entry = calloc(req->invitees.n + 1, sizeof(*entry));
+	struct buf xml;
+	size_t n = 0, size;
+	int rc = 0;
+
+	if (!entry)
+		return E_NOMEM;
+	for (size_t i = 0; i < req->invitees.n; i++) {
+		const struct invitee *e = &req->invitees.entry[i];
+
+		if (e->copy != RESOURCE_COPY_BCC)
+			entry[n++] = (struct resource_entry){.uri = e->aor,
+							     .display = e->display,
+							     .copy = e->copy,
+							     .has_copy = true,
+							     .anonymize = e->anonymize,
+							     .count = 1};
+	}
+	buf_init(&xml, SIP_HEAD_BYTES_MAX);
+	if (n) {
+		resource_lists_write_history(&xml, entry, n);
+		buf_putc(&xml, '\0');
+		conf->history = buf_take(&xml, &size);
+		rc = conf->history ? 0 : E_NOMEM;
+	}
+	buf_fini(&xml);
+	free(entry);
 	return rc;
 }
 
-static int add_invitees(struct conference *conf, struct member *creator,
+static int describe(struct conference *conf, const struct sip_msg *m,
+		    const struct create_conference *req)
+{
+	int rc = keep(sip_msg_value(m, SIP_H_SUBJECT), &conf->subject);
+
+	if (rc == 0)
+		rc = keep(sip_msg_value(m, SIP_H_CONTRIBUTION_ID), &conf->contribution);
+	return rc ? rc : write_history(conf, req);
+}
+
+static int add_invitees(struct conference *conf, const struct member *creator,
 			const struct create_conference *req)
 {
-	for (size_t i = 0; i < req->invitees.n; i++) {
-		const struct invitee *e = &req->invitees.entry[i];
-		struct member *m = member_new(conf, e->uri, e->display);
-
-		if (!m)
+	for (size_t i = 0; i < req->invitees.n; i++)
+		if (!member_add(conf, &req->invitees.entry[i], creator, creator->anonymous))
 			return E_NOMEM;
-		m->inviter = view_dup(view_str(creator->uri));
-		m->inviter_anonymous = creator->anonymous;
-		m->anonymous = e->anonymize;
-		m->anonymous_id = e->anonymize ? ++conf->next_anonymous : 0;
-		if (!m->inviter)
-			return E_NOMEM;
-		if (e->replaces.n) {
-			m->replaces = view_dup(e->replaces);
-			if (!m->replaces)
-				return E_NOMEM;
-		}
-	}
 	return 0;
 }
 
-static int ask_seats(struct conference *conf, uint64_t now_ms)
-{
-	struct controlling *c = conf->ctl;
-	size_t n = conference_count(conf, false), i = 0;
-	struct seat_offer *offer = calloc(n, sizeof(*offer));
-	int rc;
-
-	if (!offer)
-		return E_NOMEM;
-	LIST_EACH(l, next, &conf->members)
-	{
-		struct member *m = CONTAINER(l, struct member, link);
-
-		offer[i++] = (struct seat_offer){.seat = m->seat,
-						 .uri = view_str(m->aor),
-						 .display = view_str(m->display),
-						 .held = !m->creator};
-	}
-	timer_arm(sip_stack_timers(c->stack), &conf->seats_late, now_ms + c->cfg.seat_timeout_ms);
-	rc = c->broker.open(c->broker.ctx, conf->id, conf->id, view_str(conf->uri), offer, n);
-	free(offer);
-	return rc;
-}
-
 static void create(struct controlling *c, struct sip_server_tx *tx, const struct sip_msg *m,
-		   const struct core_identity *who, const struct create_conference *req, uint64_t now_ms)
+		   const struct core_identity *who, const struct create_conference *req, bool tls,
+		   uint64_t now_ms)
 {
 	struct conference *conf = conference_new(c);
 	struct member *creator;
 
 	if (!conf) {
-		(void)sip_server_tx_reply(tx, 503, "No Conference Resources", VIEW("Retry-After: 10\r\n"),
-					  now_ms);
+		(void)sip_server_tx_reply(tx, 503, "No Conference Resources",
+					  VIEW("Retry-After: 10\r\n"), now_ms);
 		return;
 	}
 	conference_hold(conf);
+	conf->tls = tls;
 	creator = member_new(conf, who->uri, who->display);
 	if (creator) {
 		creator->creator = true;
+		creator->request = conf->id;
 		creator->anonymous = who->privacy_id;
 		creator->anonymous_id = who->privacy_id ? ++conf->next_anonymous : 0;
 		creator->offer = view_dup(req->sdp);
 		creator->offer_n = req->sdp.n;
 	}
-	if (!creator || !creator->offer || add_invitees(conf, creator, req)) {
+	if (!creator || !creator->offer || describe(conf, m, req) ||
+	    add_invitees(conf, creator, req)) {
 		conf->dead = true;
 		refuse(tx, 500, NULL, now_ms);
-	} else if (start_session(creator, tx, m, now_ms)) {
+	} else if (member_incoming(creator, tx, m, now_ms)) {
 		conf->dead = true;
 		refuse(tx, 400, "Missing Contact", now_ms);
-	} else if (ask_seats(conf, now_ms)) {
+	} else if (conference_ask_seats(conf, conf->id, now_ms)) {
 		controlling_seats_failed(c, conf->id, conf->id, E_LIMIT, now_ms);
 	} else {
 		log_line(sip_stack_log(c->stack), LOG_INFO, "focus", "%s: made by %s, %zu invited",
 			 conf->uri, creator->uri, req->invitees.n);
 	}
 	conference_release(conf);
+}
+
+static bool names_conference(const struct controlling *c, const struct create_conference *req)
+{
+	for (size_t i = 0; i < req->invitees.n; i++)
+		if (controlling_names_conference(c, req->invitees.entry[i].uri))
+			return true;
+	return false;
 }
 
 void factory_invite(struct controlling *c, struct sip_server_tx *tx, const struct sip_msg *m,
@@ -143,10 +150,14 @@ void factory_invite(struct controlling *c, struct sip_server_tx *tx, const struc
 	create_conference_read(&req, m, view_str(self), c->cfg.max_members - 1);
 	if (req.status) {
 		(void)sip_server_tx_reply(tx, req.status, req.reason, buf_view(&req.lines), now_ms);
+	} else if (names_conference(c, &req)) {
+		refuse(tx, 403, "A Conference Cannot Be Invited", now_ms);
 	} else {
-		switch (negotiate_read(req.sdp, &desc, &media)) {
+		switch (negotiate_read_kind(req.sdp,
+					    c->broker.fingerprint ? NEGOTIATE_EITHER : NEGOTIATE_NO_TLS,
+					    &desc, &media)) {
 		case 0:
-			create(c, tx, m, who, &req, now_ms);
+			create(c, tx, m, who, &req, media->msrp.tls, now_ms);
 			break;
 		case E_SYNTAX:
 			refuse(tx, 400, "Malformed Session Description", now_ms);
@@ -158,85 +169,4 @@ void factory_invite(struct controlling *c, struct sip_server_tx *tx, const struc
 	}
 	create_conference_fini(&req);
 	free(self);
-}
-
-/* The creator gets his answer once there is a seat for everybody he named ("OK SDP" in the deck). */
-static int answer_creator(struct member *creator, uint64_t now_ms)
-{
-	struct conference *conf = creator->conference;
-	struct im_profile p;
-	struct buf contact, sdp;
-	int rc;
-
-	focus_profile(conf->ctl, &p, view_str(conf->uri));
-	buf_init(&contact, 512);
-	buf_init(&sdp, SIP_HEAD_BYTES_MAX);
-	im_write_contact(&contact, &p, view_str(conf->uri), true);
-	rc = member_write_sdp(creator, &sdp, view_of(creator->offer, creator->offer_n));
-	/* The switch knows his side before he can connect. */
-	if (rc == 0)
-		rc = member_read_sdp(creator, view_of(creator->offer, creator->offer_n), false);
-	if (rc == 0)
-		rc = sip_session_answer(creator->session, buf_view(&contact), VIEW(""),
-					VIEW("application/sdp"), buf_view(&sdp), now_ms);
-	buf_fini(&contact);
-	buf_fini(&sdp);
-	return rc;
-}
-
-void controlling_seats_ready(struct controlling *c, uint64_t request, uint64_t conference,
-			     const uint64_t *seat, const struct view *path, size_t n, uint64_t now_ms)
-{
-	struct conference *conf = conference_by_id(c, conference);
-	struct member *creator;
-
-	(void)request;
-	if (!conf || conf->ending) {
-		/* Given up on meanwhile: nothing may stay taken. */
-		c->broker.end(c->broker.ctx, conference);
-		return;
-	}
-	if (conf->seated)
-		return;
-	conference_hold(conf);
-	conf->seated = true;
-	timer_cancel(sip_stack_timers(c->stack), &conf->seats_late);
-	for (size_t i = 0; i < n; i++) {
-		struct member *m = member_by_seat(conf, seat[i]);
-
-		if (!m || !view_copy(path[i], m->path, sizeof(m->path)))
-			continue;
-		m->state = MEMBER_WAITING;
-	}
-	creator = CONTAINER(conf->members.next, struct member, link);
-	if (creator->state != MEMBER_WAITING || answer_creator(creator, now_ms)) {
-		if (creator->session)
-			(void)sip_session_reject(creator->session, 500, NULL, VIEW(""), now_ms);
-		conference_end(conf, now_ms);
-	} else {
-		creator->state = MEMBER_JOINED;
-		conference_changed(conf, now_ms);
-		conference_invite_next(conf, now_ms);
-	}
-	conference_release(conf);
-}
-
-void controlling_seats_failed(struct controlling *c, uint64_t request, uint64_t conference, int error,
-			      uint64_t now_ms)
-{
-	struct conference *conf = conference_by_id(c, conference);
-	struct member *creator;
-
-	(void)request;
-	if (!conf || conf->ending || conf->seated)
-		return;
-	conference_hold(conf);
-	log_line(sip_stack_log(c->stack), LOG_WARN, "focus", "%s: no seats: %s", conf->uri,
-		 error_text(error));
-	creator = CONTAINER(conf->members.next, struct member, link);
-	if (creator->session)
-		(void)sip_session_reject(creator->session, 503, "No MSRP Resources",
-					 VIEW("Retry-After: 10\r\n"), now_ms);
-	conference_end(conf, now_ms);
-	conference_release(conf);
 }

@@ -39,9 +39,23 @@ static void seats_late(void *ctx, uint64_t now_ms)
 {
 	struct conference *conf = ctx;
 
-	log_line(sip_stack_log(conf->ctl->stack), LOG_WARN, "focus", "%s: the switch gave no seats in time",
-		 conf->uri);
-	controlling_seats_failed(conf->ctl, conf->id, conf->id, E_TIMEOUT, now_ms);
+	log_line(sip_stack_log(conf->ctl->stack), LOG_WARN, "focus",
+		 "%s: the switch gave no seats in time", conf->uri);
+	if (!conf->seated) {
+		controlling_seats_failed(conf->ctl, conf->id, conf->id, E_TIMEOUT, now_ms);
+		return;
+	}
+	/* Who was added later: each request by itself. */
+	conference_hold(conf);
+	LIST_EACH(l, next, &conf->members)
+	{
+		struct member *m = CONTAINER(l, struct member, link);
+
+		if (m->state == MEMBER_SEATING)
+			controlling_seats_failed(conf->ctl, m->request, conf->id, E_TIMEOUT,
+						 now_ms);
+	}
+	conference_release(conf);
 }
 
 static void replaces_late(void *ctx, uint64_t now_ms)
@@ -69,9 +83,11 @@ struct conference *conference_new(struct controlling *c)
 	conf->sess_id = entropy_u64(sip_stack_entropy(c->stack)) >> 2;
 	(void)snprintf(conf->user, sizeof(conf->user), "conf-%s",
 		       entropy_token(sip_stack_entropy(c->stack), token, 26));
-	(void)snprintf(conf->uri, sizeof(conf->uri), "sip:%s@%s", conf->user, addr_text(own, at));
+	(void)snprintf(conf->uri, sizeof(conf->uri), "sip:%s@%s", conf->user, 
+		       c->conference_domain[0] ? c->conference_domain : addr_text(own, at));
 	list_init(&conf->members);
 	list_init(&conf->watchers);
+	list_init(&conf->referrals);
 	timer_init(&conf->seats_late, seats_late, conf);
 	timer_init(&conf->replaces_late, replaces_late, conf);
 	if (hash_add(&c->by_user, &conf->by_user, hash_bytes(&c->by_user, view_str(conf->user)))) {
@@ -108,7 +124,7 @@ struct conference *conference_by_id(const struct controlling *c, uint64_t id)
 
 struct member *member_new(struct conference *conf, struct view uri, struct view display)
 {
-	struct member *m = calloc(1, sizeof(*m));
+	struct member *m = members_prune(conf) ? calloc(1, sizeof(*m)) : NULL;
 
 	if (!m)
 		return NULL;
@@ -138,6 +154,7 @@ static void member_free(struct member *m)
 	free(m->display);
 	free(m->replaces);
 	free(m->inviter);
+	free(m->session_replaces);
 	free(m->offer);
 	free(m);
 }
@@ -166,6 +183,37 @@ struct member *member_by_aor(const struct conference *conf, struct view aor)
 	return NULL;
 }
 
+struct member *member_record(const struct conference *conf, struct view aor)
+{
+	struct member *found = NULL;
+
+	LIST_EACH(l, next, &conf->members)
+	{
+		struct member *m = CONTAINER(l, struct member, link);
+
+		if (view_eq(view_str(m->aor), aor))
+			found = m;
+	}
+	return found;
+}
+
+bool members_prune(struct conference *conf)
+{
+	size_t n = 0, max = RECORDS_PER_MEMBER * conf->ctl->cfg.max_members;
+
+	LIST_EACH(l, next, &conf->members)
+	{
+		struct member *m = CONTAINER(l, struct member, link);
+		bool over = !m->session || sip_session_state(m->session) == SIP_SESSION_ENDED;
+
+		if (m->superseded && m->state == MEMBER_GONE && over && !conf->depth)
+			member_free(m);
+		else
+			n++;
+	}
+	return n < max;
+}
+
 size_t conference_count(const struct conference *conf, bool joined_only)
 {
 	size_t n = 0;
@@ -184,17 +232,23 @@ void conference_hold(struct conference *conf)
 	conf->depth++;
 }
 
-static void conference_free(struct conference *conf)
+void conference_free(struct conference *conf)
 {
 	struct controlling *c = conf->ctl;
 	struct timers *q = sip_stack_timers(c->stack);
 
 	timer_cancel(q, &conf->seats_late);
 	timer_cancel(q, &conf->replaces_late);
+	conf->depth++; /* nothing below may end it a second time */
+	watchers_free(conf);
+	referrals_drop(conf);
 	hash_del(&c->by_user, &conf->by_user);
 	hash_del(&c->by_id, &conf->by_id);
-	while (!list_empty(&conf->members))
-		member_free(CONTAINER(conf->members.next, struct member, link));
+	LIST_EACH(l, next, &conf->members)
+	member_free(CONTAINER(l, struct member, link));
+	free(conf->subject);
+	free(conf->contribution);
+	free(conf->history);
 	free(conf);
 }
 
@@ -210,39 +264,35 @@ void conference_release(struct conference *conf)
 
 		idle = idle && (!m->session || sip_session_state(m->session) == SIP_SESSION_ENDED);
 	}
-	if (idle && list_empty(&conf->watchers))
+	if (idle && list_empty(&conf->watchers) && list_empty(&conf->referrals))
 		conference_free(conf);
-}
-
-/* What the policy says after somebody left. Who is invited and has not answered counts as present. */
-static bool is_over(const struct conference *conf, bool creator_left)
-{
-	size_t n = conference_count(conf, false);
-
-	switch (conf->ctl->cfg.end_policy) {
-	case CONFERENCE_END_BELOW_TWO:
-		return n < 2;
-	case CONFERENCE_END_CREATOR:
-		return n == 0 || creator_left;
-	case CONFERENCE_END_LAST:
-	default:
-		return n == 0;
-	}
 }
 
 void member_leave(struct member *m, enum conference_disconnection why, bool drain, uint64_t now_ms)
 {
 	struct conference *conf = m->conference;
+	bool over;
 
 	if (m->state == MEMBER_GONE)
 		return;
-	log_line(sip_stack_log(conf->ctl->stack), LOG_INFO, "focus", "%s: %s is out", conf->uri, m->uri);
+	log_line(sip_stack_log(conf->ctl->stack), LOG_INFO, "focus", "%s: %s is out", conf->uri,
+		 m->uri);
 	m->state = MEMBER_GONE;
 	m->why = why;
+	m->gone_at_ms = now_ms;
 	if (conf->seated)
 		conf->ctl->broker.close(conf->ctl->broker.ctx, conf->id, m->seat, drain);
+	member_settle(m,
+		      why == CONFERENCE_BUSY	 ? 486
+		      : why == CONFERENCE_BOOTED ? 487
+						 : 480,
+		      now_ms);
+	over = policy_is_over(conf, m->creator);
+	/* Where the conference ends, that is what its watchers are told. */
+	if (!over && !member_by_aor(conf, view_str(m->aor)))
+		watchers_reject(conf, view_str(m->aor), now_ms);
 	conference_changed(conf, now_ms);
-	if (is_over(conf, m->creator))
+	if (over)
 		conference_end(conf, now_ms);
 	else
 		conference_invite_next(conf, now_ms);
@@ -264,12 +314,25 @@ void conference_end(struct conference *conf, uint64_t now_ms)
 		if (m->state != MEMBER_GONE) {
 			m->state = MEMBER_GONE;
 			m->why = CONFERENCE_BOOTED;
+			member_settle(m, 487, now_ms);
 			if (m->session)
 				sip_session_end(m->session, VIEW(""), now_ms);
 		}
 	}
 	c->broker.end(c->broker.ctx, conf->id);
+	(void)view_copy(view_str(conf->user), c->ended[c->n_ended++ % CONFERENCES_ENDED_KEPT],
+			CONFERENCE_USER_MAX);
 	conf->dead = true;
 	watchers_end(conf, now_ms);
 	conference_release(conf);
+}
+
+bool conference_has_ended(const struct controlling *c, struct view user)
+{
+	size_t n = c->n_ended < CONFERENCES_ENDED_KEPT ? c->n_ended : CONFERENCES_ENDED_KEPT;
+
+	for (size_t i = 0; i < n; i++)
+		if (view_eq(view_str(c->ended[i]), user))
+			return true;
+	return false;
 }

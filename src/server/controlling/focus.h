@@ -9,11 +9,19 @@
 #include "server/controlling/controlling.h"
 #include "sip/session.h"
 
-enum { CONFERENCE_USER_MAX = 48, CONFERENCE_URI_MAX = 128, SEAT_PATH_MAX = 192 };
+enum {
+	CONFERENCE_USER_MAX = 48,
+	CONFERENCE_URI_MAX = 320,
+	SEAT_PATH_MAX = 192,
+	CONFERENCES_ENDED_KEPT = 1024, /* tombstones: 410 instead of 404 */
+	REFERRALS_MAX = 64,	       /* running REFERs of one conference */
+	RECORDS_PER_MEMBER = 4,	       /* of those who are gone, kept so that they can come back */
+};
 
 struct controlling {
 	struct controlling_config cfg;
 	char *factory_user, *feature_tag, *release;
+	char *route, *conference_domain; /* "": none */
 	struct sip_stack *stack;
 	struct sip_ua *ua;
 	struct seat_broker broker;
@@ -21,6 +29,8 @@ struct controlling {
 	void *served_ctx;
 	struct hash by_user, by_id;
 	uint64_t next_id;
+	char ended[CONFERENCES_ENDED_KEPT][CONFERENCE_USER_MAX]; /* a ring */
+	size_t n_ended;
 };
 
 enum member_state {
@@ -38,9 +48,18 @@ struct member {
 	uint64_t seat;
 	char path[SEAT_PATH_MAX];
 	char *uri, *aor, *display, *replaces, *inviter;
+	char *session_replaces; /* what RCS phones read beside Replaces; NULL: none */
 	bool inviter_anonymous, anonymous, creator, dialed_in;
 	bool without_replaces; /* he was asked again, without it */
+	bool was_in;	       /* he has been joined */
+	bool removed;	       /* by somebody else: he may not come back by himself */
+	bool superseded;       /* a later record of the same person counts */
 	uint32_t anonymous_id;
+	uint64_t request;	   /* under which his seat was asked for */
+	struct referral *referral; /* whose NOTIFYs tell of him; NULL: none */
+	/* notify.c: what watchers are told. Conference versions, 0: never. */
+	uint32_t look, changed, deleted;
+	uint64_t gone_at_ms;
 	enum member_state state;
 	enum conference_disconnection why;
 	struct sip_session *session;
@@ -55,12 +74,15 @@ struct conference {
 	uint64_t id;
 	char user[CONFERENCE_USER_MAX];
 	char uri[CONFERENCE_URI_MAX];
-	struct list members, watchers;
+	struct list members, watchers, referrals;
+	char *subject, *contribution; /* of the INVITE that made it; NULL: none */
+	char *history;		      /* the list that invitees are shown (RFC 5364); NULL: none */
 	uint32_t version, next_anonymous;
 	uint64_t sess_id;
-	struct timer seats_late;  /* the switch does not answer */
+	struct timer seats_late;    /* the switch does not answer */
 	struct timer replaces_late; /* an entry with Replaces does not answer */
 	bool seated, ending, others_released;
+	bool tls; /* its creator uses MSRP over TLS, and so the others are offered it */
 	int depth; /* handlers under way: freed only at 0 */
 	bool dead;
 };
@@ -69,9 +91,16 @@ struct conference {
 struct conference *conference_new(struct controlling *c);
 struct conference *conference_by_id(const struct controlling *c, uint64_t id);
 struct conference *conference_by_user(const struct controlling *c, struct view user);
+/* Records of those who are gone are kept so that they can come back. Drops those that no longer
+ * count, unless a handler of the conference is under way; false: there is no room for one more. */
+bool members_prune(struct conference *conf);
 struct member *member_new(struct conference *conf, struct view uri, struct view display);
 struct member *member_by_seat(const struct conference *conf, uint64_t seat);
 struct member *member_by_aor(const struct conference *conf, struct view aor);
+/* The latest record of a person, gone or not. */
+struct member *member_record(const struct conference *conf, struct view aor);
+void conference_free(struct conference *conf);
+bool conference_has_ended(const struct controlling *c, struct view user);
 size_t conference_count(const struct conference *conf, bool joined_only);
 /* A member is out: his seat is freed, the others are told, the end policy is looked at. */
 void member_leave(struct member *m, enum conference_disconnection why, bool drain, uint64_t now_ms);
@@ -79,7 +108,8 @@ void conference_end(struct conference *conf, uint64_t now_ms);
 /* Brackets around work that may end the conference. */
 void conference_hold(struct conference *conf);
 void conference_release(struct conference *conf);
-/* URI without parameters, in the form addresses are compared in. Heap; NULL when memory ran out or it is none. */
+/* URI without parameters, in the form addresses are compared in. Heap; NULL when memory ran out or
+ * it is none. */
 char *aor_of(struct view uri);
 void focus_profile(const struct controlling *c, struct im_profile *p, struct view identity);
 
@@ -88,19 +118,93 @@ void conference_invite_next(struct conference *conf, uint64_t now_ms);
 int member_invite(struct member *m, uint64_t now_ms);
 extern const struct sip_session_handler member_handler;
 
+/* --- ims_route.c --- */
+/* Where a request in a dialog goes in IMS mode: its Route, or the configured entry where that is a name. */
+int focus_ims_next_hop(const struct controlling *c, struct view uri, struct sip_flow *out);
+/* The first hop of an initial request of the focus's own. In IMS mode: its Route (in `route`, which lives as long as the
+ * invite) and a P-Charging-Vector in extra. E_SYNTAX, E_ADDRESS, E_UNSUPPORTED: the configured entry is unusable. */
+int focus_first_hop(const struct controlling *c, struct sip_invite *invite, struct buf *route,
+		    struct buf *extra);
+
 /* --- member_media.c --- */
-/* Writes the focus's side of the session description for a seat. offer empty: it is an offer of ours. */
+/* Writes the focus's side of the session description for a seat. offer empty: it is an offer of
+ * ours. */
 int member_write_sdp(const struct member *m, struct buf *b, struct view offer);
-/* Reads the member's side: tells the switch. answered: his answer to our offer. E_SYNTAX, E_UNSUPPORTED. */
+/* Reads the member's side: tells the switch. answered: his answer to our offer. E_SYNTAX,
+ * E_UNSUPPORTED. */
 int member_read_sdp(struct member *m, struct view sdp, bool answered);
+
+/* --- controlling.c --- */
+/* The URI is that of a conference here or of the factory: inviting it would make conferences of
+ * conferences. */
+bool controlling_names_conference(const struct controlling *c, struct view uri);
+
+/* --- seat_request.c --- */
+/* Asks the switch for the seats of all who wait under this request. */
+int conference_ask_seats(struct conference *conf, uint64_t request, uint64_t now_ms);
+/* Begins the session of one who came by himself; his answer waits for his seat. E_SYNTAX: no
+ * Contact. */
+int member_incoming(struct member *m, struct sip_server_tx *tx, const struct sip_msg *invite,
+		    uint64_t now_ms);
 
 /* --- factory.c --- */
 void factory_invite(struct controlling *c, struct sip_server_tx *tx, const struct sip_msg *m,
 		    const struct core_identity *who, uint64_t now_ms);
 
+/* --- dial_in.c --- */
+void conference_dial_in(struct conference *conf, struct sip_server_tx *tx, const struct sip_msg *m,
+			const struct core_identity *who, uint64_t now_ms);
+/* He has his seat and his answer: what was his before is given up. */
+void member_take_over(struct member *m, uint64_t now_ms);
+
+/* --- policy.c --- */
+bool policy_may_remove(const struct member *asker, const struct member *target);
+bool policy_may_dial_in(const struct conference *conf, struct view aor);
+/* After somebody left. */
+bool policy_is_over(const struct conference *conf, bool creator_left);
+
+/* --- refer.c --- */
+/* asker: the participant inside whose dialog the REFER came; NULL: it came outside any, from `who`.
+ */
+void conference_refer(struct conference *conf, struct member *asker, struct sip_server_tx *tx,
+		      const struct sip_msg *m, const struct core_identity *who, uint64_t now_ms);
+
+/* --- add_member.c --- */
+/* One whom a participant names: invited as soon as he has a seat. NULL: no memory, or too many
+ * records. */
+struct member *member_add(struct conference *conf, const struct invitee *e,
+			  const struct member *inviter, bool inviter_anonymous);
+
+/* --- remove_member.c --- */
+/* 0 when it has begun; the referral, if any, is settled when he is out. */
+void member_remove(struct member *m, struct referral *r, uint64_t now_ms);
+
+/* --- referral.c: the implicit subscription of a REFER (RFC 3515 §2.4.4) --- */
+/* inside: in this participant's dialog; else (NULL) in one of its own, made from tx and m. E_LIMIT,
+ * E_NOMEM, E_SYNTAX (no Contact). */
+int referral_new(struct conference *conf, struct member *inside, struct sip_server_tx *tx,
+		 const struct sip_msg *m, struct referral **out);
+/* The referral waits for one target more. */
+void referral_expect(struct referral *r);
+/* All targets are named; 100 is told, or at once the end. */
+void referral_begin(struct referral *r, uint64_t now_ms);
+/* NULL does nothing. */
+void referral_progress(struct referral *r, int status, uint64_t now_ms);
+void referral_settle(struct referral *r, int status, uint64_t now_ms);
+/* Settles what a member's referral waits for, and lets go of it. */
+void member_settle(struct member *m, int status, uint64_t now_ms);
+/* A SUBSCRIBE to a referral inside a participant's dialog. */
+void referral_subscribe(struct member *inside, struct sip_server_tx *tx, const struct sip_msg *m,
+			uint64_t now_ms);
+/* The dialog that these lived in is over. */
+void referrals_drop_inside(struct member *inside);
+void referrals_drop(struct conference *conf);
+
 /* --- notify.c --- */
 void watcher_subscribe(struct conference *conf, struct sip_server_tx *tx, const struct sip_msg *m,
-		       uint64_t now_ms);
+		       const struct core_identity *who, uint64_t now_ms);
+/* Who is out no longer watches (RFC 6665 §4.1.3, "rejected"). */
+void watchers_reject(struct conference *conf, struct view aor, uint64_t now_ms);
 void conference_changed(struct conference *conf, uint64_t now_ms);
 void watchers_end(struct conference *conf, uint64_t now_ms);
 /* Forgets them without a word; the caller holds the conference. */

@@ -1,24 +1,50 @@
-/* 9.3.1: inviting members, and what becomes of their sessions (CF-9.3-5, CF-9.3.1-*, points 2 and 6 of "The
- * move"). */
+/* 9.3.1: inviting members, and what becomes of their sessions (CF-9.3-5, CF-9.3.1-*, points 2 and 6
+ * of "The move"). */
 #include "server/controlling/focus.h"
 
 #include "base/error.h"
+#include "body/multipart.h"
 #include "procedure/invite_member.h"
 #include "sip/write.h"
 
 #include <stdlib.h>
 
+/* The session description, and next to it the list of who is invited, where there is one to show
+ * (RFC 5366 §5.2). */
+static void write_body(const struct conference *conf, struct view sdp, struct buf *type,
+		       struct buf *body)
+{
+	char token[25];
+	struct view boundary;
+
+	if (!conf->history) {
+		buf_puts(type, "application/sdp");
+		buf_put(body, sdp);
+		return;
+	}
+	boundary = view_str(entropy_token(sip_stack_entropy(conf->ctl->stack), token, 24));
+	buf_putf(type, "multipart/mixed;boundary=\"%.*s\"", VIEW_ARG(boundary));
+	multipart_write_part(body, boundary, VIEW("application/sdp"), VIEW(""), VIEW(""), sdp);
+	multipart_write_part(body, boundary, VIEW("application/resource-lists+xml"),
+			     VIEW("recipient-list-history;handling=optional"), VIEW(""),
+			     view_str(conf->history));
+	multipart_end(body, boundary);
+}
+
 int member_invite(struct member *m, uint64_t now_ms)
 {
 	struct conference *conf = m->conference;
-	struct sip_invite invite = {.flow = {.transport = SIP_LOCAL}};
+	struct sip_invite invite = {0};
 	struct invite_member who = {
 		.inviter = view_str(m->inviter),
 		.inviter_anonymous = m->inviter_anonymous,
 		.replaces = m->without_replaces ? VIEW("") : view_str(m->replaces),
+		.session_replaces = view_str(m->session_replaces),
 		.conference = view_str(conf->uri),
+		.subject = view_str(conf->subject),
+		.contribution = view_str(conf->contribution),
 	};
-	struct buf contact, extra, sdp, from;
+	struct buf contact, extra, sdp, from, type, body, route;
 	struct im_profile p;
 	int rc;
 
@@ -27,26 +53,37 @@ int member_invite(struct member *m, uint64_t now_ms)
 	buf_init(&extra, SIP_HEAD_BYTES_MAX);
 	buf_init(&sdp, SIP_HEAD_BYTES_MAX);
 	buf_init(&from, 512);
+	buf_init(&type, 256);
+	buf_init(&body, (size_t)SIP_HEAD_BYTES_MAX * 2);
+	buf_init(&route, 512);
 	im_write_contact(&contact, &p, view_str(conf->uri), true);
 	invite_member_write_fields(&extra, &p, &who);
 	buf_putf(&from, "<%s>", conf->uri);
 	rc = member_write_sdp(m, &sdp, VIEW(""));
+	write_body(conf, buf_view(&sdp), &type, &body);
+	if (rc == 0)
+		rc = focus_first_hop(conf->ctl, &invite, &route, &extra);
 	invite.uri = view_str(m->uri);
 	invite.from = buf_view(&from);
 	invite.contact = buf_view(&contact);
 	invite.extra = buf_view(&extra);
-	invite.content_type = VIEW("application/sdp");
-	invite.body = buf_view(&sdp);
-	if (rc == 0 && (!buf_ok(&contact) || !buf_ok(&extra) || !buf_ok(&sdp) || !buf_ok(&from)))
+	invite.content_type = buf_view(&type);
+	invite.body = buf_view(&body);
+	if (rc == 0 && (!buf_ok(&contact) || !buf_ok(&extra) || !buf_ok(&sdp) || !buf_ok(&from) ||
+			!buf_ok(&type) || !buf_ok(&body) || !buf_ok(&route)))
 		rc = E_NOMEM;
 	if (rc == 0)
-		rc = sip_session_invite(conf->ctl->ua, &invite, &member_handler, m, now_ms, &m->session);
+		rc = sip_session_invite(conf->ctl->ua, &invite, &member_handler, m, now_ms,
+					&m->session);
 	if (rc == 0)
 		m->state = MEMBER_INVITED;
 	buf_fini(&contact);
 	buf_fini(&extra);
 	buf_fini(&sdp);
 	buf_fini(&from);
+	buf_fini(&type);
+	buf_fini(&body);
+	buf_fini(&route);
 	return rc;
 }
 
@@ -66,7 +103,7 @@ static bool replacing(const struct conference *conf)
 void conference_invite_next(struct conference *conf, uint64_t now_ms)
 {
 	struct timers *q = sip_stack_timers(conf->ctl->stack);
-	bool first = replacing(conf) && !conf->others_released;
+	bool first = replacing(conf) && !conf->others_released, invited = false;
 
 	if (!conf->seated || conf->ending)
 		return;
@@ -78,12 +115,17 @@ void conference_invite_next(struct conference *conf, uint64_t now_ms)
 		if (m->state != MEMBER_WAITING || m->creator || (first && !m->replaces))
 			continue;
 		if (m->replaces && !timer_armed(&conf->replaces_late) && !conf->others_released)
-			timer_arm(q, &conf->replaces_late, now_ms + conf->ctl->cfg.invite_timeout_ms);
+			timer_arm(q, &conf->replaces_late,
+				  now_ms + conf->ctl->cfg.invite_timeout_ms);
 		if (member_invite(m, now_ms))
 			member_leave(m, CONFERENCE_FAILED, false, now_ms);
+		else
+			invited = true;
 		if (conf->ending)
 			break;
 	}
+	if (invited)
+		conference_changed(conf, now_ms);
 	conference_release(conf);
 }
 
@@ -96,6 +138,8 @@ static void on_progress(void *ctx, struct sip_session *s, const struct sip_msg *
 		member->state = MEMBER_ALERTING;
 		conference_changed(member->conference, now_ms);
 	}
+	if (m->status >= 180)
+		referral_progress(member->referral, m->status, now_ms);
 }
 
 static void on_answered(void *ctx, struct sip_session *s, const struct sip_msg *m, uint64_t now_ms)
@@ -104,16 +148,20 @@ static void on_answered(void *ctx, struct sip_session *s, const struct sip_msg *
 	struct conference *conf = member->conference;
 
 	conference_hold(conf);
-	if (conf->ending || !sip_content_is(sip_msg_value(m, SIP_H_CONTENT_TYPE), VIEW("application/sdp")) ||
+	if (conf->ending ||
+	    !sip_content_is(sip_msg_value(m, SIP_H_CONTENT_TYPE), VIEW("application/sdp")) ||
 	    member_read_sdp(member, m->body, true)) {
 		log_line(sip_stack_log(conf->ctl->stack), LOG_INFO, "focus",
 			 "%s: the answer of %s cannot be used", conf->uri, member->uri);
 		sip_session_end(s, VIEW(""), now_ms);
+		member_settle(member, 488, now_ms);
 		member_leave(member, CONFERENCE_FAILED, false, now_ms);
 	} else {
 		member->state = MEMBER_JOINED;
-		log_line(sip_stack_log(conf->ctl->stack), LOG_INFO, "focus", "%s: %s joined", conf->uri,
-			 member->uri);
+		member->was_in = true;
+		member_settle(member, 200, now_ms);
+		log_line(sip_stack_log(conf->ctl->stack), LOG_INFO, "focus", "%s: %s joined",
+			 conf->uri, member->uri);
 		conference_changed(conf, now_ms);
 		conference_invite_next(conf, now_ms);
 	}
@@ -156,6 +204,7 @@ static void on_ended(void *ctx, struct sip_session *s, enum sip_session_end why,
 
 	(void)s;
 	conference_hold(conf);
+	referrals_drop_inside(member);
 	if (why == SIP_END_REJECTED && ask_again(member, status, now_ms)) {
 		conference_changed(conf, now_ms);
 	} else {
@@ -164,12 +213,19 @@ static void on_ended(void *ctx, struct sip_session *s, enum sip_session_end why,
 			member->anonymous = true;
 			member->anonymous_id = ++conf->next_anonymous;
 		}
+		member_settle(member,
+			      member->removed	       ? 200
+			      : status >= 300	       ? status
+			      : why == SIP_END_TIMEOUT ? 408
+						       : 480,
+			      now_ms);
 		member_leave(member, why_gone(why, status), false, now_ms);
 	}
 	conference_release(conf);
 }
 
-static void on_confirmed(void *ctx, struct sip_session *s, const struct sip_msg *ack, uint64_t now_ms)
+static void on_confirmed(void *ctx, struct sip_session *s, const struct sip_msg *ack,
+			 uint64_t now_ms)
 {
 	(void)ctx;
 	(void)s;
@@ -178,8 +234,8 @@ static void on_confirmed(void *ctx, struct sip_session *s, const struct sip_msg 
 }
 
 /* A session refresh: the seat stays what it is. */
-static void on_reinvite(void *ctx, struct sip_session *s, struct sip_server_tx *tx, const struct sip_msg *m,
-			uint64_t now_ms)
+static void on_reinvite(void *ctx, struct sip_session *s, struct sip_server_tx *tx,
+			const struct sip_msg *m, uint64_t now_ms)
 {
 	struct member *member = ctx;
 	struct im_profile p;
@@ -193,8 +249,8 @@ static void on_reinvite(void *ctx, struct sip_session *s, struct sip_server_tx *
 	if (sip_msg_lists(m, SIP_H_REQUIRE, VIEW("recipient-list-invite")) &&
 	    view_starts_nocase(sip_msg_value(m, SIP_H_CONTENT_TYPE), VIEW("multipart/"))) {
 		/* RFC 5366 §5.1: a list has no place in a re-INVITE (R-5). */
-		(void)sip_server_tx_reply(tx, 420, NULL, VIEW("Unsupported: recipient-list-invite\r\n"),
-					  now_ms);
+		(void)sip_server_tx_reply(tx, 420, NULL,
+					  VIEW("Unsupported: recipient-list-invite\r\n"), now_ms);
 	} else {
 		rc = member_write_sdp(member, &sdp, m->body);
 		if (rc == 0 && m->body.n)
@@ -203,19 +259,26 @@ static void on_reinvite(void *ctx, struct sip_session *s, struct sip_server_tx *
 			(void)sip_server_tx_reply(tx, 488, NULL, VIEW(""), now_ms);
 		else
 			(void)sip_session_answer_reinvite(s, tx, buf_view(&contact), VIEW(""),
-							  VIEW("application/sdp"), buf_view(&sdp), now_ms);
+							  VIEW("application/sdp"), buf_view(&sdp),
+							  now_ms);
 	}
 	buf_fini(&contact);
 	buf_fini(&sdp);
 }
 
-static void on_request(void *ctx, struct sip_session *s, struct sip_server_tx *tx, const struct sip_msg *m,
-		       uint64_t now_ms)
+static void on_request(void *ctx, struct sip_session *s, struct sip_server_tx *tx,
+		       const struct sip_msg *m, uint64_t now_ms)
 {
-	(void)ctx;
+	struct member *member = ctx;
+
 	(void)s;
-	(void)sip_server_tx_reply(tx, m->method == SIP_METHOD_OTHER ? 501 : 405, NULL,
-				  VIEW("Allow: " IM_ALLOW_FOCUS "\r\n"), now_ms);
+	if (m->method == SIP_REFER)
+		conference_refer(member->conference, member, tx, m, NULL, now_ms);
+	else if (m->method == SIP_SUBSCRIBE)
+		referral_subscribe(member, tx, m, now_ms);
+	else
+		(void)sip_server_tx_reply(tx, m->method == SIP_METHOD_OTHER ? 501 : 405, NULL,
+					  VIEW("Allow: " IM_ALLOW_FOCUS "\r\n"), now_ms);
 }
 
 const struct sip_session_handler member_handler = {

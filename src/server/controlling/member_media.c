@@ -5,8 +5,35 @@
 #include "msrp/uri.h"
 #include "procedure/negotiate.h"
 
-static int local_side(const struct member *m, struct sdp_local *l)
+enum { FINGERPRINT_MAX = 112 };
+
+/* A seat's path says for good which kind it is for (SW-4: an offer is answered in kind). */
+static enum negotiate_tls kind_of(const struct member *m)
 {
+	return view_starts_nocase(view_str(m->path), VIEW("msrps:")) ? NEGOTIATE_TLS : NEGOTIATE_NO_TLS;
+}
+
+/* RFC 7701 §8 */
+static struct view chatroom(const struct controlling_config *cfg)
+{
+	if (cfg->nicknames)
+		return cfg->private_messages ? VIEW("nickname private-messages") : VIEW("nickname");
+	return cfg->private_messages ? VIEW("private-messages") : VIEW("");
+}
+
+static bool has_token(struct view list, struct view token)
+{
+	while (list.n)
+		if (view_eq_nocase(view_trim(view_cut(&list, ' ')), token))
+			return true;
+	return false;
+}
+
+/* fingerprint: 112 bytes, which l points to. */
+static int local_side(const struct member *m, struct sdp_local *l, char *fingerprint)
+{
+	const struct seat_broker *broker = &m->conference->ctl->broker;
+	const struct controlling_config *cfg = &m->conference->ctl->cfg;
 	struct msrp_uri path;
 
 	*l = (struct sdp_local){
@@ -14,13 +41,20 @@ static int local_side(const struct member *m, struct sdp_local *l)
 		.sess_id = m->conference->sess_id,
 		.sess_version = 1,
 		.path = view_str(m->path),
-		.accept_types = VIEW("message/cpim"),
+		.accept_types =
+			cfg->wrap_plain ? VIEW("message/cpim text/*") : VIEW("message/cpim"),
 		.accept_wrapped_types = VIEW("*"),
-		.max_size = m->conference->ctl->cfg.max_message,
+		.max_size = cfg->max_message,
+		.has_chatroom = true,
+		.chatroom = chatroom(cfg),
 	};
 	if (msrp_uri_parse(l->path, &path) || addr_parse(path.host, path.port, &l->addr))
 		return E_INTERNAL;
 	l->tls = path.tls;
+	if (l->tls && broker->fingerprint) {
+		broker->fingerprint(broker->ctx, fingerprint);
+		l->fingerprint = view_str(fingerprint);
+	}
 	return 0;
 }
 
@@ -29,7 +63,8 @@ int member_write_sdp(const struct member *m, struct buf *b, struct view offer)
 	const struct sdp_media *media;
 	struct sdp_local l;
 	struct sdp desc;
-	int rc = local_side(m, &l);
+	char fingerprint[FINGERPRINT_MAX];
+	int rc = local_side(m, &l, fingerprint);
 
 	if (rc)
 		return rc;
@@ -38,7 +73,7 @@ int member_write_sdp(const struct member *m, struct buf *b, struct view offer)
 		sdp_write_msrp(b, &l);
 		return 0;
 	}
-	rc = negotiate_read(offer, &desc, &media);
+	rc = negotiate_read_kind(offer, kind_of(m), &desc, &media);
 	if (rc)
 		return rc;
 	l.setup = negotiate_answer_setup(media->msrp.setup, false);
@@ -53,7 +88,7 @@ int member_read_sdp(struct member *m, struct view sdp, bool answered)
 	const struct sdp_media *media;
 	struct seat_answer a;
 	struct sdp desc;
-	int rc = negotiate_read(sdp, &desc, &media);
+	int rc = negotiate_read_kind(sdp, kind_of(m), &desc, &media);
 
 	if (rc)
 		return rc;
@@ -62,6 +97,8 @@ int member_read_sdp(struct member *m, struct view sdp, bool answered)
 		.accept_types = media->msrp.accept_types,
 		.accept_wrapped_types = media->msrp.accept_wrapped_types,
 		.max_size = media->msrp.max_size,
+		.fingerprint = media->msrp.tls ? media->msrp.fingerprint : VIEW(""),
+		.takes_private = has_token(media->msrp.chatroom, VIEW("private-messages")),
 	};
 	/* To our offer of actpass, who says nothing or "passive" waits for us; "active" comes. */
 	a.connect = answered ? negotiate_offerer_connects(media->msrp.setup)

@@ -1,5 +1,6 @@
-/* Who watches a conference: SUBSCRIBE and NOTIFY of the conference event package (RFC 4575, RFC 6665), full
- * state each time. */
+/* Who watches a conference: SUBSCRIBE and NOTIFY of the conference event package (CF-X-4; RFC 4575,
+ * RFC 6665). The first NOTIFY and the answer to each SUBSCRIBE are full state; what changes in
+ * between is partial state (§4.4). */
 #include "server/controlling/focus.h"
 
 #include "base/error.h"
@@ -8,7 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { EXPIRES_DEFAULT = 3600, EXPIRES_MAX = 7200, WATCHERS_MAX = 1024, DOCUMENT_MAX = 262144 };
+enum {
+	EXPIRES_DEFAULT = 3600,
+	EXPIRES_MAX = 7200,
+	WATCHERS_MAX = 1024,
+	DOCUMENT_MAX = 262144,
+	GONE_SHOWN_MS =
+		30000, /* who left stays in the roster, as disconnected, for that long at least */
+};
 
 struct watcher {
 	struct list link;
@@ -16,13 +24,17 @@ struct watcher {
 	struct sip_dialog dialog;
 	struct timer expiry;
 	struct sip_uac *notify; /* one at a time */
-	bool stale;             /* something changed while it was under way */
-	bool ending;            /* the next NOTIFY is the last one */
-	bool lost;              /* a NOTIFY could not be sent */
-	const char *reason;     /* of the termination */
+	bool stale;		/* something changed while it was under way */
+	bool ending;		/* the next NOTIFY is the last one */
+	bool last;		/* that is under way */
+	bool lost;		/* a NOTIFY could not be sent */
+	const char *reason;	/* of the termination */
 	uint32_t version;
+	uint32_t seen; /* conference version that the last NOTIFY told */
+	bool full;     /* the next NOTIFY is full state */
 	uint64_t expires_at_ms;
-	struct view event_id;
+	char *aor;	/* of the participant who watches */
+	char event[64]; /* Event as it was asked for */
 };
 
 static void watcher_free(struct watcher *w)
@@ -35,6 +47,7 @@ static void watcher_free(struct watcher *w)
 		sip_uac_detach(w->notify);
 	list_del(&w->link);
 	sip_dialog_fini(&w->dialog);
+	free(w->aor);
 	free(w);
 	conference_release(conf);
 }
@@ -61,7 +74,8 @@ static enum conference_status status_of(enum member_state s)
 	}
 }
 
-static void describe(const struct member *m, struct conference_user *u, struct conference_endpoint *e)
+static void describe(const struct member *m, struct conference_user *u,
+		     struct conference_endpoint *e)
 {
 	*u = (struct conference_user){
 		.entity = view_str(m->aor),
@@ -75,53 +89,87 @@ static void describe(const struct member *m, struct conference_user *u, struct c
 	*e = (struct conference_endpoint){
 		.entity = view_str(m->uri),
 		.status = status_of(m->state),
-		.joining = m->creator ? CONFERENCE_JOINING_NONE
-				      : m->dialed_in ? CONFERENCE_DIALED_IN : CONFERENCE_DIALED_OUT,
+		.joining = m->creator	  ? CONFERENCE_JOINING_NONE
+			   : m->dialed_in ? CONFERENCE_DIALED_IN
+					  : CONFERENCE_DIALED_OUT,
 		.disconnection = m->state == MEMBER_GONE ? m->why : CONFERENCE_DISCONNECTION_NONE,
-		.referred_by = m->inviter && !m->inviter_anonymous ? view_str(m->inviter) : VIEW(""),
+		.referred_by =
+			m->inviter && !m->inviter_anonymous ? view_str(m->inviter) : VIEW(""),
 	};
 	if (m->creator)
 		e->joining = CONFERENCE_DIALED_IN;
 }
 
-static int write_state(const struct conference *conf, uint32_t version, struct buf *b)
+/* Nobody is told of him: a later record of him counts, or he only tries to join. */
+static bool is_hidden(const struct member *m)
 {
+	return m->superseded || (m->dialed_in && !m->was_in);
+}
+
+struct roster {
 	struct conference_user *user;
 	struct conference_endpoint *end;
+	size_t n;
+};
+
+static void add(const struct member *m, uint32_t seen, bool full, struct roster *r)
+{
+	struct conference_user *u = &r->user[r->n];
+
+	if (full ? is_hidden(m) || m->deleted : m->changed <= seen && m->deleted <= seen)
+		return;
+	if (is_hidden(m))
+		return;
+	describe(m, u, &r->end[r->n]);
+	if (m->deleted) {
+		u->state = CONFERENCE_DELETED;
+		u->n_endpoints = 0;
+	}
+	r->n++;
+}
+
+/* E_MISSING: nothing that a watcher would see has changed. */
+static int write_state(const struct watcher *w, uint32_t version, struct buf *b)
+{
+	const struct conference *conf = w->conference;
+	enum conference_state state = w->full ? CONFERENCE_FULL : CONFERENCE_PARTIAL;
 	struct conference_info doc;
-	size_t n = 0;
+	struct roster r = {0};
+	size_t n = 1;
 
 	LIST_EACH(l, next, &conf->members)
 	n++;
-	user = calloc(n + 1, sizeof(*user));
-	end = calloc(n + 1, sizeof(*end));
-	if (!user || !end) {
-		free(user);
-		free(end);
+	r.user = calloc(n, sizeof(*r.user));
+	r.end = calloc(n, sizeof(*r.end));
+	if (!r.user || !r.end) {
+		free(r.user);
+		free(r.end);
 		return E_NOMEM;
 	}
-	n = 0;
 	LIST_EACH(l, next, &conf->members)
-	{
-		describe(CONTAINER(l, struct member, link), &user[n], &end[n]);
-		n++;
-	}
+	add(CONTAINER(l, struct member, link), w->seen, w->full, &r);
 	doc = (struct conference_info){
 		.entity = view_str(conf->uri),
 		.version = version,
-		.state = CONFERENCE_FULL,
+		.state = state,
+		.subject = view_str(conf->subject),
+		.has_subject = w->full && conf->subject,
 		.has_user_count = true,
 		.user_count = (uint32_t)conference_count(conf, true),
 		.has_active = true,
 		.active = !conf->ending,
 		.has_users = true,
-		.users_state = CONFERENCE_FULL,
-		.users = user,
-		.n_users = n,
+		.users_state = state,
+		.users = r.user,
+		.n_users = r.n,
 	};
-	conference_info_write(b, &doc);
-	free(user);
-	free(end);
+	if (w->full || r.n)
+		conference_info_write(b, &doc);
+	n = r.n;
+	free(r.user);
+	free(r.end);
+	if (!w->full && !n)
+		return E_MISSING;
 	return buf_ok(b) ? 0 : E_NOMEM;
 }
 
@@ -135,14 +183,11 @@ static void notified(void *ctx, struct sip_uac *uac, const struct sip_msg *m, ui
 		return;
 	sip_uac_detach(uac);
 	w->notify = NULL;
-	/* RFC 6665 §4.2.2: an error without Retry-After ends the subscription. What was answered may be an
-	 * earlier NOTIFY than the last one. */
-	if (m->status >= 300 && !sip_msg_has(m, SIP_H_RETRY_AFTER))
+	/* RFC 6665 §4.2.2: an error without Retry-After ends the subscription. */
+	if (w->last || (m->status >= 300 && !sip_msg_has(m, SIP_H_RETRY_AFTER)))
 		watcher_free(w);
 	else if (w->stale)
 		send_notify(w, now_ms);
-	else if (w->ending)
-		watcher_free(w);
 }
 
 static void not_notified(void *ctx, struct sip_uac *uac, int error, uint64_t now_ms)
@@ -172,11 +217,18 @@ static void send_notify(struct watcher *w, uint64_t now_ms)
 		return;
 	}
 	w->stale = false;
+	w->full = w->full || w->ending;
 	buf_init(&body, DOCUMENT_MAX);
 	buf_init(&b, DOCUMENT_MAX + SIP_HEAD_BYTES_MAX);
-	rc = write_state(conf, ++w->version, &body);
+	rc = write_state(w, w->version + 1, &body);
+	if (rc == E_MISSING) {
+		w->seen = conf->version;
+		buf_fini(&b);
+		buf_fini(&body);
+		return;
+	}
 	(void)sip_dialog_write_request(&w->dialog, &b, VIEW("NOTIFY"), 0);
-	sip_write_field(&b, "Event", VIEW("conference"));
+	sip_write_field(&b, "Event", view_str(w->event));
 	if (w->ending)
 		sip_write_fieldf(&b, "Subscription-State", "terminated;reason=%s", w->reason);
 	else
@@ -187,12 +239,17 @@ static void send_notify(struct watcher *w, uint64_t now_ms)
 	if (rc == 0 && buf_ok(&b))
 		rc = sip_dialog_next_hop(&w->dialog, &flow);
 	if (rc == 0)
-		rc = sip_uac_send(conf->ctl->ua, buf_view(&b), &flow, NULL, &notify_handler, w, now_ms,
-				  &w->notify);
+		rc = sip_uac_send(conf->ctl->ua, buf_view(&b), &flow, NULL, &notify_handler, w,
+				  now_ms, &w->notify);
 	buf_fini(&b);
 	buf_fini(&body);
-	if (!rc)
+	if (!rc) {
+		w->last = w->ending;
+		w->version++;
+		w->seen = conf->version;
+		w->full = false;
 		return;
+	}
 	log_line(sip_stack_log(conf->ctl->stack), LOG_WARN, "focus", "a NOTIFY could not be sent");
 	/* Whoever called may go on with the list of watchers. */
 	w->lost = true;
@@ -217,7 +274,8 @@ static void on_expiry(void *ctx, uint64_t now_ms)
 		end(w, "timeout", now_ms);
 }
 
-static void refresh(struct watcher *w, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
+static void refresh(struct watcher *w, struct sip_server_tx *tx, const struct sip_msg *m,
+		    uint64_t now_ms)
 {
 	uint32_t seconds = EXPIRES_DEFAULT;
 	char lines[CONFERENCE_URI_MAX + 64];
@@ -234,10 +292,12 @@ static void refresh(struct watcher *w, struct sip_server_tx *tx, const struct si
 		return;
 	}
 	timer_arm(sip_stack_timers(w->conference->ctl->stack), &w->expiry, w->expires_at_ms + 1000);
+	w->full = true; /* RFC 6665 §4.4.1: full state answers each SUBSCRIBE */
 	send_notify(w, now_ms);
 }
 
-static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
+static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m,
+		       uint64_t now_ms)
 {
 	struct watcher *w = ctx;
 
@@ -252,7 +312,7 @@ static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg
 static const struct sip_dialog_owner watcher_owner = {.on_request = on_request};
 
 void watcher_subscribe(struct conference *conf, struct sip_server_tx *tx, const struct sip_msg *m,
-		       uint64_t now_ms)
+		       const struct core_identity *who, uint64_t now_ms)
 {
 	struct sip_token_params event;
 	struct watcher *w;
@@ -262,7 +322,8 @@ void watcher_subscribe(struct conference *conf, struct sip_server_tx *tx, const 
 	n++;
 	if (sip_token_params_parse(sip_msg_value(m, SIP_H_EVENT), &event) ||
 	    !view_eq(event.token, VIEW("conference"))) {
-		(void)sip_server_tx_reply(tx, 489, NULL, VIEW("Allow-Events: conference\r\n"), now_ms);
+		(void)sip_server_tx_reply(tx, 489, NULL, VIEW("Allow-Events: conference\r\n"),
+					  now_ms);
 		return;
 	}
 	w = n < WATCHERS_MAX ? calloc(1, sizeof(*w)) : NULL;
@@ -271,8 +332,13 @@ void watcher_subscribe(struct conference *conf, struct sip_server_tx *tx, const 
 		return;
 	}
 	w->conference = conf;
+	w->aor = aor_of(who->uri);
+	if (!view_copy(sip_msg_value(m, SIP_H_EVENT), w->event, sizeof(w->event)))
+		(void)view_copy(VIEW("conference"), w->event, sizeof(w->event));
 	timer_init(&w->expiry, on_expiry, w);
-	if (sip_dialog_init_uas(&w->dialog, conf->ctl->ua, m, sip_server_tx_to_tag(tx), &watcher_owner, w)) {
+	if (!w->aor || sip_dialog_init_uas(&w->dialog, conf->ctl->ua, m, sip_server_tx_to_tag(tx),
+					   &watcher_owner, w)) {
+		free(w->aor);
 		free(w);
 		(void)sip_server_tx_reply(tx, 400, "Missing Contact", VIEW(""), now_ms);
 		return;
@@ -281,17 +347,78 @@ void watcher_subscribe(struct conference *conf, struct sip_server_tx *tx, const 
 	refresh(w, tx, m, now_ms);
 }
 
+/* What is seen of a member, in a number. */
+static uint32_t look_of(const struct member *m)
+{
+	return 1u + (uint32_t)status_of(m->state) + ((uint32_t)m->why << 8) +
+	       ((uint32_t)m->anonymous << 16) + ((uint32_t)is_hidden(m) << 17);
+}
+
+/* Everybody knows that he is gone, and has for a while. */
+static bool may_go(const struct conference *conf, const struct member *m, uint64_t now_ms)
+{
+	if (m->state != MEMBER_GONE || m->deleted || is_hidden(m) ||
+	    now_ms < m->gone_at_ms + GONE_SHOWN_MS)
+		return false;
+	LIST_EACH(l, next, &conf->watchers)
+	if (CONTAINER(l, struct watcher, link)->seen < m->changed)
+		return false;
+	return true;
+}
+
+/* True when a name that was said must no longer be. */
+static bool mark_changes(struct conference *conf, uint64_t now_ms)
+{
+	bool veiled = false;
+
+	LIST_EACH(l, next, &conf->members)
+	{
+		struct member *m = CONTAINER(l, struct member, link);
+		uint32_t look = look_of(m);
+
+		if (may_go(conf, m, now_ms))
+			m->deleted = conf->version;
+		if (look == m->look)
+			continue;
+		veiled = veiled || (m->anonymous && m->look && !(m->look >> 16 & 1));
+		m->look = look;
+		m->changed = conf->version;
+	}
+	return veiled;
+}
+
 void conference_changed(struct conference *conf, uint64_t now_ms)
 {
+	bool veiled;
+
 	if (conf->ending)
 		return;
 	conf->version++;
+	veiled = mark_changes(conf, now_ms);
 	LIST_EACH(l, next, &conf->watchers)
-	send_notify(CONTAINER(l, struct watcher, link), now_ms);
+	{
+		struct watcher *w = CONTAINER(l, struct watcher, link);
+
+		/* Partial state would have to name whose entry is deleted; in full state he is
+		 * just not there. */
+		w->full = w->full || veiled;
+		send_notify(w, now_ms);
+	}
 }
 
 void watchers_end(struct conference *conf, uint64_t now_ms)
 {
 	LIST_EACH(l, next, &conf->watchers)
 	end(CONTAINER(l, struct watcher, link), "noresource", now_ms);
+}
+
+void watchers_reject(struct conference *conf, struct view aor, uint64_t now_ms)
+{
+	LIST_EACH(l, next, &conf->watchers)
+	{
+		struct watcher *w = CONTAINER(l, struct watcher, link);
+
+		if (!w->ending && view_eq(view_str(w->aor), aor))
+			end(w, "rejected", now_ms);
+	}
 }

@@ -240,7 +240,8 @@ static bool look_up_sender(struct inbound *r)
 {
 	int rc = core_user_find(r->c, r->who.uri, &r->sender);
 
-	if (rc && rc != E_NOTFOUND) {
+	/* On ISC the call goes on without what the store would say. */
+	if (rc && rc != E_NOTFOUND && !r->c->cfg.ims.on) {
 		core_reply(r, 500, NULL, VIEW(""));
 		return false;
 	}
@@ -273,7 +274,7 @@ static bool check_referred_by(struct inbound *r)
 /* A request outside a dialog from a stranger: digest, or refused. */
 static bool identify_stranger(struct inbound *r)
 {
-	if (!r->trusted && r->c->cfg.auth_required)
+	if (!r->trusted && r->c->cfg.auth_required && !r->c->cfg.ims.on)
 		return identify_by_digest(r);
 	if (!identify_by_binding(r)) {
 		core_reply(r, 403, "Identity Not Known", VIEW(""));
@@ -296,6 +297,10 @@ bool core_identify(struct inbound *r)
 	} else if (r->in_dialog) {
 		/* Not challenged: who set up the dialog was. */
 		(void)identify_by_binding(r);
+	} else if (r->c->cfg.ims.on && r->trusted) {
+		/* A caller whom the core does not name: the participating function needs no name.
+		 */
+		r->sender_served = false;
 	} else if (!identify_stranger(r)) {
 		return false;
 	}

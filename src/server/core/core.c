@@ -3,6 +3,9 @@
 
 #include "base/error.h"
 #include "server/core/proxy.h"
+#include "server/participating/b2bua.h"
+#include "server/participating/ims_isc.h"
+#include "server/participating/ims_register.h"
 #include "server/participating/participate_proxy.h"
 #include "sip/write.h"
 
@@ -30,10 +33,12 @@ static struct view keep(char **at, struct view v)
 	return copy;
 }
 
-/* One block: the list of domains, the trusted addresses, then the text. */
+/* One block: the list of domains, the routes, the trusted addresses, then the text. */
 static int copy_config(struct core *c, const struct core_config *cfg)
 {
-	size_t text = cfg->realm.n + cfg->server.n;
+	size_t text = cfg->realm.n + cfg->server.n + cfg->service_route.n + cfg->ims.orig_user.n +
+		      cfg->ims.term_user.n;
+	struct core_route *routes;
 	struct view *domains;
 	struct addr *trusted;
 	char *at;
@@ -42,22 +47,32 @@ static int copy_config(struct core *c, const struct core_config *cfg)
 		return E_MISSING;
 	for (size_t i = 0; i < cfg->n_domains; i++)
 		text += cfg->domains[i].n;
+	for (size_t i = 0; i < cfg->n_routes; i++)
+		text += cfg->routes[i].domain.n;
 	domains = malloc(cfg->n_domains * sizeof(*domains) + cfg->n_trusted * sizeof(*trusted) +
-			 text);
+			 cfg->n_routes * sizeof(*routes) + text);
 	if (!domains)
 		return E_NOMEM;
 	c->text = (char *)domains;
-	trusted = (struct addr *)(void *)(domains + cfg->n_domains);
+	routes = (struct core_route *)(void *)(domains + cfg->n_domains);
+	trusted = (struct addr *)(void *)(routes + cfg->n_routes);
 	at = (char *)(trusted + cfg->n_trusted);
 	c->cfg = *cfg;
 	for (size_t i = 0; i < cfg->n_domains; i++)
 		domains[i] = keep(&at, cfg->domains[i]);
 	if (cfg->n_trusted)
 		memcpy(trusted, cfg->trusted, cfg->n_trusted * sizeof(*trusted));
+	for (size_t i = 0; i < cfg->n_routes; i++)
+		routes[i] =
+			(struct core_route){keep(&at, cfg->routes[i].domain), cfg->routes[i].peer};
+	c->cfg.routes = routes;
 	c->cfg.domains = domains;
 	c->cfg.trusted = trusted;
 	c->cfg.realm = keep(&at, cfg->realm);
 	c->cfg.server = keep(&at, cfg->server);
+	c->cfg.service_route = keep(&at, cfg->service_route);
+	c->cfg.ims.orig_user = keep(&at, cfg->ims.orig_user);
+	c->cfg.ims.term_user = keep(&at, cfg->ims.term_user);
 	if (c->cfg.realm.n == 0)
 		c->cfg.realm = domains[0];
 	return 0;
@@ -82,11 +97,22 @@ static void init_tables(struct core *c, const struct digest *digest)
 	c->challenger.offer_md5 = c->cfg.offer_md5;
 	c->challenger.offer_sha256 = c->cfg.offer_sha256;
 	list_init(&c->contexts);
+	list_init(&c->parked);
 	buf_init(&c->out, max + CORE_HEAD_MAX);
 	buf_init(&c->extra, CORE_HEAD_MAX);
 	buf_init(&c->sender, CORE_AOR_MAX);
 	buf_init(&c->target, CORE_AOR_MAX);
 	buf_init(&c->other, CORE_AOR_MAX);
+	buf_init(&c->served, CORE_AOR_MAX);
+}
+
+static int init_ims(struct core *c)
+{
+	const struct entropy *entropy = sip_stack_entropy(c->stack);
+	uint64_t key[2] = {entropy_u64(entropy), entropy_u64(entropy)};
+
+	c->served_users = ims_served_new(c->timers, c->cfg.max_bindings, key);
+	return c->served_users ? 0 : E_NOMEM;
 }
 
 struct core *core_new(const struct core_config *cfg, const struct core_ops *ops,
@@ -105,6 +131,10 @@ struct core *core_new(const struct core_config *cfg, const struct core_ops *ops,
 	c->timers = sip_stack_timers(stack);
 	c->log = sip_stack_log(stack);
 	init_tables(c, digest);
+	if (c->cfg.ims.on && init_ims(c)) {
+		core_free(c);
+		return NULL;
+	}
 	return c;
 }
 
@@ -113,6 +143,7 @@ void core_free(struct core *c)
 	if (!c)
 		return;
 	proxy_drop_all(c);
+	core_parked_drop(c);
 	location_fini(&c->location);
 	sip_challenger_fini(&c->challenger);
 	hash_fini(&c->keyed);
@@ -121,6 +152,8 @@ void core_free(struct core *c)
 	buf_fini(&c->sender);
 	buf_fini(&c->target);
 	buf_fini(&c->other);
+	buf_fini(&c->served);
+	ims_served_free(c->served_users);
 	free(c->text);
 	free(c);
 }
@@ -128,6 +161,11 @@ void core_free(struct core *c)
 size_t core_binding_count(const struct core *c)
 {
 	return location_count(&c->location);
+}
+
+size_t core_served_count(const struct core *c)
+{
+	return ims_served_count(c->served_users);
 }
 
 void core_conn_down(struct core *c, uint64_t conn, uint64_t now_ms)
@@ -309,8 +347,7 @@ static void answer_options(struct inbound *r)
 			"Supported: path\r\n"));
 }
 
-/* Fills what is read off the message; false: it was answered. */
-static bool readable(struct inbound *r)
+bool core_readable(struct inbound *r)
 {
 	if (core_route_preprocess(r) || sip_msg_from(r->m, &r->from_addr) ||
 	    sip_msg_to(r->m, &r->to_addr)) {
@@ -326,10 +363,30 @@ static bool readable(struct inbound *r)
 	return true;
 }
 
+/* A request inside a dialog that runs through a B2BUA here. Outside of one, its parameter says
+ * nothing. */
+static bool is_b2bua_side(const struct inbound *r)
+{
+	return r->c->b2bua && r->in_dialog && !r->more_routes && b2bua_is_side(&r->uri);
+}
+
+/* The participating function's choice; local: the request ends here. Behind an S-CSCF it stays a proxy. */
+static enum participation participates(struct inbound *r, bool local)
+{
+	if (!r->c->cfg.ims.on)
+		return participate_originating(r, local);
+	ims_isc_read(r);
+	return ims_isc_participate(r) ? PARTICIPATION_PROXY : PARTICIPATION_REFUSED;
+}
+
 static void go_on(struct inbound *r)
 {
 	bool local = is_local(r);
 
+	if (r->m->method == SIP_REGISTER && !r->more_routes && r->c->cfg.ims.on) {
+		ims_register(r);
+		return;
+	}
 	if (r->m->method == SIP_REGISTER && !r->more_routes && core_is_ours(r->c, &r->uri)) {
 		core_register(r);
 		return;
@@ -341,13 +398,28 @@ static void go_on(struct inbound *r)
 	}
 	if (!core_identify(r))
 		return;
+	if (is_b2bua_side(r)) {
+		if (check_hops(r))
+			b2bua_request(r);
+		return;
+	}
 	if (local) {
-		if (participate_originating(r, true))
+		if (participates(r, true) != PARTICIPATION_REFUSED)
 			r->c->ops.local_request(r->c->ops.ctx, r->tx, r->m, &r->who, r->now_ms);
 		return;
 	}
-	if (check_hops(r) && check_loop(r) && participate_originating(r, false))
+	if (!check_hops(r) || !check_loop(r))
+		return;
+	switch (participates(r, false)) {
+	case PARTICIPATION_B2BUA:
+		b2bua_invite(r, B2BUA_ORIGINATING);
+		break;
+	case PARTICIPATION_PROXY:
 		proxy_request(r);
+		break;
+	case PARTICIPATION_REFUSED:
+		break;
+	}
 }
 
 void core_request(struct core *c, struct sip_server_tx *tx, const struct sip_msg *m,
@@ -356,7 +428,7 @@ void core_request(struct core *c, struct sip_server_tx *tx, const struct sip_msg
 	struct inbound r = {
 		.c = c, .tx = tx, .m = m, .from = sip_server_tx_flow(tx), .now_ms = now_ms};
 
-	if (readable(&r) && check_proxy_require(&r))
+	if (core_readable(&r) && check_proxy_require(&r))
 		go_on(&r);
 }
 
@@ -364,10 +436,12 @@ void core_ack(struct core *c, const struct sip_msg *m, const struct sip_flow *fr
 {
 	struct inbound r = {.c = c, .m = m, .from = from, .now_ms = now_ms};
 
-	if (!readable(&r) || !check_hops(&r) || !check_loop(&r))
+	if (!core_readable(&r) || !check_hops(&r) || !check_loop(&r))
 		return;
 	r.trusted = core_is_trusted(c, from);
-	if (is_local(&r))
+	if (is_b2bua_side(&r))
+		b2bua_ack(&r);
+	else if (is_local(&r))
 		c->ops.local_ack(c->ops.ctx, m, now_ms);
 	else
 		proxy_ack(&r);

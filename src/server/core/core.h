@@ -24,11 +24,20 @@ struct core_identity {
 };
 
 enum core_im_tag { CORE_IM_DEFAULT, CORE_IM_REQUIRE, CORE_IM_ASSUME };
+/* How sessions of a user are served (PF-9.1.2-2, -3). */
+enum core_mode { CORE_MODE_DEFAULT, CORE_MODE_PROXY, CORE_MODE_B2BUA };
 
 /* A user of the store; text is NUL-terminated. */
 struct core_user {
 	char ha1_md5[33], ha1_sha256[65]; /* empty: none of that kind */
 	enum core_im_tag im_tag;
+	enum core_mode mode;
+};
+
+/* Another domain, and the peer that serves it. */
+struct core_route {
+	struct view domain;
+	struct addr peer;
 };
 
 struct core_ops {
@@ -40,9 +49,20 @@ struct core_ops {
 	void (*local_request)(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m,
 			      const struct core_identity *who, uint64_t now_ms);
 	void (*local_ack)(void *ctx, const struct sip_msg *m, uint64_t now_ms);
+	/* Where a URI of another domain leads, when its host is a name (RFC 3263): 0 and the flow;
+	 * E_STATE: it is being looked up, core_resolved will be called; E_NOTFOUND: nowhere. Copies what
+	 * it keeps. NULL: names are not looked up. */
+	int (*resolve)(void *ctx, const struct sip_uri *uri, struct sip_flow *out, uint64_t now_ms);
 	/* A binding appeared, was refreshed or went; for the log and for later persistence. May be NULL. */
 	void (*on_binding)(void *ctx, struct view aor, struct view contact, uint64_t expires_at_ms);
 	void *ctx;
+};
+
+/* IMS mode (PF-X-2): this process is an application server on the ISC interface of another core. Nobody registers here
+ * and no digest is asked for; who is not among the trusted peers has no identity. */
+struct ims_config {
+	bool on;
+	struct view orig_user, term_user; /* user parts of the own Route URIs for the two sides */
 };
 
 struct core_config {
@@ -58,8 +78,13 @@ struct core_config {
 	size_t max_contacts;          /* per address-of-record */
 	size_t max_bindings;
 	enum core_im_tag im_tag;      /* REQUIRE or ASSUME */
+	enum core_mode mode;          /* PROXY or B2BUA */
+	const struct core_route *routes;
+	size_t n_routes;
 	struct view server;           /* Server header value */
+	struct view service_route;    /* RFC 3608: name-addrs parted by commas, told to who registers; may be empty */
 	uint32_t timer_c_ms;          /* RFC 3261 §16.6: more than 3 minutes */
+	struct ims_config ims;
 };
 
 /* cfg is copied deeply. */
@@ -69,9 +94,13 @@ void core_free(struct core *c);
 /* What the stack's user is told; core decides. */
 void core_request(struct core *c, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms);
 void core_ack(struct core *c, const struct sip_msg *m, const struct sip_flow *from, uint64_t now_ms);
+/* A lookup has ended: requests that wait go on, those whose lookup has not ended wait again. */
+void core_resolved(struct core *c, uint64_t now_ms);
 /* Bindings that came over this connection lose their flow (they stay, and are reached by their contact address). */
 void core_conn_down(struct core *c, uint64_t conn, uint64_t now_ms);
 size_t core_binding_count(const struct core *c);
+/* IMS mode: users whom the core has told to be registered. */
+size_t core_served_count(const struct core *c);
 bool core_is_served_domain(const struct core *c, struct view host, uint16_t port);
 
 #endif

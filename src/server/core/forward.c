@@ -195,6 +195,12 @@ static struct identity_plan plan_identity(bool hide, bool from_trusted, bool kno
 	return p;
 }
 
+/* PF-X-2: the trust domain's own fields come from and go to its members alone. */
+static bool leaves_domain(const struct sip_msg *m, int field, bool from_trusted, bool to_trusted)
+{
+	return !(from_trusted && to_trusted) && ims_is_trust_field(m, field);
+}
+
 static bool is_dropped(const struct inbound *r, int field, bool keep_identity)
 {
 	switch (r->m->field[field].id) {
@@ -215,7 +221,8 @@ static bool is_dropped(const struct inbound *r, int field, bool keep_identity)
 void proxy_compose_request(struct inbound *r, const struct proxy_target *t, uint32_t breadth)
 {
 	struct buf *b = &r->c->out;
-	bool hide = r->who.privacy_id && !core_is_trusted(r->c, &t->flow);
+	bool to_trusted = core_is_trusted(r->c, &t->flow);
+	bool hide = r->who.privacy_id && !to_trusted;
 	struct identity_plan identity = plan_identity(hide, r->trusted, r->tx && r->who.asserted,
 						      sip_msg_has(r->m, SIP_H_P_ASSERTED_IDENTITY));
 	struct copying copy;
@@ -233,6 +240,7 @@ void proxy_compose_request(struct inbound *r, const struct proxy_target *t, uint
 	copy_begin(&copy, b, r->m);
 	for (int i = 0; i < r->m->n_fields; i++)
 		if (is_dropped(r, i, identity.keep) ||
+		    leaves_domain(r->m, i, r->trusted, to_trusted) ||
 		    (breadth && view_eq_nocase(sip_field_name(r->m, i), VIEW("Max-Breadth"))))
 			copy_without(&copy, i);
 	copy_end(&copy);
@@ -273,7 +281,8 @@ void proxy_compose_response(struct core *c, const struct sip_msg *m, bool from_t
 
 		if (i == m->first[SIP_H_VIA] ||
 		    (id == SIP_H_P_ASSERTED_IDENTITY && !identity.keep) ||
-		    (id == SIP_H_P_PREFERRED_IDENTITY && !from_trusted))
+		    (id == SIP_H_P_PREFERRED_IDENTITY && !from_trusted) ||
+		    leaves_domain(m, i, from_trusted, to_trusted))
 			copy_without(&copy, i);
 	}
 	copy_end(&copy);

@@ -3,9 +3,21 @@
 
 #include "base/error.h"
 #include "server/core/target.h"
+#include "server/participating/b2bua.h"
+#include "server/participating/ims_isc.h"
 #include "server/participating/participate_proxy.h"
 
-enum { BREADTH_DEFAULT = 60 }; /* RFC 5393 §5.3.3 */
+enum {
+	BREADTH_DEFAULT = 60, /* RFC 5393 §5.3.3 */
+	WAIT = 1,	      /* DNS has to be asked */
+};
+
+/* RFC 3261 §26.2.2, RFC 5630 §3.1: what is asked for by sips goes over TLS on each hop. */
+static bool is_safe(const struct inbound *r, const struct sip_flow *to)
+{
+	return r->uri.scheme != SIP_SCHEME_SIPS || to->transport == SIP_TLS ||
+	       to->transport == SIP_LOCAL;
+}
 
 /* Bindings of the user that take the request, by q then age. RFC 3841 §7.2.4: where implicit
  * preferences leave none, all are tried. */
@@ -20,7 +32,7 @@ static size_t choose(struct inbound *r, const struct location_aor *a, bool assum
 		struct proxy_target t = {.uri = b->contact, .path = b->path, .q = b->q};
 
 		if (n == max || (!all && !target_matches(r->m, b->params, assume_im, NULL)) ||
-		    binding_flow(b, r->c->stack, &t.flow))
+		    binding_flow(b, r->c->stack, &t.flow) || !is_safe(r, &t.flow))
 			continue;
 		out[n++] = t;
 	}
@@ -56,8 +68,15 @@ static void to_user(struct inbound *r)
 		core_reply(r, rc == E_NOTFOUND ? 404 : 500, NULL, VIEW(""));
 		return;
 	}
-	if (!participate_terminating(r, &user))
+	switch (participate_terminating(r, &user)) {
+	case PARTICIPATION_B2BUA:
+		b2bua_invite(r, B2BUA_TERMINATING);
 		return;
+	case PARTICIPATION_REFUSED:
+		return;
+	case PARTICIPATION_PROXY:
+		break;
+	}
 	a = location_find(&c->location, aor);
 	assume = participate_assumes(c, &user);
 	if (a)
@@ -100,7 +119,37 @@ static bool may_leave(const struct inbound *r)
 	return r->trusted || r->who.asserted || (r->in_dialog && r->marked);
 }
 
-/* 0 and the way; or the status to refuse with. */
+/* A domain whose server is known by configuration. */
+static bool to_peer(const struct core *c, const struct sip_uri *next, struct sip_flow *flow)
+{
+	for (size_t i = 0; i < c->cfg.n_routes; i++) {
+		if (!view_eq_nocase(c->cfg.routes[i].domain, next->host))
+			continue;
+		*flow = (struct sip_flow){
+			.transport = SIP_UDP, .remote = c->cfg.routes[i].peer, .may_grow = true};
+		return true;
+	}
+	return false;
+}
+
+/* The host is a name: 0, WAIT, or the status to refuse with. */
+static int resolve(struct inbound *r, const struct sip_uri *next, struct sip_flow *flow)
+{
+	const struct core_ops *ops = &r->c->ops;
+
+	if (!ops->resolve)
+		return 404;
+	switch (ops->resolve(ops->ctx, next, flow, r->now_ms)) {
+	case 0:
+		return is_safe(r, flow) ? 0 : 416;
+	case E_STATE:
+		return WAIT;
+	default:
+		return 404;
+	}
+}
+
+/* 0 and the way; WAIT; or the status to refuse with. */
 static int find_way(struct inbound *r, struct proxy_target *t, struct view *aor)
 {
 	struct sip_addr route;
@@ -115,13 +164,17 @@ static int find_way(struct inbound *r, struct proxy_target *t, struct view *aor)
 	if (r->more_routes &&
 	    (sip_addr_parse(r->next_route, &route) || sip_uri_parse(route.uri, &next)))
 		return 400;
+	if (to_peer(r->c, &next, &t->flow))
+		return 0;
 	switch (sip_flow_of_uri(&next, &t->flow)) {
 	case 0:
 		return 0;
 	case E_UNSUPPORTED:
 		return 416;
 	default:
-		return 404; /* names of other domains are not looked up */
+		if (ims_isc_way_back(r, &t->flow))
+			return 0;
+		return resolve(r, &next, &t->flow);
 	}
 }
 
@@ -131,7 +184,8 @@ void proxy_request(struct inbound *r)
 	struct view aor;
 	int status;
 
-	if (!r->more_routes && core_aor(r->c, &r->uri, &r->c->target)) {
+	/* In IMS mode the users are the other core's. */
+	if (!r->more_routes && !r->c->cfg.ims.on && core_aor(r->c, &r->uri, &r->c->target)) {
 		to_user(r);
 		return;
 	}
@@ -140,6 +194,10 @@ void proxy_request(struct inbound *r)
 		return;
 	}
 	status = find_way(r, &t, &aor);
+	if (status == WAIT)
+		status = core_park(r) ? 503 : WAIT;
+	if (status == WAIT)
+		return;
 	if (status)
 		core_reply(r, status, NULL, VIEW(""));
 	else

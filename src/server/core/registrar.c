@@ -293,6 +293,9 @@ static void answer(struct registration *reg)
 	put_contact(extra, binding_of(l), r->now_ms);
 	if (reg->path.n && sip_msg_lists(r->m, SIP_H_SUPPORTED, VIEW("path")))
 		sip_write_copy(extra, r->m, SIP_H_PATH);
+	/* RFC 3608 §6.1: with every 200 that leaves a binding. */
+	if (a && r->c->cfg.service_route.n)
+		sip_write_field(extra, "Service-Route", r->c->cfg.service_route);
 	core_reply(r, 200, NULL, buf_view(extra));
 }
 

@@ -2,6 +2,7 @@
 #include "server/core/state.h"
 
 #include "base/error.h"
+#include "server/participating/ims_isc.h"
 
 struct view core_route_cookie(const struct core *c, const struct sip_msg *m, char *text)
 {
@@ -14,10 +15,14 @@ struct view core_route_cookie(const struct core *c, const struct sip_msg *m, cha
 }
 
 /* A Route value or Request-URI that names this proxy. */
-static bool is_own_route(const struct core *c, const struct sip_uri *u)
+static bool is_own_route(const struct inbound *r, const struct sip_uri *u)
 {
+	const struct core *c = r->c;
+
 	if (u->scheme != SIP_SCHEME_SIP && u->scheme != SIP_SCHEME_SIPS)
 		return false;
+	if (c->cfg.ims.on)
+		return ims_isc_is_own_route(c, u, r->routes_taken == 0);
 	return sip_stack_is_own(c->stack, u->host, u->port) ||
 	       core_is_served_domain(c, u->host, u->port);
 }
@@ -30,6 +35,16 @@ static void note_cookie(struct inbound *r, const struct sip_uri *u)
 	if (sip_param(u->params, VIEW("ck"), &value) &&
 	    view_eq(value, core_route_cookie(r->c, r->m, want)))
 		r->marked = true;
+}
+
+/* The B2BUA of this process says what it has done (no one else is believed). */
+static void note_participation(struct inbound *r, const struct sip_uri *u)
+{
+	struct view value;
+
+	if (r->from->transport == SIP_LOCAL && sip_param(u->params, VIEW("pf"), &value) &&
+	    value.n == 1)
+		r->participated = value.p[0];
 }
 
 static int route_uri(struct view value, struct sip_uri *out)
@@ -83,13 +98,15 @@ int core_route_preprocess(struct inbound *r)
 		if (route_uri(value, &u))
 			return E_SYNTAX;
 		/* Two in a row where the transports differ (RFC 5658). */
-		if (!is_own_route(r->c, &u)) {
+		if (!is_own_route(r, &u)) {
 			r->more_routes = true;
 			r->next_route = value;
 			break;
 		}
 		note_cookie(r, &u);
-		r->routes_taken++;
+		note_participation(r, &u);
+		if (r->routes_taken++ == 0)
+			r->own_route = u;
 		value = next;
 	}
 	return 0;

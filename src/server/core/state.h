@@ -2,6 +2,7 @@
 #ifndef CONFAB_SERVER_CORE_STATE_H
 #define CONFAB_SERVER_CORE_STATE_H
 
+#include "procedure/ims.h"
 #include "server/core/core.h"
 #include "server/core/location.h"
 #include "sip/digest.h"
@@ -17,12 +18,24 @@ struct core {
 	struct location location;
 	struct hash keyed;    /* its key alone: for the cookies in Record-Route */
 	struct list contexts; /* struct response_context */
+	struct b2bua *b2bua;  /* server/participating/b2bua.h; NULL: none */
+	struct list parked;   /* parked.c */
+	size_t n_parked;
 	/* One request is looked at at a time: these are its scratch. */
 	struct buf out;	   /* the message being composed */
 	struct buf extra;  /* header lines for it */
 	struct buf sender; /* address-of-record of the sender */
 	struct buf target; /* address-of-record of the Request-URI or To */
 	struct buf other;
+	struct buf served;		 /* IMS mode: address-of-record of the served user */
+	struct ims_served *served_users; /* NULL: not in IMS mode */
+};
+
+/* What the ISC interface tells of an initial request (server/participating/ims_isc.h). */
+struct ims_isc {
+	enum ims_side side;
+	struct view served; /* address-of-record of the served user; empty: not known */
+	enum ims_regstate regstate;
 };
 
 /* A request on its way. All views live as long as the message or the core's scratch. */
@@ -32,11 +45,13 @@ struct inbound {
 	const struct sip_msg *m;
 	const struct sip_flow *from;
 	uint64_t now_ms;
-	struct sip_uri uri;    /* Request-URI, a strict router's doing undone */
-	unsigned routes_taken; /* own Route values in front */
-	bool last_route_taken; /* it became the Request-URI */
+	struct sip_uri uri;	  /* Request-URI, a strict router's doing undone */
+	unsigned routes_taken;	  /* own Route values in front */
+	struct sip_uri own_route; /* the first of them */
+	bool last_route_taken;	  /* it became the Request-URI */
 	bool more_routes;
-	bool marked;		/* one of the Routes taken was made here for this very Call-ID */
+	char participated; /* 'o', 't': the participating function of this process has had it */
+	bool marked;	   /* one of the Routes taken was made here for this very Call-ID */
 	struct view next_route; /* value of the first one left */
 	struct sip_addr from_addr, to_addr;
 	bool in_dialog; /* To has a tag */
@@ -44,6 +59,7 @@ struct inbound {
 	struct core_identity who;
 	bool sender_served; /* who is a user here, and this is what the store says */
 	struct core_user sender;
+	struct ims_isc ims;
 };
 
 enum { CORE_AOR_MAX = 512, CORE_HEAD_MAX = 65536, CORE_COOKIE_CHARS = 16 };
@@ -68,6 +84,13 @@ struct view core_route_cookie(const struct core *c, const struct sip_msg *m, cha
 
 /* route.c: RFC 3261 §16.4. E_SYNTAX: a Route or the Request-URI cannot be read. */
 int core_route_preprocess(struct inbound *r);
+
+/* core.c: fills what is read off the message; false: it was answered. */
+bool core_readable(struct inbound *r);
+
+/* parked.c: a request that waits for DNS. E_LIMIT, E_NOMEM. */
+int core_park(struct inbound *r);
+void core_parked_drop(struct core *c);
 
 /* authenticate.c */
 /* Finds out who sent a request. False: it was answered. */

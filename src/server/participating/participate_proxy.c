@@ -1,6 +1,7 @@
 #include "server/participating/participate_proxy.h"
 
 #include "procedure/participate.h"
+#include "server/participating/b2bua.h"
 
 bool participate_assumes(const struct core *c, const struct core_user *user)
 {
@@ -9,30 +10,40 @@ bool participate_assumes(const struct core *c, const struct core_user *user)
 	return c->cfg.im_tag == CORE_IM_ASSUME;
 }
 
-/* PF-9.1.2-1 for either side. */
-static bool check(struct inbound *r, const struct core_user *user)
+static bool wants_media_path(const struct inbound *r, const struct core_user *user)
 {
-	struct participate_policy policy = {.assume_tag = participate_assumes(r->c, user)};
+	enum core_mode mode = user->mode == CORE_MODE_DEFAULT ? r->c->cfg.mode : user->mode;
+
+	return r->c->b2bua && mode == CORE_MODE_B2BUA && b2bua_can_serve(r->m);
+}
+
+/* PF-9.1.2-1 for either side, unless it was made already. */
+static enum participation check(struct inbound *r, const struct core_user *user, bool checked)
+{
+	struct participate_policy policy = {.assume_tag =
+						    checked || participate_assumes(r->c, user),
+					    .media_path = wants_media_path(r, user)};
 	struct participate_decision decision;
 
 	participate_decide(r->m, &policy, &decision);
 	if (decision.status == 0)
-		return true;
+		return decision.mode == PARTICIPATE_B2BUA ? PARTICIPATION_B2BUA
+							  : PARTICIPATION_PROXY;
 	core_reply(r, decision.status, decision.reason, VIEW(""));
-	return false;
+	return PARTICIPATION_REFUSED;
 }
 
-bool participate_originating(struct inbound *r, bool to_function)
+enum participation participate_originating(struct inbound *r, bool to_function)
 {
 	if (!r->sender_served || !participate_concerns(r->m) ||
 	    (to_function && r->m->method == SIP_REFER))
-		return true;
-	return check(r, &r->sender);
+		return PARTICIPATION_PROXY;
+	return check(r, &r->sender, false);
 }
 
-bool participate_terminating(struct inbound *r, const struct core_user *callee)
+enum participation participate_terminating(struct inbound *r, const struct core_user *callee)
 {
-	if (r->sender_served || !participate_concerns(r->m))
-		return true;
-	return check(r, callee);
+	if (!participate_concerns(r->m) || r->participated == 't')
+		return PARTICIPATION_PROXY;
+	return check(r, callee, r->sender_served || r->participated == 'o');
 }

@@ -1,0 +1,79 @@
+/* The relays of the switch as the B2BUA sees them. */
+#include "confabd.h"
+
+#include "base/error.h"
+
+/* Conference ids stay below; seats of relays have it, too. */
+#define RELAY_BIT ((uint64_t)1 << 63)
+
+static unsigned shard_of(const struct confabd *d, uint64_t relay)
+{
+	return (unsigned)((relay & ~RELAY_BIT) % switch_threads_count(d->switch_threads));
+}
+
+static switch_seat_id seat_of(uint64_t relay, enum b2bua_side side)
+{
+	return RELAY_BIT | relay << 1 | (side == B2BUA_FAR);
+}
+
+static int relay_open(void *ctx, uint64_t relay)
+{
+	struct confabd *d = ctx;
+	switch_seat_id seat[2] = {seat_of(relay, B2BUA_NEAR), seat_of(relay, B2BUA_FAR)};
+
+	switch_threads_relay_open(d->switch_threads, shard_of(d, relay), relay, seat);
+	return 0;
+}
+
+static void relay_answer(void *ctx, uint64_t relay, enum b2bua_side side,
+			 const struct relay_end *end)
+{
+	struct confabd *d = ctx;
+	struct switch_seat_answer answer = {.remote_path = end->remote_path,
+					    .accept_types = end->accept_types,
+					    .accept_wrapped_types = end->accept_wrapped_types,
+					    .connect = end->connect};
+
+	switch_threads_seat_answer(d->switch_threads, shard_of(d, relay), seat_of(relay, side),
+				   &answer);
+}
+
+static void relay_close(void *ctx, uint64_t relay)
+{
+	struct confabd *d = ctx;
+
+	switch_threads_relay_close(d->switch_threads, shard_of(d, relay), relay);
+}
+
+void confabd_relays_broker(struct confabd *d, struct relay_broker *broker)
+{
+	*broker = (struct relay_broker){
+		.open = relay_open, .answer = relay_answer, .close = relay_close, .ctx = d};
+}
+
+bool confabd_relays_event(struct confabd *d, const struct switch_event *ev, uint64_t now_ms)
+{
+	if (!(ev->conference & RELAY_BIT))
+		return false;
+	switch (ev->type) {
+	case SWITCH_EV_SEATS_READY:
+		b2bua_relay_ready(d->b2bua, ev->conference, view_str(ev->seat_ready[0].path),
+				  view_str(ev->seat_ready[1].path), now_ms);
+		break;
+	case SWITCH_EV_SEATS_FAILED:
+		b2bua_relay_failed(d->b2bua, ev->conference, now_ms);
+		break;
+	case SWITCH_EV_SEAT_LOST:
+		log_line(&d->log.log, LOG_INFO, "confabd",
+			 "a relayed session lost a connection: %s", error_text(ev->error));
+		/* One that was there and went may still come back; its session timer says when not.
+		 */
+		if (ev->error != E_CLOSED)
+			b2bua_relay_lost(d->b2bua, ev->conference, now_ms);
+		break;
+	case SWITCH_EV_SEAT_BOUND:
+	case SWITCH_EV_SEAT_DOWN:
+		break;
+	}
+	return true;
+}

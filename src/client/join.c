@@ -1,0 +1,41 @@
+/* Coming back to a conference: INVITE to its URI; where it is no more (404, 410), a new one is made
+ * with the same people under the same Contribution-ID, as RCS phones do. */
+#include "client/state.h"
+
+#include <stdlib.h>
+
+bool join_anew(struct leg *leg, int status, uint64_t now_ms)
+{
+	struct conversation *v = leg->conversation;
+	struct view *uri;
+	struct leg *next;
+	bool begun = false;
+
+	if ((status != 404 && status != 410) || !v->n_rejoin_with || leg != v->current)
+		return false;
+	uri = calloc(v->n_rejoin_with, sizeof(*uri));
+	next = leg_new(v, true);
+	if (uri && next) {
+		for (size_t i = 0; i < v->n_rejoin_with; i++)
+			uri[i] = view_str(v->rejoin_with[i]);
+		next->peer = view_dup(view_str(v->client->factory));
+		begun = leg_invite_many(next, uri, v->n_rejoin_with, NULL, now_ms) == 0;
+	}
+	free(uri);
+	if (!begun) {
+		leg_free(next, now_ms);
+		return false;
+	}
+	join_end(v); /* once */
+	v->current = next;
+	leg_free(leg, now_ms);
+	return true;
+}
+
+void join_end(struct conversation *v)
+{
+	while (v->n_rejoin_with)
+		free(v->rejoin_with[--v->n_rejoin_with]);
+	free(v->rejoin_with);
+	v->rejoin_with = NULL;
+}

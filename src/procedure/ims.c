@@ -1,0 +1,91 @@
+#include "procedure/ims.h"
+
+#include "base/error.h"
+#include "sip/write.h"
+
+enum { ICID_CHARS = 26 };
+
+int ims_served_user_read(const struct sip_msg *m, struct ims_served_user *out)
+{
+	struct sip_addr a;
+	struct sip_uri u;
+	struct view v;
+
+	if (!sip_msg_has(m, SIP_H_P_SERVED_USER))
+		return E_MISSING;
+	if (sip_addr_parse(sip_msg_value(m, SIP_H_P_SERVED_USER), &a) || a.star ||
+	    sip_uri_parse(a.uri, &u))
+		return E_SYNTAX;
+	*out = (struct ims_served_user){.uri = a.uri};
+	if (sip_param(a.params, VIEW("sescase"), &v)) {
+		if (view_eq_nocase(v, VIEW("orig")))
+			out->side = IMS_SIDE_ORIG;
+		else if (view_eq_nocase(v, VIEW("term")))
+			out->side = IMS_SIDE_TERM;
+	}
+	if (sip_param(a.params, VIEW("regstate"), &v)) {
+		if (view_eq_nocase(v, VIEW("reg")))
+			out->regstate = IMS_REGISTERED;
+		else if (view_eq_nocase(v, VIEW("unreg")))
+			out->regstate = IMS_UNREGISTERED;
+	}
+	return 0;
+}
+
+enum ims_side ims_side_of_route(const struct sip_uri *route, struct view orig_user,
+				struct view term_user)
+{
+	if (route->user.n && view_eq(route->user, orig_user))
+		return IMS_SIDE_ORIG;
+	if (route->user.n && view_eq(route->user, term_user))
+		return IMS_SIDE_TERM;
+	return sip_param(route->params, VIEW("orig"), NULL) ? IMS_SIDE_ORIG : IMS_SIDE_NONE;
+}
+
+bool ims_is_trust_field(const struct sip_msg *m, int field)
+{
+	/* Those of the trust domain that nothing here reads, and that have no id therefore. */
+	static const struct view other[] = {
+		{"P-Visited-Network-ID", 20}, {"P-User-Database", 15},
+		{"P-Profile-Key", 13},	      {"P-Asserted-Service", 18},
+		{"P-DCS-Billing-Info", 18},   {"P-Private-Network-Indication", 28},
+	};
+	struct view name;
+
+	switch (m->field[field].id) {
+	case SIP_H_P_CHARGING_VECTOR:
+	case SIP_H_P_CHARGING_FUNCTION_ADDRESSES:
+	case SIP_H_P_ACCESS_NETWORK_INFO:
+	case SIP_H_P_SERVED_USER:
+		return true;
+	case SIP_H_OTHER:
+		break;
+	default:
+		return false;
+	}
+	name = sip_field_name(m, field);
+	if (name.n < 3 || name.p[1] != '-')
+		return false;
+	for (size_t i = 0; i < sizeof(other) / sizeof(*other); i++)
+		if (view_eq_nocase(name, other[i]))
+			return true;
+	return false;
+}
+
+void ims_write_charging_vector(struct buf *b, const struct entropy *entropy, struct view host)
+{
+	char icid[ICID_CHARS + 1];
+
+	sip_write_fieldf(b, "P-Charging-Vector", "icid-value=\"%s\";icid-generated-at=%.*s",
+			 entropy_token(entropy, icid, ICID_CHARS), VIEW_ARG(host));
+}
+
+void ims_write_taken_over(struct buf *b, const struct sip_msg *m)
+{
+	sip_write_copy(b, m, SIP_H_P_ASSERTED_IDENTITY);
+	sip_write_copy(b, m, SIP_H_P_SERVED_USER);
+	sip_write_copy(b, m, SIP_H_P_CHARGING_VECTOR);
+	sip_write_copy(b, m, SIP_H_P_CHARGING_FUNCTION_ADDRESSES);
+	sip_write_copy(b, m, SIP_H_P_ACCESS_NETWORK_INFO);
+	sip_write_copy(b, m, SIP_H_PRIVACY);
+}

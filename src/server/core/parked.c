@@ -1,0 +1,120 @@
+/* Requests that wait for DNS: kept with the identity that was proven, so that nobody is challenged
+ * twice. */
+#include "server/core/proxy.h"
+
+#include "base/error.h"
+
+#include <stdlib.h>
+
+enum { PARKED_MAX = 1000 };
+
+struct parked {
+	struct list link;
+	struct core *c;
+	struct sip_server_tx *tx;
+	struct core_identity who; /* its views point to text */
+	bool trusted, sender_served;
+	struct core_user sender;
+	char text[];
+};
+
+static void drop(struct parked *p)
+{
+	list_del(&p->link);
+	p->c->n_parked--;
+	free(p);
+}
+
+static void on_cancel(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
+{
+	struct parked *p = ctx;
+
+	(void)m;
+	sip_server_tx_attach(tx, NULL, NULL);
+	drop(p);
+	(void)sip_server_tx_reply(tx, 487, NULL, VIEW(""), now_ms);
+}
+
+static void on_gone(void *ctx, struct sip_server_tx *tx)
+{
+	(void)tx;
+	drop(ctx);
+}
+
+static const struct sip_server_handler handler = {.on_cancel = on_cancel, .on_gone = on_gone};
+
+int core_park(struct inbound *r)
+{
+	struct core *c = r->c;
+	struct parked *p;
+
+	if (!r->tx || c->n_parked == PARKED_MAX)
+		return E_LIMIT;
+	p = malloc(sizeof(*p) + r->who.uri.n + r->who.display.n);
+	if (!p)
+		return E_NOMEM;
+	*p = (struct parked){.c = c,
+			     .tx = r->tx,
+			     .who = r->who,
+			     .trusted = r->trusted,
+			     .sender_served = r->sender_served,
+			     .sender = r->sender};
+	if (r->who.uri.n)
+		memcpy(p->text, r->who.uri.p, r->who.uri.n);
+	if (r->who.display.n)
+		memcpy(p->text + r->who.uri.n, r->who.display.p, r->who.display.n);
+	p->who.uri.p = p->text;
+	p->who.display.p = p->text + r->who.uri.n;
+	list_add_tail(&c->parked, &p->link);
+	c->n_parked++;
+	sip_server_tx_attach(r->tx, &handler, p);
+	return 0;
+}
+
+static void go_on(struct parked *p, uint64_t now_ms)
+{
+	struct sip_msg m;
+	struct inbound r = {.c = p->c,
+			    .tx = p->tx,
+			    .m = &m,
+			    .from = sip_server_tx_flow(p->tx),
+			    .now_ms = now_ms,
+			    .trusted = p->trusted,
+			    .who = p->who,
+			    .sender_served = p->sender_served,
+			    .sender = p->sender};
+
+	sip_server_tx_attach(p->tx, NULL, NULL);
+	if (sip_server_tx_request(p->tx, &m) == 0 && core_readable(&r))
+		proxy_request(&r);
+}
+
+void core_resolved(struct core *c, uint64_t now_ms)
+{
+	struct list batch;
+
+	/* Who has to wait again is put into the list anew. */
+	list_init(&batch);
+	while (!list_empty(&c->parked)) {
+		struct list *l = c->parked.next;
+
+		list_del(l);
+		list_add_tail(&batch, l);
+	}
+	while (!list_empty(&batch)) {
+		struct parked *p = CONTAINER(batch.next, struct parked, link);
+
+		go_on(p, now_ms);
+		drop(p);
+	}
+}
+
+void core_parked_drop(struct core *c)
+{
+	while (!list_empty(&c->parked)) {
+		struct parked *p = CONTAINER(c->parked.next, struct parked, link);
+
+		sip_server_tx_attach(p->tx, NULL, NULL);
+		drop(p);
+	}
+}

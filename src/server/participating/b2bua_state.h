@@ -1,0 +1,174 @@
+/* Inside the B2BUA: shared by its files. */
+#ifndef CONFAB_SERVER_PARTICIPATING_B2BUA_STATE_H
+#define CONFAB_SERVER_PARTICIPATING_B2BUA_STATE_H
+
+#include "body/sdp.h"
+#include "server/participating/b2bua.h"
+#include "sip/session_timer.h"
+
+enum {
+	B2BUA_TOKEN_CHARS = 20,
+	B2BUA_DIALOGS_MAX = 16,
+	B2BUA_PASSES_MAX = 64,
+	RELAY_PATH_MAX = 256
+};
+
+struct b2bua {
+	struct b2bua_config cfg; /* its views are our own copies */
+	char *feature_tag, *release;
+	struct core *core;
+	struct sip_stack *stack;
+	struct timers *timers;
+	struct relay_broker broker;
+	struct hash by_token, by_relay;
+	uint64_t next_relay;
+	struct buf out, body; /* scratch: the message being composed, and its body */
+};
+
+/* One side of a dialog: a user agent's end (RFC 3261 §12). */
+struct b2bua_leg {
+	struct b2bua_dialog *dialog;
+	char *target;  /* the Contact that its peer gave */
+	char *contact; /* header parameters of that */
+	char *routes;  /* Route values in sending order, comma-joined */
+	char *allow;   /* as the peer has it; NULL: not said */
+	uint32_t local_seq, remote_seq;
+	bool has_remote_seq;
+	uint32_t invite_in,
+		invite_out; /* its last INVITE's number, and that on the other side: for the ACK */
+	struct session_timer timer;
+};
+
+/* A dialog: near and far, by the callee's tag. */
+struct b2bua_dialog {
+	struct list link;
+	struct b2bua_call *call;
+	char *tag;
+	struct b2bua_leg leg[2];
+	struct list passes;
+	unsigned n_passes;
+	bool confirmed, over;
+	bool server_told; /* PF-9.1.1-6 */
+	char *answer;	  /* the 2xx as it went to the near side, for its retransmissions */
+	size_t answer_n;
+};
+
+/* A request inside a dialog on its way from one side to the other, or one of our own. */
+struct b2bua_pass {
+	struct list link;
+	struct b2bua_dialog *dialog;
+	enum b2bua_side from; /* it goes to the other side */
+	enum sip_method method;
+	struct sip_server_tx *in; /* NULL: ours, or answered and gone */
+	struct sip_client_tx *out;
+	uint32_t seq;		    /* on the way out */
+	bool own, open;		    /* open: no final answer yet */
+	bool offered;		    /* the request had a session description */
+	struct session_terms terms; /* of the side it came from */
+	char *answer;
+	size_t answer_n;
+};
+
+struct b2bua_call {
+	struct hash_node by_token, by_relay;
+	struct b2bua *b;
+	enum b2bua_role role;
+	char token[B2BUA_TOKEN_CHARS + 1];
+	struct sip_server_tx *near;
+	struct sip_client_tx *far;
+	char *invite; /* as it came */
+	size_t invite_n;
+	char *identity; /* P-Asserted-Identity line that goes with it, or "" */
+	char *routes;	/* Route values that were left */
+	struct sip_flow near_flow;
+	bool near_trusted, cancelled;
+	struct session_terms near_terms;
+	uint32_t far_expires_s, far_seq;
+	uint64_t relay; /* 0: none (any more) */
+	bool relay_up;
+	char path[2][RELAY_PATH_MAX]; /* of our ends */
+	char *remote_path[2];	      /* of the two phones, as the relay knows them */
+	bool connects[2];
+	char *sdp[2];		    /* the last that was sent to each, for a refresh */
+	struct b2bua_dialog *media; /* whose media the relay carries */
+	struct list dialogs;
+	unsigned n_dialogs;
+	unsigned depth; /* calls of ours on the stack */
+};
+
+static inline enum b2bua_side other_side(enum b2bua_side s)
+{
+	return s == B2BUA_NEAR ? B2BUA_FAR : B2BUA_NEAR;
+}
+
+/* b2bua.c */
+/* The dialog of a request by its Request-URI and tags, and the side its sender is on; NULL. */
+struct b2bua_dialog *b2bua_dialog_of(struct inbound *r, enum b2bua_side *side);
+void call_hold(struct b2bua_call *call);
+void call_release(struct b2bua_call *call); /* may free it */
+void call_media_end(struct b2bua_call *call);
+int call_invitation(const struct b2bua_call *call, struct sip_msg *out);
+
+/* b2bua_invite.c: the initial INVITE on its far side. */
+void call_invite_far(struct b2bua_call *call, uint64_t now_ms);
+void call_refuse(struct b2bua_call *call, int status, const char *reason, struct view extra,
+		 uint64_t now_ms);
+
+/* b2bua_dialog.c */
+struct b2bua_dialog *dialog_new(struct b2bua_call *call, const struct sip_msg *response);
+struct b2bua_dialog *dialog_find(struct b2bua_call *call, struct view tag);
+void dialog_free(struct b2bua_dialog *d);
+/* Contact and Route set of a leg from a message of its peer. */
+int leg_learn(struct b2bua_leg *leg, const struct sip_msg *m, bool routes, bool reversed);
+void leg_fini(struct b2bua_leg *leg);
+/* Ends both sides with BYE. */
+void dialog_hang_up(struct b2bua_dialog *d, const char *reason, uint64_t now_ms);
+void dialog_over(struct b2bua_dialog *d);
+extern const struct session_timer_handler leg_timer;
+
+/* b2bua_pass.c: requests inside a dialog */
+struct b2bua_pass *pass_new(struct b2bua_dialog *d, enum b2bua_side from, enum sip_method method);
+void pass_free(struct b2bua_pass *p);
+/* An INVITE inside the dialog has no final answer; whose it is. */
+bool pass_invite_open(const struct b2bua_dialog *d, enum b2bua_side *from);
+void pass_done(struct b2bua_pass *p);
+/* Sends b->out. */
+int pass_send(struct b2bua_pass *p, const struct sip_client_handler *h, uint64_t now_ms);
+
+/* b2bua_own.c: requests of our own */
+void pass_refresh(struct b2bua_leg *leg, uint64_t now_ms);
+void pass_bye(struct b2bua_dialog *d, enum b2bua_side to, const char *reason, uint64_t now_ms);
+
+/* b2bua_message.c: everything goes to b->out. */
+/* What of a message goes through from one side to the other. */
+void message_copy_fields(struct b2bua *b, const struct sip_msg *m, bool keep_identity);
+void message_put_contact(struct b2bua_call *call, enum b2bua_side to, const struct b2bua_leg *peer);
+void message_put_abilities(struct b2bua *b, const struct sip_msg *m);
+/* Body of m with its session description (when it has one) as `sdp`, then the end. */
+void message_put_body(struct b2bua *b, const struct sip_msg *m, struct view sdp);
+/* Status line, dialog fields and Record-Route of an answer to the near INVITE or to a request
+ * inside a dialog. */
+void message_answer_head(struct b2bua_call *call, const struct sip_msg *request, int status,
+			 const char *reason, struct view tag, const struct sip_flow *record);
+/* Request line, Route, Max-Forwards of a request to that side of a dialog. */
+void message_request_head(struct b2bua_dialog *d, enum b2bua_side to, struct view method,
+			  const struct sip_msg *from, uint32_t seq);
+/* From, To, Call-ID of a request of our own. */
+void message_own_parties(struct b2bua_dialog *d, enum b2bua_side to);
+
+/* b2bua_media.c */
+struct b2bua_media {
+	struct view sdp; /* empty: none */
+	struct sdp desc;
+	const struct sdp_media *msrp; /* NULL: refused, or nothing of use */
+};
+/* 0, also without a session description; E_SYNTAX. */
+int media_read(const struct sip_msg *m, struct b2bua_media *out);
+/* The session description as that side gets it, in b->body. */
+void media_write(struct b2bua_call *call, enum b2bua_side to, const struct b2bua_media *m,
+		 enum sdp_setup setup);
+/* Tells the relay who sits at that end, when that is new. */
+void media_tell(struct b2bua_call *call, enum b2bua_side side, const struct b2bua_media *m,
+		bool connect);
+
+#endif

@@ -1,0 +1,25 @@
+/*
+ * Third-party REGISTER (TS 24.229's initial filter criteria on registration): the S-CSCF tells the
+ * application server who is registered and until when. Kept as a table of served users; no bindings
+ * are made of it.
+ */
+#ifndef CONFAB_SERVER_PARTICIPATING_IMS_REGISTER_H
+#define CONFAB_SERVER_PARTICIPATING_IMS_REGISTER_H
+
+#include "server/core/state.h"
+
+struct ims_served;
+
+/* max: users at a time. NULL: no memory. */
+struct ims_served *ims_served_new(struct timers *timers, size_t max, const uint64_t key[2]);
+void ims_served_free(struct ims_served *s); /* accepts NULL */
+
+/* Answers the REGISTER: 200 from a trusted peer, 403 from others, 400 where it cannot be read, 503
+ * where the table is full (the S-CSCF's default handling then says what becomes of the user). */
+void ims_register(struct inbound *r);
+
+/* True when the core has said that the user is registered. aor: "sip:ann@example.com". */
+bool ims_served_has(const struct ims_served *s, struct view aor);
+size_t ims_served_count(const struct ims_served *s);
+
+#endif
