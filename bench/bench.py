@@ -39,9 +39,9 @@ BENCHES = {
 }
 
 NOT_BUILT = {
-    "msrp-relay": "the relay (B2BUA) is not built yet",
-    "msrp-relay-tls": "TLS is not built yet",
-    "two-models": "needs the relay",
+    "msrp-relay": "no bench for the relay yet",
+    "msrp-relay-tls": "no bench for TLS yet",
+    "two-models": "needs the bench of the relay",
 }
 
 
@@ -96,7 +96,7 @@ def main():
     rows, status = [], 0
     for name in names:
         if name in NOT_BUILT:
-            rows.append(Row(name, "", NOT_BUILT[name], "", None, "not built yet"))
+            rows.append(Row(name, "", NOT_BUILT[name], "", None, "no bench yet"))
             continue
         try:
             raw, found = run_one(name, args, args.out)

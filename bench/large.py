@@ -72,4 +72,4 @@ def large(place, quick):
                       "≥ 0.90 × floor", median(ratios) >= 0.9 and not lost),
                   Row("large-message", what + ": memory", "grows by %.1f MB" % (grew / 1e6), "flat (≤ 16 MB)",
                       grew <= 16e6 and not lost),
-                  Row("large-message", "through the relay", "the relay is not built yet", "", None, "not built yet")]
+                  Row("large-message", "through the relay", "no bench for the relay yet", "", None, "no bench yet")]

@@ -107,7 +107,7 @@ def idle(place, quick):
           % (each, session, n), flush=True)
     return ({"confab": [{"connections": n, "bytes_each": each, "bytes_per_session": session}]},
             [Row("msrp-idle", "plain, beyond the kernel's", "%.0f B" % each, "≤ 1024 B", each <= 1024),
-             Row("msrp-idle", "TLS", "TLS is not built yet", "≤ 16 kB", None, "not built yet")])
+             Row("msrp-idle", "TLS", "no bench for TLS yet", "≤ 16 kB", None, "no bench yet")])
 
 
 def growth_messages(place, quick):

@@ -119,7 +119,7 @@ def memory(place, quick):
     bytes_per_call = raw["confab"][0]["bytes_per_call"]
     return raw, [Row("sip-memory", "proxy, per call while it lingers", "%.2f kB" % (bytes_per_call / 1000), "≤ 2 kB",
                      bytes_per_call <= 2000),
-                 Row("sip-memory", "B2BUA, per session", "the B2BUA is not built yet", "≤ 4 kB", None, "not built yet")]
+                 Row("sip-memory", "B2BUA, per session", "no bench for the B2BUA yet", "≤ 4 kB", None, "no bench yet")]
 
 
 class Sampler(threading.Thread):

@@ -13,14 +13,21 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 def runs(name):
     out = os.path.join(os.path.dirname(os.path.abspath(BIN)), "bench-quick")
-    done = subprocess.run([sys.executable, os.path.join(ROOT, "bench", "bench.py"), "--quick", "--no-peers",
-                           "--build", os.path.dirname(os.path.abspath(BIN)), "--out", out, name],
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+    try:
+        done = bench(out, name)
+    except subprocess.TimeoutExpired as problem:
+        raise Failed(f"{name} takes too long: {problem.stdout}") from problem
     if done.returncode:
         raise Failed(done.stdout[-2000:])
 
 
+def bench(out, name):
+    return subprocess.run([sys.executable, os.path.join(ROOT, "bench", "bench.py"), "--quick", "--no-peers",
+                           "--build", os.path.dirname(os.path.abspath(BIN)), "--out", out, name],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+
+
 cases = Cases()
-for bench in ("sip-proxy-udp", "sip-proxy-tcp", "sip-memory", "msrp-fanout", "msrp-idle", "large-message", "upgrade", "growth"):
-    cases.run("bench " + bench, [], runs, bench)
+for each in ("sip-proxy-udp", "sip-proxy-tcp", "sip-memory", "msrp-fanout", "msrp-idle", "large-message", "upgrade", "growth"):
+    cases.run("bench " + each, [], runs, each)
 cases.done()
