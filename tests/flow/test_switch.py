@@ -277,11 +277,13 @@ def whole_chunks():
 
 def interrupted():
     """Above the size a chunk may be interrupted: a short message does not wait for the end of a long one."""
-    with Stage(settings=["msrp.chunk_whole_max = 64K"]) as stage:
+    with Stage(settings=["msrp.chunk_whole_max = 64K", "msrp.seat_backlog = 8M"]) as stage:
         (ann, bo, cy), conf, _ = everybody(stage)
         body = cpim(ANN, conf, "w" * 3000000)
         half = len(body) // 2
         tid = token()
+        # An answer of hers would stand in the middle of her own chunk.
+        ann.answer = lambda frame: None
         ann.raw(ann.head(tid, "SEND", f"Message-ID: large1\r\nByte-Range: 1-*/{len(body)}\r\n"
                                       "Content-Type: message/cpim\r\n\r\n").encode() + body[:half])
         bo.phone.until(lambda: len(bo.data) > half - 100000, "the first half")
