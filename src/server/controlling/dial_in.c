@@ -98,9 +98,9 @@ void conference_dial_in(struct conference *conf, struct sip_server_tx *tx, const
 		refuse(tx, 403, "No List When Joining", now_ms);
 	else if (!c->cfg.assume_im && !sip_msg_accepts_im(m)) /* PF-9.1.2-1 */
 		refuse(tx, 403, "No IM Feature Tag In Accept-Contact", now_ms);
-	else if (negotiate_read(req.sdp, &desc, &media) == E_SYNTAX)
+	else if (req.sdp.n && negotiate_read(req.sdp, &desc, &media) == E_SYNTAX)
 		refuse(tx, 400, "Malformed Session Description", now_ms);
-	else if (negotiate_read(req.sdp, &desc, &media))
+	else if (req.sdp.n && negotiate_read(req.sdp, &desc, &media))
 		refuse(tx, 488, NULL, now_ms);
 	else
 		join(conf, tx, m, who, req.sdp, now_ms);

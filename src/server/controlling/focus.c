@@ -156,6 +156,7 @@ static void member_free(struct member *m)
 	free(m->inviter);
 	free(m->session_replaces);
 	free(m->offer);
+	free(m->sdp);
 	free(m);
 }
 
@@ -280,6 +281,8 @@ void member_leave(struct member *m, enum conference_disconnection why, bool drai
 	m->state = MEMBER_GONE;
 	m->why = why;
 	m->gone_at_ms = now_ms;
+	/* Who only tried to join leaves no record: trying again and again would fill the list. */
+	m->superseded = m->superseded || (m->dialed_in && !m->was_in);
 	if (conf->seated)
 		conf->ctl->broker.close(conf->ctl->broker.ctx, conf->id, m->seat, drain);
 	member_settle(m,

@@ -227,43 +227,22 @@ static void on_ended(void *ctx, struct sip_session *s, enum sip_session_end why,
 static void on_confirmed(void *ctx, struct sip_session *s, const struct sip_msg *ack,
 			 uint64_t now_ms)
 {
-	(void)ctx;
 	(void)s;
-	(void)ack;
-	(void)now_ms;
+	member_confirmed(ctx, ack, now_ms);
 }
 
-/* A session refresh: the seat stays what it is. */
 static void on_reinvite(void *ctx, struct sip_session *s, struct sip_server_tx *tx,
 			const struct sip_msg *m, uint64_t now_ms)
 {
-	struct member *member = ctx;
-	struct im_profile p;
-	struct buf contact, sdp;
-	int rc;
+	(void)s;
+	member_reinvited(ctx, tx, m, now_ms);
+}
 
-	focus_profile(member->conference->ctl, &p, VIEW(""));
-	buf_init(&contact, 512);
-	buf_init(&sdp, SIP_HEAD_BYTES_MAX);
-	im_write_contact(&contact, &p, view_str(member->conference->uri), true);
-	if (sip_msg_lists(m, SIP_H_REQUIRE, VIEW("recipient-list-invite")) &&
-	    view_starts_nocase(sip_msg_value(m, SIP_H_CONTENT_TYPE), VIEW("multipart/"))) {
-		/* RFC 5366 §5.1: a list has no place in a re-INVITE. */
-		(void)sip_server_tx_reply(tx, 420, NULL,
-					  VIEW("Unsupported: recipient-list-invite\r\n"), now_ms);
-	} else {
-		rc = member_write_sdp(member, &sdp, m->body);
-		if (rc == 0 && m->body.n)
-			rc = member_read_sdp(member, m->body, false);
-		if (rc)
-			(void)sip_server_tx_reply(tx, 488, NULL, VIEW(""), now_ms);
-		else
-			(void)sip_session_answer_reinvite(s, tx, buf_view(&contact), VIEW(""),
-							  VIEW("application/sdp"), buf_view(&sdp),
-							  now_ms);
-	}
-	buf_fini(&contact);
-	buf_fini(&sdp);
+static void on_reinvite_confirmed(void *ctx, struct sip_session *s, const struct sip_msg *ack,
+				  uint64_t now_ms)
+{
+	(void)s;
+	member_reinvite_confirmed(ctx, ack, now_ms);
 }
 
 static void on_request(void *ctx, struct sip_session *s, struct sip_server_tx *tx,
@@ -286,6 +265,7 @@ const struct sip_session_handler member_handler = {
 	.on_answered = on_answered,
 	.on_confirmed = on_confirmed,
 	.on_reinvite = on_reinvite,
+	.on_reinvite_confirmed = on_reinvite_confirmed,
 	.on_request = on_request,
 	.on_ended = on_ended,
 };
