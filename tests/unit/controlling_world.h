@@ -244,6 +244,8 @@ static inline struct room *room_new(void)
 		.max_conferences = 10,
 		.invite_timeout_ms = 20000,
 		.seat_timeout_ms = 5000,
+		.session_expires_s = 1800,
+		.min_se_s = 90,
 		.replaces_fallback = true,
 	};
 	return r;

@@ -173,7 +173,7 @@ void factory_invite(struct controlling *c, struct sip_server_tx *tx, const struc
 		(void)sip_server_tx_reply(tx, req.status, req.reason, buf_view(&req.lines), now_ms);
 	} else if (names_conference(c, &req)) {
 		refuse(tx, 403, "A Conference Cannot Be Invited", now_ms);
-	} else {
+	} else if (!member_timer_refuses(c, tx, m, now_ms)) {
 		switch (read_kind(c, m, req.sdp, &tls)) {
 		case 0:
 			create(c, tx, m, who, &req, tls, now_ms);

@@ -8,6 +8,7 @@
 #include "procedure/uri_list.h"
 #include "server/controlling/controlling.h"
 #include "sip/session.h"
+#include "sip/session_timer.h"
 
 enum {
 	CONFERENCE_USER_MAX = 48,
@@ -70,6 +71,11 @@ struct member {
 	size_t offer_n;
 	char *sdp; /* our side as he was last told it; NULL: not yet */
 	uint32_t sdp_version;
+	struct session_timer timer;
+	struct session_terms terms;   /* of the latest INVITE of either side */
+	uint32_t expires_s, min_se_s; /* what INVITEs to him ask for */
+	unsigned longer_tries;
+	bool knows_timer; /* he says so */
 	bool reoffered; /* the 2xx to his re-INVITE said it again, and is not acknowledged yet */
 };
 
@@ -139,6 +145,22 @@ int member_write_sdp(struct member *m, struct buf *b, struct view offer);
 /* Reads the member's side: tells the switch. answered: his answer to our offer. E_MISSING,
  * E_SYNTAX, E_UNSUPPORTED. */
 int member_read_sdp(struct member *m, struct view sdp, bool answered);
+
+/* --- member_timer.c --- */
+void member_timer_init(struct member *m);
+/* True: what the INVITE asks for is too short, and it was answered 422. */
+bool member_timer_refuses(const struct controlling *c, struct sip_server_tx *tx,
+			  const struct sip_msg *m, uint64_t now_ms);
+/* An INVITE of his: what is agreed (in terms, for the 2xx), and then that the 2xx has gone. */
+void member_timer_judge(struct member *m, const struct sip_msg *request);
+void member_timer_answered(struct member *m, uint64_t now_ms);
+/* An INVITE to him: its fields, and the 2xx to it. */
+void member_timer_offer(const struct member *m, struct buf *b, bool refresh);
+void member_timer_read(struct member *m, const struct sip_msg *response, uint64_t now_ms);
+/* True: that is a 422 (response may be NULL), and he is to be asked once more. */
+bool member_timer_longer(struct member *m, const struct sip_msg *response);
+/* The final answer to a refresh of ours. */
+void member_timer_refreshed(struct member *m, const struct sip_msg *response, uint64_t now_ms);
 
 /* --- reinvite.c --- */
 void member_reinvited(struct member *m, struct sip_server_tx *tx, const struct sip_msg *msg,

@@ -4,27 +4,35 @@
 #include "base/error.h"
 #include "procedure/create_conference.h"
 
-static void answer(struct member *m, struct sip_server_tx *tx, struct view offer, uint64_t now_ms)
+static void answer(struct member *m, struct sip_server_tx *tx, const struct sip_msg *msg,
+		   struct view offer, uint64_t now_ms)
 {
 	struct im_profile p;
-	struct buf contact, sdp;
+	struct buf contact, more, sdp;
 	int rc;
 
 	focus_profile(m->conference->ctl, &p, VIEW(""));
 	buf_init(&contact, 512);
+	buf_init(&more, 256);
 	buf_init(&sdp, SIP_HEAD_BYTES_MAX);
+	member_timer_judge(m, msg);
+	session_timer_write_answer(&more, &m->terms);
 	im_write_contact(&contact, &p, view_str(m->conference->uri), true);
 	rc = member_write_sdp(m, &sdp, offer);
 	if (rc == 0 && offer.n)
 		rc = member_read_sdp(m, offer, false);
 	if (rc == 0)
-		rc = sip_session_answer_reinvite(m->session, tx, buf_view(&contact), VIEW(""),
-						 VIEW("application/sdp"), buf_view(&sdp), now_ms);
-	if (rc == 0)
+		rc = sip_session_answer_reinvite(m->session, tx, buf_view(&contact),
+						 buf_view(&more), VIEW("application/sdp"),
+						 buf_view(&sdp), now_ms);
+	if (rc == 0) {
 		m->reoffered = !offer.n;
-	else
+		member_timer_answered(m, now_ms);
+	} else {
 		(void)sip_server_tx_reply(tx, rc == E_NOMEM ? 500 : 488, NULL, VIEW(""), now_ms);
+	}
 	buf_fini(&contact);
+	buf_fini(&more);
 	buf_fini(&sdp);
 }
 
@@ -41,8 +49,8 @@ void member_reinvited(struct member *m, struct sip_server_tx *tx, const struct s
 					  VIEW("Unsupported: recipient-list-invite\r\n"), now_ms);
 	else if (req.status)
 		(void)sip_server_tx_reply(tx, req.status, req.reason, buf_view(&req.lines), now_ms);
-	else
-		answer(m, tx, req.sdp, now_ms);
+	else if (!member_timer_refuses(m->conference->ctl, tx, msg, now_ms))
+		answer(m, tx, msg, req.sdp, now_ms);
 	create_conference_fini(&req);
 }
 

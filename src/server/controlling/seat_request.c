@@ -52,6 +52,7 @@ int member_incoming(struct member *m, struct sip_server_tx *tx, const struct sip
 	rc = sip_session_incoming(conf->ctl->ua, tx, invite, buf_view(&extra), &member_handler, m,
 				  now_ms, &m->session);
 	buf_fini(&extra);
+	member_timer_judge(m, invite);
 	return rc;
 }
 
@@ -62,21 +63,26 @@ static int answer(struct member *m, uint64_t now_ms)
 {
 	struct conference *conf = m->conference;
 	struct im_profile p;
-	struct buf contact, sdp;
+	struct buf contact, more, sdp;
 	int rc;
 
 	focus_profile(conf->ctl, &p, view_str(conf->uri));
 	buf_init(&contact, 512);
+	buf_init(&more, 256);
 	buf_init(&sdp, SIP_HEAD_BYTES_MAX);
+	session_timer_write_answer(&more, &m->terms);
 	im_write_contact(&contact, &p, view_str(conf->uri), true);
 	rc = member_write_sdp(m, &sdp, view_of(m->offer, m->offer_n));
 	/* The switch knows his side before he can connect. */
 	if (rc == 0 && m->offer_n)
 		rc = member_read_sdp(m, view_of(m->offer, m->offer_n), false);
 	if (rc == 0)
-		rc = sip_session_answer(m->session, buf_view(&contact), VIEW(""),
+		rc = sip_session_answer(m->session, buf_view(&contact), buf_view(&more),
 					VIEW("application/sdp"), buf_view(&sdp), now_ms);
+	if (rc == 0)
+		member_timer_answered(m, now_ms);
 	buf_fini(&contact);
+	buf_fini(&more);
 	buf_fini(&sdp);
 	return rc;
 }
