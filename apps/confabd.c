@@ -245,6 +245,8 @@ static int start_controlling(struct confabd *d)
 		.max_conferences = d->cfg.conference.max,
 		.invite_timeout_ms = (uint32_t)d->cfg.conference.invite_timeout_ms,
 		.seat_timeout_ms = 5000,
+		.session_expires_s = (uint32_t)(d->cfg.conference.session_expires_ms / 1000),
+		.min_se_s = SESSION_TIMER_MIN_SE,
 		.end_policy = policy[d->cfg.conference.end_policy],
 		.remove = remove[d->cfg.conference.remove],
 		.dial_in = dial_in[d->cfg.conference.dial_in],

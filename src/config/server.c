@@ -145,6 +145,10 @@ static const struct option_spec specs[] = {
 	 SECOND, 600 * SECOND, NULL,
 	 "How long the others wait for the answer of the one whose running chat is being "
 	 "replaced."},
+	{"conference.session_expires", OPTION_DURATION, AT(conference.session_expires_ms), "30m",
+	 90 * SECOND, DAY, NULL,
+	 "The session timer of a conference's participants (RFC 4028): in half of it each is asked "
+	 "whether he is still there, and one who is not has left."},
 	{"conference.end_policy", OPTION_ENUM, AT(conference.end_policy), "last", 0, 0, end_words,
 	 "When a conference ends: as its last participant leaves, when fewer than two are left, or "
 	 "as its "

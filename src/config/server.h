@@ -65,6 +65,7 @@ struct server_config {
 		uint32_t max_members;
 		uint32_t max;
 		uint64_t invite_timeout_ms;
+		uint64_t session_expires_ms;
 		uint32_t end_policy; /* enum server_end_policy */
 		uint32_t remove;     /* enum server_remove_policy */
 		uint32_t dial_in;    /* enum server_dial_in_policy */

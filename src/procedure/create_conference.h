@@ -15,7 +15,8 @@ struct create_conference {
 	struct buf lines; /* header lines that go with that answer (Unsupported, Accept) */
 };
 
-#define CREATE_CONFERENCE_SUPPORTED "recipient-list-invite, replaces, norefersub, multiple-refer"
+#define CREATE_CONFERENCE_SUPPORTED                                                                \
+	"recipient-list-invite, replaces, norefersub, multiple-refer, timer"
 
 /* creator: his AOR. max_members: invitees besides him. Look at status; call create_conference_fini
  * in any case. */

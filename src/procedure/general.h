@@ -26,6 +26,7 @@ struct im_profile {
 	struct view release;	 /* User-Agent or Server value */
 	struct view allow;
 	struct view identity; /* own IM Address, a URI; empty: none said */
+	bool timer;	      /* it runs session timers (RFC 4028) */
 	bool asserted; /* a server's: P-Asserted-Identity instead of P-Preferred-Identity */
 };
 

@@ -333,6 +333,8 @@ static void on_ack(void *ctx, const struct sip_msg *m, uint64_t now_ms)
 		sip_session_enter(s, SIP_SESSION_CONFIRMED);
 		if (s->h && s->h->on_confirmed)
 			s->h->on_confirmed(s->ctx, s, m, now_ms);
+	} else if (s->state == SIP_SESSION_CONFIRMED && s->h && s->h->on_reinvite_confirmed) {
+		s->h->on_reinvite_confirmed(s->ctx, s, m, now_ms);
 	}
 	sip_session_leave(s);
 }

@@ -43,6 +43,10 @@ struct sip_session_handler {
 	 * 487. NULL: 488. */
 	void (*on_reinvite)(void *ctx, struct sip_session *s, struct sip_server_tx *tx,
 			    const struct sip_msg *m, uint64_t now_ms);
+	/* The ACK to our 2xx to a re-INVITE: the answer is in it where the offer was ours. May be
+	 * NULL. */
+	void (*on_reinvite_confirmed)(void *ctx, struct sip_session *s, const struct sip_msg *ack,
+				      uint64_t now_ms);
 	/* The answer to our own re-INVITE, any final. May be NULL. */
 	void (*on_reinvited)(void *ctx, struct sip_session *s, const struct sip_msg *m,
 			     uint64_t now_ms);

@@ -35,7 +35,7 @@ int session_timer_judge(const struct sip_msg *request, uint32_t interval, uint32
 	if (asks && asked.seconds < min_se && t.uac_supports)
 		return 422;
 	/* The answer may be lower than what is asked for, and no lower than Min-SE. */
-	if (asks && asked.seconds >= min_se && asked.seconds < t.seconds)
+	if (asks && asked.seconds < t.seconds)
 		t.seconds = asked.seconds;
 	if (t.seconds < least)
 		t.seconds = asks && asked.seconds > least ? asked.seconds : least;

@@ -300,6 +300,12 @@ class Call:
         self.sdp = body.decode()
         self.msrp.remote = self.attribute("path") or ""
 
+    def took_200(self, final):
+        self.cseq = int(final.get("CSeq").split()[0])
+        self.local, self.remote = final.get("From"), final.get("To")
+        self.target, self.routes = final.contact, list(reversed(final.all("Record-Route")))
+        self.took_sdp(final.body)
+
     def request(self, method, extra="", body=b"", content_type="", wait=True):
         self.cseq += 1
         fields = (f"From: {self.local}\r\nTo: {self.remote}\r\nCall-ID: {self.id}\r\n"
@@ -546,6 +552,30 @@ class Phone:
             lines.append(f"a=chatroom:{self.chatroom}" if self.chatroom else "a=chatroom")
         return ("\r\n".join(lines) + "\r\n" + self.sdp_extra).encode()
 
+    def delayed(self, uri, *, people=(), answers=True, extra=""):
+        """Calls without an offer; people: a recipient list, as the phones of liblinphone write it. The answer to the
+        offer in the 200 is in the ACK, unless there is to be none."""
+        msrp, body, kind = Msrp(self), b"", ""
+        if people:
+            entries = "".join(f'<p1:entry uri="{p}"/>' for p in people)
+            body = ('<?xml version="1.0" encoding="UTF-8" standalone="no" ?>\r\n<p1:resource-lists '
+                    f'xmlns:p1="urn:ietf:params:xml:ns:resource-lists"><p1:list>{entries}</p1:list>'
+                    "</p1:resource-lists>\r\n").encode()
+            kind = "application/resource-lists+xml"
+            extra += "Require: recipient-list-invite\r\nContent-Disposition: recipient-list\r\n"
+        fields = self.identity(uri) + self.tagged_contact() + self.caps() + f"Allow: {self.allow}\r\n" + extra
+        call = Call(self, re.search(r"Call-ID: (\S+)", fields).group(1), msrp)
+        self.calls.append(call)
+        final = call.answer = self.request("INVITE", uri, fields, body=body, content_type=kind)
+        if final.status >= 300:
+            return call
+        call.took_200(final)
+        self.write_ack(call, self.sdp(msrp, final.body) if answers else b"")
+        if answers:
+            msrp.connect()
+            msrp.bind()
+        return call
+
     def invite(self, uri, *, people=(), bind=True, byte_range=None, extra=""):
         """Calls; people: a recipient list for the factory. The call, with MSRP bound (unless the answer is an error)."""
         msrp = Msrp(self)
@@ -566,10 +596,7 @@ class Phone:
         final = call.answer = self.request("INVITE", uri, fields, body=body, content_type=kind)
         if final.status >= 300:
             return call
-        call.cseq = int(final.get("CSeq").split()[0])
-        call.local, call.remote = final.get("From"), final.get("To")
-        call.target, call.routes = final.contact, list(reversed(final.all("Record-Route")))
-        call.took_sdp(final.body)
+        call.took_200(final)
         self.write_ack(call)
         if call.attribute("setup") != "active":
             msrp.connect()
@@ -577,12 +604,12 @@ class Phone:
                 msrp.bind(byte_range)
         return call
 
-    def write_ack(self, call):
+    def write_ack(self, call, body=b""):
         host = f"{self.host}:{self.sip.getsockname()[1]}"
         routes = "".join(f"Route: {r}\r\n" for r in call.routes)
         self.write(f"ACK {call.target} SIP/2.0\r\nVia: SIP/2.0/TCP {host};branch=z9hG4bK{token(16)}\r\nMax-Forwards: 70\r\n"
                    f"{routes}From: {call.local}\r\nTo: {call.remote}\r\nCall-ID: {call.id}\r\nCSeq: {call.cseq} ACK\r\n"
-                   "Content-Length: 0\r\n\r\n")
+                   + ("Content-Type: application/sdp\r\n" if body else "") + f"Content-Length: {len(body)}\r\n\r\n", body)
 
     def take_call(self, *, bind=True, byte_range=None, timeout=None):
         """Waits for the next INVITE and answers it 200."""

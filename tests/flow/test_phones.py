@@ -196,6 +196,34 @@ def node_library():
         bo.until(lambda c: sum(m["text"] == text for m in c.messages()) == 2, "the message in the conference")
 
 
+def without_an_offer():
+    """The form of liblinphone's groups: a list and no SDP. The conference offers, the ACK answers."""
+    with Stage(settings=[ASSUME]) as stage:
+        bo, charles = stage.client("bo"), stage.client("charles")
+        phone = Phone(stage, "ann", im=False, wrapped="*")
+        call = phone.delayed(FACTORY, people=[BO, CHARLES], extra="Subject: lunch\r\n")
+        expect(call.answer.status == 200 and "isfocus" in call.answer.get("Contact"), call.answer.first)
+        expect(call.attribute("setup") == "actpass", call.sdp)
+        bo.wait("open")
+        there = charles.wait("open")["conversation"]
+        conf = call.answer.contact
+        expect(call.msrp.send(cpim(ANN, conf, "hi all")) == 200, "refused")
+        bo.wait("message", text="hi all")
+        charles.send(cmd="send", conversation=there, text="from charles")
+        call.msrp.wait_text("from charles")
+        # He joins a second time, by the conference URI, and has his first seat until he has answered.
+        again = phone.delayed(conf, answers=False)
+        expect(again.answer.status == 200, again.answer.first)
+        phone.until(lambda: again.ended, "BYE to the one that did not answer")
+        expect(not call.ended and call.msrp.send(cpim(ANN, conf, "still here")) == 200, "his first seat")
+        bo.wait("message", text="still here")
+        again = phone.delayed(conf)
+        phone.until(lambda: call.ended, "BYE to the first seat")
+        expect(again.msrp.send(cpim(ANN, conf, "moved")) == 200, "his second seat")
+        bo.wait("message", text="moved")
+        charles.wait("message", text="moved")
+
+
 def pager_only():
     """pjsua and baresip: MESSAGE, and nothing of the IM feature tag."""
     with Stage(settings=[ASSUME]) as stage:
@@ -223,5 +251,6 @@ cases.run("sipsimple: a conference", ["SW-2", "SW-6", "FL-5"], sipsimple_confere
 cases.run("Doubango: a chat", ["FL-1"], doubango_chat)
 cases.run("Doubango: a conference", ["SW-2", "FL-5"], doubango_conference)
 cases.run("the Node library", ["FL-1", "FL-5"], node_library)
+cases.run("no offer in the INVITE", ["CF-9.3-1", "CF-X-5"], without_an_offer)
 cases.run("pager only", ["R-10", "R-12"], pager_only)
 cases.done()

@@ -47,6 +47,7 @@ static void test_the_defaults_are_a_good_configuration(void **state)
 	assert_int_equal(config.conference.max_members, 50);
 	assert_int_equal(config.conference.max, 10000);
 	assert_int_equal(config.conference.invite_timeout_ms, 20000);
+	assert_int_equal(config.conference.session_expires_ms, 1800000);
 	assert_int_equal(config.conference.end_policy, SERVER_END_LAST);
 	assert_true(config.conference.replaces_fallback);
 	assert_int_equal(config.msrp.port, 2855);

@@ -52,6 +52,8 @@ struct room {
 	size_t n_seats; /* of the last request */
 	size_t n_open, n_answers, n_closed, n_ended;
 	uint64_t closed[ROOM_SEATS];
+	bool connect; /* of the last answer that it was told */
+	char remote_path[128];
 };
 
 static inline char *room_keep(struct room *r, char *text)
@@ -199,9 +201,13 @@ static inline int room_open(void *ctx, uint64_t request, uint64_t conference, st
 static inline void room_answer(void *ctx, uint64_t conference, uint64_t seat,
 			       const struct seat_answer *a)
 {
+	struct room *r = ctx;
+
 	(void)conference;
 	assert_true(seat && a->remote_path.n);
-	((struct room *)ctx)->n_answers++;
+	r->n_answers++;
+	r->connect = a->connect;
+	assert_true(view_copy(a->remote_path, r->remote_path, sizeof(r->remote_path)));
 }
 
 static inline void room_close(void *ctx, uint64_t conference, uint64_t seat, bool drain)
@@ -238,6 +244,8 @@ static inline struct room *room_new(void)
 		.max_conferences = 10,
 		.invite_timeout_ms = 20000,
 		.seat_timeout_ms = 5000,
+		.session_expires_s = 1800,
+		.min_se_s = 90,
 		.replaces_fallback = true,
 	};
 	return r;

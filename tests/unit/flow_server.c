@@ -480,6 +480,8 @@ void server_init(struct flow_server *s, struct flow_world *w)
 					     .max_conferences = 100,
 					     .invite_timeout_ms = 20000,
 					     .seat_timeout_ms = 5000,
+					     .session_expires_s = 1800,
+					     .min_se_s = 90,
 					     .end_policy = CONFERENCE_END_LAST,
 					     .replaces_fallback = true,
 					     .max_message = 10 << 20};

@@ -193,8 +193,8 @@ static void test_too_many_are_413(void **state)
 static void test_require_of_something_else_is_420(void **state)
 {
 	(void)state;
-	assert_refused("Require: recipient-list-invite, timer\r\nRequire: x\r\n", LIST_TYPE,
-		       LIST_OF(BO), 420, "Unsupported: timer, x\r\n");
+	assert_refused("Require: recipient-list-invite, timer, 100rel\r\nRequire: x\r\n", LIST_TYPE,
+		       LIST_OF(BO), 420, "Unsupported: 100rel, x\r\n");
 	assert_refused("Require: x\r\n", "text/plain", "hello", 420, "Unsupported: x\r\n");
 }
 

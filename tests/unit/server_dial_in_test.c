@@ -129,7 +129,9 @@ static void test_CF_X_5__what_cannot_be_joined_with(void **state)
 	const char *uri = room_uri(r, room_of_two(r));
 
 	(void)state;
-	assert_int_equal(status_of(room_ask(r, "INVITE", uri, "bo", ROOM_IM, "")), 488);
+	assert_int_equal(status_of(room_ask(r, "INVITE", uri, "bo",
+					    ROOM_IM "Content-Type: text/plain\n", "hello")),
+			 415);
 	assert_int_equal(status_of(room_ask(r, "INVITE", uri, "bo",
 					    "Content-Type: application/sdp\n", ROOM_SDP)),
 			 403);

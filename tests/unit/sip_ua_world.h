@@ -128,8 +128,13 @@ static void scene_ended(void *ctx, struct sip_session *s, enum sip_session_end w
 }
 
 static const struct sip_session_handler scene_handler = {
-	scene_progress,	 scene_answered, scene_confirmed, scene_reinvite,
-	scene_reinvited, scene_request,	 scene_ended,
+	.on_progress = scene_progress,
+	.on_answered = scene_answered,
+	.on_confirmed = scene_confirmed,
+	.on_reinvite = scene_reinvite,
+	.on_reinvited = scene_reinvited,
+	.on_request = scene_request,
+	.on_ended = scene_ended,
 };
 
 /* What the tests hand in for new INVITEs: kept in S.tx, not answered. */

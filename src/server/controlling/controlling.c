@@ -111,7 +111,8 @@ static void answer_options(struct sip_server_tx *tx, uint64_t now_ms)
 		tx, 200, NULL,
 		VIEW("Allow: " IM_ALLOW_FOCUS "\r\nAllow-Events: conference, refer\r\n"
 		     "Accept: application/sdp, application/resource-lists+xml, multipart/mixed\r\n"
-		     "Supported: replaces, norefersub, recipient-list-invite, multiple-refer\r\n"),
+		     "Supported: replaces, norefersub, recipient-list-invite, multiple-refer, "
+		     "timer\r\n"),
 		now_ms);
 }
 

@@ -69,6 +69,7 @@ struct controlling_config {
 	uint32_t invite_timeout_ms; /* how long the others wait for the final answer of an entry
 				       with Replaces */
 	uint32_t seat_timeout_ms;   /* how long the switch may take */
+	uint32_t session_expires_s, min_se_s; /* RFC 4028; at least SESSION_TIMER_MIN_SE */
 	enum conference_end_policy end_policy;
 	enum conference_remove_policy remove;
 	enum conference_dial_in_policy dial_in;

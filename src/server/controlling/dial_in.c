@@ -98,11 +98,11 @@ void conference_dial_in(struct conference *conf, struct sip_server_tx *tx, const
 		refuse(tx, 403, "No List When Joining", now_ms);
 	else if (!c->cfg.assume_im && !sip_msg_accepts_im(m)) /* PF-9.1.2-1 */
 		refuse(tx, 403, "No IM Feature Tag In Accept-Contact", now_ms);
-	else if (negotiate_read(req.sdp, &desc, &media) == E_SYNTAX)
+	else if (req.sdp.n && negotiate_read(req.sdp, &desc, &media) == E_SYNTAX)
 		refuse(tx, 400, "Malformed Session Description", now_ms);
-	else if (negotiate_read(req.sdp, &desc, &media))
+	else if (req.sdp.n && negotiate_read(req.sdp, &desc, &media))
 		refuse(tx, 488, NULL, now_ms);
-	else
+	else if (!member_timer_refuses(c, tx, m, now_ms))
 		join(conf, tx, m, who, req.sdp, now_ms);
 	create_conference_fini(&req);
 	free(aor);
@@ -125,6 +125,7 @@ void member_take_over(struct member *m, uint64_t now_ms)
 		if (old->state == MEMBER_GONE)
 			continue;
 		/* Not member_leave: he is not out, and no policy is asked. */
+		session_timer_stop(&old->timer);
 		old->state = MEMBER_GONE;
 		old->why = CONFERENCE_DEPARTED;
 		conf->ctl->broker.close(conf->ctl->broker.ctx, conf->id, old->seat, false);

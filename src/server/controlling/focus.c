@@ -14,6 +14,7 @@ void focus_profile(const struct controlling *c, struct im_profile *p, struct vie
 		.allow = VIEW(IM_ALLOW_FOCUS),
 		.identity = identity,
 		.asserted = true,
+		.timer = true,
 	};
 }
 
@@ -142,11 +143,13 @@ struct member *member_new(struct conference *conf, struct view uri, struct view 
 		return NULL;
 	}
 	list_add_tail(&conf->members, &m->link);
+	member_timer_init(m);
 	return m;
 }
 
 static void member_free(struct member *m)
 {
+	session_timer_stop(&m->timer);
 	sip_session_free(m->session);
 	list_del(&m->link);
 	free(m->uri);
@@ -156,6 +159,7 @@ static void member_free(struct member *m)
 	free(m->inviter);
 	free(m->session_replaces);
 	free(m->offer);
+	free(m->sdp);
 	free(m);
 }
 
@@ -277,9 +281,12 @@ void member_leave(struct member *m, enum conference_disconnection why, bool drai
 		return;
 	log_line(sip_stack_log(conf->ctl->stack), LOG_INFO, "focus", "%s: %s is out", conf->uri,
 		 m->uri);
+	session_timer_stop(&m->timer);
 	m->state = MEMBER_GONE;
 	m->why = why;
 	m->gone_at_ms = now_ms;
+	/* Who only tried to join leaves no record: trying again and again would fill the list. */
+	m->superseded = m->superseded || (m->dialed_in && !m->was_in);
 	if (conf->seated)
 		conf->ctl->broker.close(conf->ctl->broker.ctx, conf->id, m->seat, drain);
 	member_settle(m,
@@ -312,6 +319,7 @@ void conference_end(struct conference *conf, uint64_t now_ms)
 		struct member *m = CONTAINER(l, struct member, link);
 
 		if (m->state != MEMBER_GONE) {
+			session_timer_stop(&m->timer);
 			m->state = MEMBER_GONE;
 			m->why = CONFERENCE_BOOTED;
 			member_settle(m, 487, now_ms);

@@ -8,6 +8,7 @@
 #include "procedure/uri_list.h"
 #include "server/controlling/controlling.h"
 #include "sip/session.h"
+#include "sip/session_timer.h"
 
 enum {
 	CONFERENCE_USER_MAX = 48,
@@ -38,6 +39,7 @@ enum member_state {
 	MEMBER_WAITING, /* has a seat, is not invited yet */
 	MEMBER_INVITED,
 	MEMBER_ALERTING,
+	MEMBER_ANSWERED, /* his 200 had our offer: his answer comes in the ACK */
 	MEMBER_JOINED,
 	MEMBER_GONE
 };
@@ -63,9 +65,18 @@ struct member {
 	enum member_state state;
 	enum conference_disconnection why;
 	struct sip_session *session;
-	/* The INVITE that made him a member, as far as it is needed until he is answered. */
+	/* The INVITE that made him a member, as far as it is needed until he is answered. Empty: it
+	 * had no offer. */
 	char *offer;
 	size_t offer_n;
+	char *sdp; /* our side as he was last told it; NULL: not yet */
+	uint32_t sdp_version;
+	struct session_timer timer;
+	struct session_terms terms;   /* of the latest INVITE of either side */
+	uint32_t expires_s, min_se_s; /* what INVITEs to him ask for */
+	unsigned longer_tries;
+	bool knows_timer; /* he says so */
+	bool reoffered; /* the 2xx to his re-INVITE said it again, and is not acknowledged yet */
 };
 
 struct conference {
@@ -127,12 +138,34 @@ int focus_first_hop(const struct controlling *c, struct sip_invite *invite, stru
 		    struct buf *extra);
 
 /* --- member_media.c --- */
-/* Writes the focus's side of the session description for a seat. offer empty: it is an offer of
- * ours. */
-int member_write_sdp(const struct member *m, struct buf *b, struct view offer);
-/* Reads the member's side: tells the switch. answered: his answer to our offer. E_SYNTAX,
- * E_UNSUPPORTED. */
+/* Writes the focus's side of the session description for a seat, as an answer to `offer`. offer
+ * empty: it is an offer of ours, and what he was told before stands. E_SYNTAX, E_UNSUPPORTED,
+ * E_NOMEM. */
+int member_write_sdp(struct member *m, struct buf *b, struct view offer);
+/* Reads the member's side: tells the switch. answered: his answer to our offer. E_MISSING,
+ * E_SYNTAX, E_UNSUPPORTED. */
 int member_read_sdp(struct member *m, struct view sdp, bool answered);
+
+/* --- member_timer.c --- */
+void member_timer_init(struct member *m);
+/* True: what the INVITE asks for is too short, and it was answered 422. */
+bool member_timer_refuses(const struct controlling *c, struct sip_server_tx *tx,
+			  const struct sip_msg *m, uint64_t now_ms);
+/* An INVITE of his: what is agreed (in terms, for the 2xx), and then that the 2xx has gone. */
+void member_timer_judge(struct member *m, const struct sip_msg *request);
+void member_timer_answered(struct member *m, uint64_t now_ms);
+/* An INVITE to him: its fields, and the 2xx to it. */
+void member_timer_offer(const struct member *m, struct buf *b, bool refresh);
+void member_timer_read(struct member *m, const struct sip_msg *response, uint64_t now_ms);
+/* True: that is a 422 (response may be NULL), and he is to be asked once more. */
+bool member_timer_longer(struct member *m, const struct sip_msg *response);
+/* The final answer to a refresh of ours. */
+void member_timer_refreshed(struct member *m, const struct sip_msg *response, uint64_t now_ms);
+
+/* --- reinvite.c --- */
+void member_reinvited(struct member *m, struct sip_server_tx *tx, const struct sip_msg *msg,
+		      uint64_t now_ms);
+void member_reinvite_confirmed(struct member *m, const struct sip_msg *ack, uint64_t now_ms);
 
 /* --- controlling.c --- */
 /* The URI is that of a conference here or of the factory: inviting it would make conferences of
@@ -146,6 +179,8 @@ int conference_ask_seats(struct conference *conf, uint64_t request, uint64_t now
  * Contact. */
 int member_incoming(struct member *m, struct sip_server_tx *tx, const struct sip_msg *invite,
 		    uint64_t now_ms);
+/* The ACK of one who came by himself: his answer is in it where his INVITE had no offer. */
+void member_confirmed(struct member *m, const struct sip_msg *ack, uint64_t now_ms);
 
 /* --- factory.c --- */
 void factory_invite(struct controlling *c, struct sip_server_tx *tx, const struct sip_msg *m,

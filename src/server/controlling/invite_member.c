@@ -58,6 +58,7 @@ int member_invite(struct member *m, uint64_t now_ms)
 	buf_init(&route, 512);
 	im_write_contact(&contact, &p, view_str(conf->uri), true);
 	invite_member_write_fields(&extra, &p, &who);
+	member_timer_offer(m, &extra, false);
 	buf_putf(&from, "<%s>", conf->uri);
 	rc = member_write_sdp(m, &sdp, VIEW(""));
 	write_body(conf, buf_view(&sdp), &type, &body);
@@ -159,6 +160,7 @@ static void on_answered(void *ctx, struct sip_session *s, const struct sip_msg *
 	} else {
 		member->state = MEMBER_JOINED;
 		member->was_in = true;
+		member_timer_read(member, m, now_ms);
 		member_settle(member, 200, now_ms);
 		log_line(sip_stack_log(conf->ctl->stack), LOG_INFO, "focus", "%s: %s joined",
 			 conf->uri, member->uri);
@@ -168,16 +170,27 @@ static void on_answered(void *ctx, struct sip_session *s, const struct sip_msg *
 	conference_release(conf);
 }
 
-/* Point 6 of "The move": a phone that knows no Replaces is asked once more without it. */
-static bool ask_again(struct member *m, int status, uint64_t now_ms)
+static bool ask_again(struct member *m, uint64_t now_ms)
 {
-	if (status != 420 || !m->replaces || m->without_replaces ||
-	    !m->conference->ctl->cfg.replaces_fallback || m->conference->ending)
-		return false;
-	m->without_replaces = true;
 	sip_session_free(m->session);
 	m->session = NULL;
 	return member_invite(m, now_ms) == 0;
+}
+
+/* Point 6 of "The move": a phone that knows no Replaces is asked once more without it. One that
+ * wants a longer session timer, with that (RFC 4028 §7.3). */
+static bool asked_again(struct member *m, int status, const struct sip_msg *response,
+			uint64_t now_ms)
+{
+	if (m->conference->ending || m->state == MEMBER_GONE)
+		return false;
+	if (member_timer_longer(m, response))
+		return ask_again(m, now_ms);
+	if (status != 420 || !m->replaces || m->without_replaces ||
+	    !m->conference->ctl->cfg.replaces_fallback)
+		return false;
+	m->without_replaces = true;
+	return ask_again(m, now_ms);
 }
 
 static enum conference_disconnection why_gone(enum sip_session_end why, int status)
@@ -205,7 +218,7 @@ static void on_ended(void *ctx, struct sip_session *s, enum sip_session_end why,
 	(void)s;
 	conference_hold(conf);
 	referrals_drop_inside(member);
-	if (why == SIP_END_REJECTED && ask_again(member, status, now_ms)) {
+	if (why == SIP_END_REJECTED && asked_again(member, status, m, now_ms)) {
 		conference_changed(conf, now_ms);
 	} else {
 		/* Leaving anonymously (IC-7.1.5-3): the others see somebody go, not who. */
@@ -227,43 +240,28 @@ static void on_ended(void *ctx, struct sip_session *s, enum sip_session_end why,
 static void on_confirmed(void *ctx, struct sip_session *s, const struct sip_msg *ack,
 			 uint64_t now_ms)
 {
-	(void)ctx;
 	(void)s;
-	(void)ack;
-	(void)now_ms;
+	member_confirmed(ctx, ack, now_ms);
 }
 
-/* A session refresh: the seat stays what it is. */
 static void on_reinvite(void *ctx, struct sip_session *s, struct sip_server_tx *tx,
 			const struct sip_msg *m, uint64_t now_ms)
 {
-	struct member *member = ctx;
-	struct im_profile p;
-	struct buf contact, sdp;
-	int rc;
+	(void)s;
+	member_reinvited(ctx, tx, m, now_ms);
+}
 
-	focus_profile(member->conference->ctl, &p, VIEW(""));
-	buf_init(&contact, 512);
-	buf_init(&sdp, SIP_HEAD_BYTES_MAX);
-	im_write_contact(&contact, &p, view_str(member->conference->uri), true);
-	if (sip_msg_lists(m, SIP_H_REQUIRE, VIEW("recipient-list-invite")) &&
-	    view_starts_nocase(sip_msg_value(m, SIP_H_CONTENT_TYPE), VIEW("multipart/"))) {
-		/* RFC 5366 §5.1: a list has no place in a re-INVITE. */
-		(void)sip_server_tx_reply(tx, 420, NULL,
-					  VIEW("Unsupported: recipient-list-invite\r\n"), now_ms);
-	} else {
-		rc = member_write_sdp(member, &sdp, m->body);
-		if (rc == 0 && m->body.n)
-			rc = member_read_sdp(member, m->body, false);
-		if (rc)
-			(void)sip_server_tx_reply(tx, 488, NULL, VIEW(""), now_ms);
-		else
-			(void)sip_session_answer_reinvite(s, tx, buf_view(&contact), VIEW(""),
-							  VIEW("application/sdp"), buf_view(&sdp),
-							  now_ms);
-	}
-	buf_fini(&contact);
-	buf_fini(&sdp);
+static void on_reinvite_confirmed(void *ctx, struct sip_session *s, const struct sip_msg *ack,
+				  uint64_t now_ms)
+{
+	(void)s;
+	member_reinvite_confirmed(ctx, ack, now_ms);
+}
+
+static void on_reinvited(void *ctx, struct sip_session *s, const struct sip_msg *m, uint64_t now_ms)
+{
+	(void)s;
+	member_timer_refreshed(ctx, m, now_ms);
 }
 
 static void on_request(void *ctx, struct sip_session *s, struct sip_server_tx *tx,
@@ -286,6 +284,8 @@ const struct sip_session_handler member_handler = {
 	.on_answered = on_answered,
 	.on_confirmed = on_confirmed,
 	.on_reinvite = on_reinvite,
+	.on_reinvite_confirmed = on_reinvite_confirmed,
+	.on_reinvited = on_reinvited,
 	.on_request = on_request,
 	.on_ended = on_ended,
 };

@@ -5,6 +5,8 @@
 #include "msrp/uri.h"
 #include "procedure/negotiate.h"
 
+#include <stdlib.h>
+
 enum { FINGERPRINT_MAX = 112 };
 
 /* A seat's path says for good which kind it is for (SW-4: an offer is answered in kind). */
@@ -39,7 +41,7 @@ static int local_side(const struct member *m, struct sdp_local *l, char *fingerp
 	*l = (struct sdp_local){
 		.username = VIEW("confab"),
 		.sess_id = m->conference->sess_id,
-		.sess_version = 1,
+		.sess_version = m->sdp_version,
 		.path = view_str(m->path),
 		.accept_types =
 			cfg->wrap_plain ? VIEW("message/cpim text/*") : VIEW("message/cpim"),
@@ -58,7 +60,7 @@ static int local_side(const struct member *m, struct sdp_local *l, char *fingerp
 	return 0;
 }
 
-int member_write_sdp(const struct member *m, struct buf *b, struct view offer)
+static int describe(const struct member *m, struct buf *b, struct view offer)
 {
 	const struct sdp_media *media;
 	struct sdp_local l;
@@ -71,15 +73,41 @@ int member_write_sdp(const struct member *m, struct buf *b, struct view offer)
 	if (!offer.n) {
 		l.setup = SDP_SETUP_ACTPASS;
 		sdp_write_msrp(b, &l);
-		return 0;
+	} else {
+		rc = negotiate_read_kind(offer, kind_of(m), &desc, &media);
+		if (rc)
+			return rc;
+		l.setup = negotiate_answer_setup(media->msrp.setup, false);
+		l.direction = sdp_direction_answer(media->msrp.direction, SDP_SENDRECV);
+		sdp_write_answer(b, &desc, media, &l);
 	}
-	rc = negotiate_read_kind(offer, kind_of(m), &desc, &media);
-	if (rc)
-		return rc;
-	l.setup = negotiate_answer_setup(media->msrp.setup, false);
-	l.direction = sdp_direction_answer(media->msrp.direction, SDP_SENDRECV);
-	sdp_write_answer(b, &desc, media, &l);
-	return 0;
+	return buf_ok(b) ? 0 : E_NOMEM;
+}
+
+int member_write_sdp(struct member *m, struct buf *b, struct view offer)
+{
+	struct buf now;
+	int rc;
+
+	if (m->sdp && !offer.n) {
+		buf_puts(b, m->sdp);
+		return buf_ok(b) ? 0 : E_NOMEM;
+	}
+	buf_init(&now, SIP_HEAD_BYTES_MAX);
+	rc = describe(m, &now, offer);
+	/* RFC 3264 §8: what differs has the next version, what is the same has the same. */
+	if (rc == 0 && !(m->sdp && view_eq(buf_view(&now), view_str(m->sdp)))) {
+		buf_reset(&now);
+		m->sdp_version++;
+		rc = describe(m, &now, offer);
+		free(m->sdp);
+		m->sdp = rc ? NULL : view_dup(buf_view(&now));
+		if (rc == 0 && !m->sdp)
+			rc = E_NOMEM;
+	}
+	buf_put(b, buf_view(&now));
+	buf_fini(&now);
+	return rc ? rc : buf_ok(b) ? 0 : E_NOMEM;
 }
 
 int member_read_sdp(struct member *m, struct view sdp, bool answered)

@@ -52,32 +52,46 @@ int member_incoming(struct member *m, struct sip_server_tx *tx, const struct sip
 	rc = sip_session_incoming(conf->ctl->ua, tx, invite, buf_view(&extra), &member_handler, m,
 				  now_ms, &m->session);
 	buf_fini(&extra);
+	member_timer_judge(m, invite);
 	return rc;
 }
 
 /* Who came by himself gets his answer once he has a seat; the creator, once there is one for
- * everybody he named ("OK SDP" in the deck). */
+ * everybody he named ("OK SDP" in the deck). Without an offer of his, ours is in it (RFC 3261
+ * §13.2.1). */
 static int answer(struct member *m, uint64_t now_ms)
 {
 	struct conference *conf = m->conference;
 	struct im_profile p;
-	struct buf contact, sdp;
+	struct buf contact, more, sdp;
 	int rc;
 
 	focus_profile(conf->ctl, &p, view_str(conf->uri));
 	buf_init(&contact, 512);
+	buf_init(&more, 256);
 	buf_init(&sdp, SIP_HEAD_BYTES_MAX);
+	session_timer_write_answer(&more, &m->terms);
 	im_write_contact(&contact, &p, view_str(conf->uri), true);
 	rc = member_write_sdp(m, &sdp, view_of(m->offer, m->offer_n));
 	/* The switch knows his side before he can connect. */
-	if (rc == 0)
+	if (rc == 0 && m->offer_n)
 		rc = member_read_sdp(m, view_of(m->offer, m->offer_n), false);
 	if (rc == 0)
-		rc = sip_session_answer(m->session, buf_view(&contact), VIEW(""),
+		rc = sip_session_answer(m->session, buf_view(&contact), buf_view(&more),
 					VIEW("application/sdp"), buf_view(&sdp), now_ms);
+	if (rc == 0)
+		member_timer_answered(m, now_ms);
 	buf_fini(&contact);
+	buf_fini(&more);
 	buf_fini(&sdp);
 	return rc;
+}
+
+static void join(struct member *m, uint64_t now_ms)
+{
+	m->state = MEMBER_JOINED;
+	m->was_in = true;
+	member_take_over(m, now_ms);
 }
 
 static void seat_ready(struct member *m, struct view path, uint64_t now_ms)
@@ -93,9 +107,33 @@ static void seat_ready(struct member *m, struct view path, uint64_t now_ms)
 		member_leave(m, CONFERENCE_FAILED, false, now_ms);
 		return;
 	}
-	m->state = MEMBER_JOINED;
-	m->was_in = true;
-	member_take_over(m, now_ms);
+	if (m->offer_n)
+		join(m, now_ms);
+	else
+		m->state = MEMBER_ANSWERED;
+}
+
+void member_confirmed(struct member *m, const struct sip_msg *ack, uint64_t now_ms)
+{
+	struct conference *conf = m->conference;
+
+	if (m->state != MEMBER_ANSWERED)
+		return;
+	conference_hold(conf);
+	if (!sip_content_is(sip_msg_value(ack, SIP_H_CONTENT_TYPE), VIEW("application/sdp")) ||
+	    member_read_sdp(m, ack->body, true)) {
+		log_line(sip_stack_log(conf->ctl->stack), LOG_INFO, "focus",
+			 "%s: the ACK of %s has no answer that can be used", conf->uri, m->uri);
+		sip_session_end(
+			m->session,
+			VIEW("Reason: SIP;cause=488;text=\"No Usable Answer In The ACK\"\r\n"),
+			now_ms);
+		member_leave(m, CONFERENCE_FAILED, false, now_ms);
+	} else {
+		join(m, now_ms);
+		conference_changed(conf, now_ms);
+	}
+	conference_release(conf);
 }
 
 static bool seats_open(const struct conference *conf)
@@ -124,7 +162,7 @@ void controlling_seats_ready(struct controlling *c, uint64_t request, uint64_t c
 		conf->seated = true;
 	for (size_t i = 0; i < n && !conf->ending; i++)
 		seat_ready(member_by_seat(conf, seat[i]), path[i], now_ms);
-	if (request == conf->id && creator->state != MEMBER_JOINED) {
+	if (request == conf->id && creator->state == MEMBER_GONE) {
 		conference_end(conf, now_ms);
 	} else {
 		conference_changed(conf, now_ms);
