@@ -50,7 +50,8 @@ static void ready(void)
 	world_run(w, 0);
 }
 
-static int setup(void **state)
+/* Starts the world with a B2BUA in it. */
+static void begin(void)
 {
 	static const struct b2bua_config cfg = {.feature_tag = VIEW("+g.oma.sip-im"),
 						.release = VIEW("IM-serv/OMA1.0 Confab/test"),
@@ -59,17 +60,22 @@ static int setup(void **state)
 						.min_se_s = 90};
 	static const struct relay_broker broker = {relay_open, relay_answer, relay_close, NULL};
 
-	(void)state;
-	w = world_new();
-	w->cfg.auth_required = false;
-	w->cfg.mode = CORE_MODE_PROXY;
-	w->user[0].mode = CORE_MODE_B2BUA;
 	world_start(w);
 	b = b2bua_new(&cfg, w->core, &broker);
 	assert_non_null(b);
 	n_opened = n_closed = 0;
 	memset(end_path, 0, sizeof(end_path));
 	answer_at_once = true;
+}
+
+static inline int setup(void **state)
+{
+	(void)state;
+	w = world_new();
+	w->cfg.auth_required = false;
+	w->cfg.mode = CORE_MODE_PROXY;
+	w->user[0].mode = CORE_MODE_B2BUA;
+	begin();
 	ann = phone_at(w, "ann", AT_ANN);
 	bo = phone_at(w, "bo", AT_BO);
 	bo2 = phone_at(w, "bo", AT_BO2);
