@@ -190,7 +190,8 @@ static int start_core(struct confabd *d)
 		.timer_c_ms = 200000,
 		.ims = {.on = d->cfg.ims.mode,
 			.orig_user = view_str(d->cfg.ims.orig_user),
-			.term_user = view_str(d->cfg.ims.term_user)},
+			.term_user = view_str(d->cfg.ims.term_user),
+			.ioi = view_str(d->cfg.ims.ioi)},
 	};
 
 	buf_init(&route, SERVICE_ROUTE_MAX);
@@ -266,6 +267,7 @@ static int start_controlling(struct confabd *d)
 			return rc;
 		cfg.route = view_str(d->cfg.ims.route);
 		cfg.conference_domain = d->domains[0];
+		cfg.ioi = view_str(d->cfg.ims.ioi);
 	}
 	confabd_seats_broker(d, &broker);
 	d->controlling = controlling_new(&cfg, d->stack, io_digest(), &broker);

@@ -146,6 +146,9 @@ static const struct option_spec specs[] = {
 	{"ims.route", OPTION_STRING, AT(ims.route), "", 0, 0, NULL,
 	 "In IMS mode, the URI by which the invitations of conferences are routed: "
 	 "sip:192.0.2.5:5060;transport=tcp;lr;orig, an S-CSCF or I-CSCF by its IP address."},
+	{"ims.ioi", OPTION_STRING, AT(ims.ioi), "", 0, 0, NULL,
+	 "Inter-operator identifier of this network, told in P-Charging-Vector (RFC 7315 section "
+	 "4.6): orig-ioi in what begins here, term-ioi in answers. Empty: none is told."},
 
 	{"conference.factory", OPTION_STRING, AT(conference.factory), "conference-factory", 0, 0,
 	 NULL, "User part of the conference factory's URI; its host is the first domain."},
@@ -409,6 +412,9 @@ static void check_ims(const struct server_config *c, const struct config_lines *
 	if (strncmp(route, "sip:", 4) || !is_plain(route + 4, ALNUM "-_.~!@:[];=+%"))
 		config_mistake(mistakes, line_of(lines, "ims.route"), "ims.route",
 			       "must be a SIP URI without brackets (IMS mode needs it)");
+	if (c->ims.ioi[0] && !is_plain(c->ims.ioi, ALNUM "-_.~!"))
+		config_mistake(mistakes, line_of(lines, "ims.ioi"), "ims.ioi",
+			       "must be a plain name, like that of a network");
 	if (!is_plain(c->ims.orig_user, ALNUM "-_.~!") ||
 	    !is_plain(c->ims.term_user, ALNUM "-_.~!") ||
 	    !strcmp(c->ims.orig_user, c->ims.term_user))

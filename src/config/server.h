@@ -61,6 +61,7 @@ struct server_config {
 		bool mode;
 		char orig_user[OPTION_TEXT_MAX], term_user[OPTION_TEXT_MAX];
 		char route[OPTION_TEXT_MAX]; /* a SIP URI */
+		char ioi[OPTION_TEXT_MAX];
 	} ims;
 	struct {
 		char factory[OPTION_TEXT_MAX]; /* user part of the factory URI */

@@ -37,7 +37,7 @@ static struct view keep(char **at, struct view v)
 static int copy_config(struct core *c, const struct core_config *cfg)
 {
 	size_t text = cfg->realm.n + cfg->server.n + cfg->service_route.n + cfg->ims.orig_user.n +
-		      cfg->ims.term_user.n;
+		      cfg->ims.term_user.n + cfg->ims.ioi.n;
 	struct core_route *routes;
 	struct view *domains;
 	struct addr *trusted;
@@ -73,6 +73,7 @@ static int copy_config(struct core *c, const struct core_config *cfg)
 	c->cfg.service_route = keep(&at, cfg->service_route);
 	c->cfg.ims.orig_user = keep(&at, cfg->ims.orig_user);
 	c->cfg.ims.term_user = keep(&at, cfg->ims.term_user);
+	c->cfg.ims.ioi = keep(&at, cfg->ims.ioi);
 	if (c->cfg.realm.n == 0)
 		c->cfg.realm = domains[0];
 	return 0;
@@ -370,13 +371,13 @@ static bool is_b2bua_side(const struct inbound *r)
 	return r->c->b2bua && r->in_dialog && !r->more_routes && b2bua_is_side(&r->uri);
 }
 
-/* The participating function's choice; local: the request ends here. Behind an S-CSCF it stays a proxy. */
+/* The participating function's choice; local: the request ends here. */
 static enum participation participates(struct inbound *r, bool local)
 {
 	if (!r->c->cfg.ims.on)
 		return participate_originating(r, local);
 	ims_isc_read(r);
-	return ims_isc_participate(r) ? PARTICIPATION_PROXY : PARTICIPATION_REFUSED;
+	return ims_isc_participate(r);
 }
 
 static void go_on(struct inbound *r)
@@ -412,7 +413,7 @@ static void go_on(struct inbound *r)
 		return;
 	switch (participates(r, false)) {
 	case PARTICIPATION_B2BUA:
-		b2bua_invite(r, B2BUA_ORIGINATING);
+		b2bua_invite(r, r->ims.side == IMS_SIDE_TERM ? B2BUA_TERMINATING : B2BUA_ORIGINATING);
 		break;
 	case PARTICIPATION_PROXY:
 		proxy_request(r);
@@ -439,6 +440,7 @@ void core_ack(struct core *c, const struct sip_msg *m, const struct sip_flow *fr
 	if (!core_readable(&r) || !check_hops(&r) || !check_loop(&r))
 		return;
 	r.trusted = core_is_trusted(c, from);
+	r.who.privacy_id = core_privacy_has(m, VIEW("id"));
 	if (is_b2bua_side(&r))
 		b2bua_ack(&r);
 	else if (is_local(&r))

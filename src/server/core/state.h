@@ -51,6 +51,7 @@ struct inbound {
 	bool last_route_taken;	  /* it became the Request-URI */
 	bool more_routes;
 	char participated; /* 'o', 't': the participating function of this process has had it */
+	struct view b2bua_call; /* the B2BUA's token of the call that sends it; empty: not its */
 	bool marked;	   /* one of the Routes taken was made here for this very Call-ID */
 	struct view next_route; /* value of the first one left */
 	struct sip_addr from_addr, to_addr;

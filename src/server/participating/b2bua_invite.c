@@ -20,18 +20,6 @@ void call_refuse(struct b2bua_call *call, int status, const char *reason, struct
 
 /* ---- towards the callee ---- */
 
-/* By the core of this process, which is told what was done already. */
-static void put_route(struct b2bua_call *call)
-{
-	struct b2bua *b = call->b;
-	char host[ADDR_TEXT_MAX];
-
-	buf_putf(&b->out, "Route: <sip:%s;lr;pf=%s>%s%s\r\n",
-		 addr_text(sip_stack_sent_by(b->stack, SIP_LOCAL, 4), host),
-		 call->role == B2BUA_ORIGINATING ? "o" : "t", call->routes[0] ? ", " : "",
-		 call->routes);
-}
-
 static void compose_invite(struct b2bua_call *call, const struct sip_msg *m,
 			   const struct b2bua_leg *near, const struct b2bua_media *media)
 {
@@ -42,13 +30,13 @@ static void compose_invite(struct b2bua_call *call, const struct sip_msg *m,
 		(void)view_to_u32(sip_msg_value(m, SIP_H_MAX_FORWARDS), &hops);
 	buf_reset(&b->out);
 	sip_write_request_line(&b->out, m->method_name, m->uri);
-	put_route(call);
+	message_put_routes(call, call->routes);
 	sip_write_fieldf(&b->out, "CSeq", "%u INVITE", call->far_seq);
 	sip_write_fieldf(&b->out, "Max-Forwards", "%u", hops ? hops - 1 : 0);
 	message_put_contact(call, B2BUA_FAR, near);
 	sip_write_field(&b->out, "User-Agent", b->cfg.release);
 	buf_puts(&b->out, call->identity);
-	message_copy_fields(b, m, false);
+	message_copy_fields(b, m, false, call->near_trusted);
 	message_put_abilities(b, m);
 	session_timer_write_offer(&b->out, call->far_expires_s, b->cfg.min_se_s, NULL);
 	media_write(call, B2BUA_FAR, media, SDP_SETUP_ACTPASS);
@@ -87,7 +75,10 @@ static void compose_answer(struct b2bua_call *call, struct b2bua_dialog *d, cons
 		message_put_contact(call, B2BUA_NEAR, &d->leg[B2BUA_FAR]);
 	else
 		sip_write_copy(&b->out, m, SIP_H_CONTACT);
-	message_copy_fields(b, m, show);
+	message_copy_fields(b, m, show, call->near_trusted);
+	/* What the callee's side says of charging goes through. */
+	if (!sip_msg_has(m, SIP_H_P_CHARGING_VECTOR))
+		message_answer_charging(call, invite);
 	if (m->status < 300)
 		message_put_abilities(b, m);
 	else

@@ -17,6 +17,7 @@ static void begin(struct b2bua_pass *p, struct view method)
 
 	message_request_head(p->dialog, to, method, NULL, p->seq);
 	message_own_parties(p->dialog, to);
+	message_put_charging(p->dialog->call);
 }
 
 void dialog_acknowledge(struct b2bua_dialog *d, enum b2bua_side to, uint32_t seq, uint64_t now_ms)
