@@ -1,0 +1,69 @@
+"""What was sent, what the server said to it, and what became of it: counted at both ends.
+
+The rule: a message that the server answered with 200 comes to everyone who was in the session when it was sent, or
+its sender is told by a REPORT that it did not. One whose sender's own session broke (a server that was killed) is
+counted apart: the break is what he was told. Anything else is unaccounted.
+"""
+
+
+class Message:
+    __slots__ = ("id", "audience", "size", "status", "reported", "got", "cut_off", "sent_at")
+
+    def __init__(self, mid, audience, size, sent_at):
+        self.id, self.audience, self.size, self.sent_at = mid, audience, size, sent_at
+        self.status = 0             # of the last chunk's answer; 0: none came
+        self.reported = 0
+        self.got = set()
+        self.cut_off = False        # the sender's session broke
+
+
+class Ledger:
+    def __init__(self):
+        self.messages = {}
+        self.twice = 0              # more than one copy at one receiver
+        self.changed = 0            # other bytes than were sent
+        self.delays = []            # seconds from the SEND to each receiver
+        self.strangers = 0
+
+    def sent(self, mid, audience, size, now):
+        self.messages[mid] = Message(mid, frozenset(audience), size, now)
+        return self.messages[mid]
+
+    def answered(self, mid, status):
+        self.messages[mid].status = status
+
+    def reported(self, mid, status):
+        m = self.messages.get(mid)
+        if m and status >= 300:
+            m.reported = status
+
+    def arrived(self, mid, who, intact, now):
+        m = self.messages.get(mid)
+        if not m:
+            self.strangers += 1
+            return
+        self.twice += who in m.got
+        self.changed += not intact
+        m.got.add(who)
+        self.delays.append(now - m.sent_at)
+
+    def open(self):
+        """Acknowledged ones whose fate is not known yet."""
+        return [m for m in self.messages.values()
+                if m.status == 200 and not m.reported and not m.cut_off and not m.audience <= m.got]
+
+    def counts(self):
+        acknowledged = [m for m in self.messages.values() if m.status == 200]
+        whole = [m for m in acknowledged if m.audience <= m.got]
+        rest = [m for m in acknowledged if not m.audience <= m.got]
+        return {"acknowledged": len(acknowledged), "delivered": len(whole),
+                "failed": sum(1 for m in rest if m.reported),
+                "broken": sum(1 for m in rest if not m.reported and m.cut_off),
+                "unaccounted": sum(1 for m in rest if not m.reported and not m.cut_off) ,
+                "changed": self.changed, "strangers": self.strangers, "twice": self.twice, "refused": sum(1 for m in self.messages.values() if m.status >= 300),
+                "copies": sum(len(m.got) for m in acknowledged)}
+
+
+def percentile(values, p):
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * p))] if ordered else 0.0

@@ -1,0 +1,198 @@
+"""The parts of ./run chaos: each a function of (context, report)."""
+
+import asyncio
+import itertools
+import os
+import random
+import re
+import resource
+import signal
+import time
+
+import attack
+from ledger import Ledger, percentile
+from room import Room, settled
+from server import DOMAIN, HOST, Failed, Server
+
+ANSWER_S = 30       # msrp: how long the switch waits for an answer (RFC 4975 §7.1.1)
+
+
+class Context:
+    def __init__(self, build, quick, seed):
+        self.binaries, self.benches = os.path.join(build, "bin"), os.path.join(build, "bench")
+        self.quick, self.random = quick, random.Random(seed)
+        self.limit_s = 120 if quick else 400
+
+    def pick(self, quick, full):
+        return quick if self.quick else full
+
+
+class Stage:
+    """A server, rooms that talk, and one ledger."""
+
+    def __init__(self, context, report, n_rooms, n_members, n_pairs=0, settings=()):
+        self.context, self.report, self.ledger = context, report, Ledger()
+        rooms = [[f"u{r}x{i}" for i in range(n_members)] for r in range(n_rooms)]
+        pairs = [[f"p{r}x{i}" for i in range(2)] for r in range(n_pairs)]
+        self.plan = [(users, True) for users in rooms] + [(users, False) for users in pairs]
+        everybody = [u for users, _ in self.plan for u in users]
+        self.server = Server(context.binaries, everybody + ["lone", "spare"],
+                             ["conference.end_policy = creator", "msrp.max_connections = 100000",
+                              "sip.max_connections = 100000", *settings],
+                             b2bua=[u for users in pairs for u in users])
+        self.rooms, self.talks, self.ends = [], [], 0.0
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, kind, value, trace):
+        for task in self.talks:
+            task.cancel()
+        for room in self.rooms:
+            room.drop()
+        bad = await self.server.close()
+        if bad:
+            self.report.problems.append(bad)
+        self.report.add(self.ledger)
+        return False
+
+    async def start(self, limits=()):
+        await self.server.start(limits)
+        await self.fill()
+
+    async def fill(self):
+        self.rooms = [Room(self.server, self.ledger, users, cpim) for users, cpim in self.plan]
+        for room in self.rooms:
+            await room.start()
+
+    def talk(self, seconds, sizes=(160,), pause=0.0):
+        self.ends = time.monotonic() + seconds
+        self.talks = [asyncio.get_running_loop().create_task(room.talk(lambda: self.ends, sizes, pause))
+                      for room in self.rooms]
+
+    async def silence(self):
+        """Everybody has said his last word."""
+        self.ends = 0
+        for room in self.rooms:
+            room.resumed.set()
+        for result in await asyncio.gather(*self.talks, return_exceptions=True):
+            if isinstance(result, Exception):
+                self.report.problems.append(f"a talk broke off: {result!r}")
+        self.talks = []
+
+    def held(self, seconds):
+        counts = self.ledger.counts()
+        self.report.load = (f"{len(self.plan)} sessions of {sum(len(u) for u, _ in self.plan)} phones, "
+                            f"{counts['copies'] / seconds:.0f} deliveries/s")
+
+
+MIXED = (160, 160, 160, 2000, 160, 30000, 160, 160, 150000)
+
+
+async def come_back(member, seconds):
+    await asyncio.sleep(seconds)
+    await member.connect()
+
+
+async def hurt(stage, room, kind):
+    """One receiver of a room is stalled, cut off for a moment, or gone for good."""
+    rng, report = stage.context.random, stage.report
+    there = [m for m in room.members if m.in_session and m.bound.is_set()]
+    if len(there) < 2:
+        return
+    victim = rng.choice(there)
+    report.faults[kind] += 1
+    if kind == "receivers stalled":
+        victim.stall()
+        await asyncio.sleep(rng.uniform(0.5, 3))
+        victim.resume()
+    elif kind == "receivers reset, and back":
+        victim.reset()
+        await come_back(victim, rng.uniform(0.05, 0.5))
+    elif kind == "receivers killed":
+        victim.reset()
+        # Whether a message of this moment was for him could not be told: nobody speaks until he is out.
+        await asyncio.sleep(0.2)
+        room.resumed.clear()
+        await asyncio.wait_for(victim.over.wait(), 20)
+        room.resumed.set()
+
+
+async def trouble(stage, room, until):
+    """One fault after the other, until that time."""
+    kinds = itertools.cycle(stage.context.random.sample(["receivers stalled", "receivers reset, and back"], 2))
+    while time.monotonic() < until:
+        await hurt(stage, room, next(kinds))
+        if room.cpim and room.members[1].bound.is_set():
+            status = await attack.claim(room, room.members[1], stage.report.inputs)
+            stage.report.expect(status == 506, f"a second connection to a session got {status}, not 506")
+
+
+async def media(context, report):
+    """Receivers that stall, break and die; strangers at every port; and each message accounted for."""
+    seconds = context.pick(5, 40)
+    async with Stage(context, report, context.pick(3, 8), 4, context.pick(2, 6),
+                     ["msrp.rebind_grace_ms = 1500", "msrp.seat_backlog = 256K"]) as stage:
+        await stage.start()
+        began = time.monotonic()
+        until = began + seconds
+        stage.talk(seconds, MIXED)
+        strangers = [asyncio.get_running_loop().create_task(t) for t in (
+            attack.garbage(stage.server, until, report.inputs, context.random.random()),
+            attack.slowloris(stage.server, until, report.inputs),
+            attack.flood(stage.server, until, report.faults, 0.02))]
+        await asyncio.gather(*(trouble(stage, room, until - 2) for room in stage.rooms))
+        for room in stage.rooms[:context.pick(1, 4)]:
+            await hurt(stage, room, "receivers killed")
+        await asyncio.gather(*strangers)
+        await stage.silence()
+        stage.held(time.monotonic() - began)
+        began = time.monotonic()
+        left = await settled(stage.ledger, 3)
+        for m in stage.ledger.open()[:10]:
+            print("OPEN", m.id, m.size, m.audience - m.got, began - m.sent_at)
+        left = await settled(stage.ledger, ANSWER_S + 8)
+        report.expect(left == 0, f"{left} messages open")
+        report.expect(stage.server.alive(), f"the server died: {stage.server.words()}")
+        for room in stage.rooms:
+            await room.end()
+
+
+async def idle(context, report):
+    """As many idle connections as the descriptor limit allows do not slow those who talk."""
+    limit = context.pick(400, 4000)
+    async with Stage(context, report, 3, 4) as stage:
+        await stage.start([(resource.RLIMIT_NOFILE, limit)])
+        seconds, pause = context.pick(2, 6), 0.01
+        stage.talk(seconds, (160,), pause)
+        await asyncio.gather(*stage.talks)
+        before, n = percentile(stage.ledger.delays, 0.99), len(stage.ledger.delays)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+        crowd = await attack.idle_crowd(stage.server, limit + 200)
+        await asyncio.sleep(0.5)
+        held = stage.server.descriptors()
+        report.faults["idle connections"] += len(crowd)
+        report.expect(held >= limit - 20, f"only {held} of {limit} descriptors are in use")
+        cpu = stage.server.cpu()
+        stage.talk(seconds, (160,), pause)
+        await asyncio.gather(*stage.talks)
+        spent = (stage.server.cpu() - cpu) / seconds
+        after = percentile(stage.ledger.delays[n:], 0.99)
+        report.note(f"{held} of {limit} descriptors in use: 99 % of deliveries within {after * 1000:.1f} ms "
+                    f"(without the crowd {before * 1000:.1f} ms), the server {spent * 100:.0f} % of a core")
+        report.expect(after < before + 0.05, f"the crowd slows them: {before * 1000:.1f} to {after * 1000:.1f} ms")
+        report.expect(spent < 0.7, "the server spins")
+        report.expect(stage.server.logged("cannot accept a connection") > 0, "no log line about descriptors")
+        for sock in crowd:
+            sock.close()
+        stage.held(2 * seconds)
+        room = Room(stage.server, stage.ledger, ["lone", "spare"])
+        stage.rooms.append(room)
+        await room.start()
+        report.expect(await room.members[0].say() == 200, "no new session after the crowd is gone")
+        report.expect(await settled(stage.ledger, 5) == 0, "messages open")
+        for room in stage.rooms:
+            await room.end()
+
+
+ALL = {"media": media, "idle": idle}
