@@ -17,7 +17,7 @@ struct referral {
 	struct sip_uac *uac; /* until it is answered */
 	uint32_t seq;	     /* its CSeq number, by which NOTIFYs name it */
 	bool remove, multiple;
-	bool waiting; /* for the ACK that confirms the dialog */
+	bool waiting;	    /* for the ACK that confirms the dialog */
 	bool telling, dead; /* an event may be answered by leaving: freed once it was told */
 	size_t n;
 	char *user[];

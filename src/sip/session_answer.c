@@ -173,9 +173,9 @@ int sip_session_ring(struct sip_session *s, int status, struct view contact, uin
 	buf_init(&lines, SIP_HEAD_BYTES_MAX);
 	sip_write_field(&lines, "Contact", contact);
 	buf_puts(&lines, s->extra);
-	rc = buf_ok(&lines) ? sip_server_tx_reply(s->incoming, status, NULL, buf_view(&lines),
-						  now_ms)
-			    : E_NOMEM;
+	rc = buf_ok(&lines)
+		     ? sip_server_tx_reply(s->incoming, status, NULL, buf_view(&lines), now_ms)
+		     : E_NOMEM;
 	buf_fini(&lines);
 	return rc;
 }

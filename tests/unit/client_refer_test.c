@@ -118,7 +118,8 @@ static void test_IC_7_1_3_2b__who_was_invited_waits_for_the_ack(void **state)
 					    "Call-ID: one\r\nCSeq: 1 ACK\r\n"
 					    "Content-Length: 0\r\n\r\n",
 					    desk_field(d, ok, "To"))));
-	assert_string_equal(desk_field(d, refer(d, "", 200), "Refer-To"), "<sip:carol@example.com>");
+	assert_string_equal(desk_field(d, refer(d, "", 200), "Refer-To"),
+			    "<sip:carol@example.com>");
 	assert_non_null(strstr(desk_field(d, refer(d, "", 200), "Refer-To"), "<cid:"));
 	assert_null(desk_next(d, "REFER "));
 	desk_free(d);

@@ -372,8 +372,8 @@ void b2bua_ack(struct inbound *r)
 	struct b2bua_media media;
 	struct sip_cseq cseq;
 
-	if (!d || !d->leg[other_side(from)].target || sip_msg_cseq(r->m, &cseq) || cseq.number != d->leg[from].invite_in ||
-	    media_read(r->m, &media))
+	if (!d || !d->leg[other_side(from)].target || sip_msg_cseq(r->m, &cseq) ||
+	    cseq.number != d->leg[from].invite_in || media_read(r->m, &media))
 		return;
 	message_request_head(d, other_side(from), VIEW("ACK"), r->m, d->leg[from].invite_out);
 	message_copy_fields(b, r->m, false, r->trusted);
