@@ -250,6 +250,24 @@ def without_server(how):
         nothing_leaks(stage, ("ann", "bo"))
 
 
+def no_relay():
+    """Two relays and no more: a third session of a B2BUA's goes on without the application server."""
+    with KamailioStage(users=FOUR, modes={"ann": "b2bua"}, threads=1, settings=["msrp.max_connections = 2"]) as stage:
+        ann, bo, charles = stage.client("ann"), stage.client("bo"), stage.client("charles", auto_accept=False)
+        dora = stage.client("dora")
+        chat = ann.chat(BO)
+        ann.wait("open", conversation=chat)
+        talk(ann, chat, bo, bo.wait("open")["conversation"], 5)
+        ann.chat("sip:charles@example.com")
+        charles.wait("invited")
+        third = ann.chat("sip:dora@example.com")
+        ann.wait("open", conversation=third)
+        talk(ann, third, dora, dora.wait("open")["conversation"], 5)
+        refusals = [m for m in sip_of(stage.trace) if m.out and m.start.startswith("SIP/2.0 503")]
+        expect(len(refusals) == 1 and "dora@" in refusals[0].value("To"), "one 503 of the application server")
+        nothing_leaks(stage, FOUR)
+
+
 def conference(server):
     """What the focus sends of its own, and how it is reached (PF-X-2)."""
     own = [m for m in server if m.out and m.is_request("INVITE") and len(m.all("Via")) == 1]
@@ -317,6 +335,7 @@ def main():
     cases.run("Kamailio, one outside the trust domain", ["R-3", "PF-X-2"], outsider)
     cases.run("Kamailio, the application server is gone", ["R-10"], without_server, signal.SIGTERM)
     cases.run("Kamailio, the application server is silent", ["R-10"], without_server, signal.SIGSTOP)
+    cases.run("Kamailio, the application server has no relay left", ["PF-X-2", "R-10"], no_relay)
     for mode in MODES:
         cases.run(f"Kamailio, {mode}, 1-1 by the factory, one added by REFER", ["FL-4", "PF-X-2", "R-10"], whole,
                   conferencing_model, mode)
