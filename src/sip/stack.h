@@ -174,7 +174,7 @@ void sip_server_tx_attach(struct sip_server_tx *tx, const struct sip_server_hand
 int sip_server_tx_respond(struct sip_server_tx *tx, struct view response, int status,
 			  uint64_t now_ms);
 /* The short way: status, standard or given reason, To tag, extra header lines (each with its CRLF),
- * no body. Adds Server. */
+ * no body. Adds Server where extra has none. */
 int sip_server_tx_reply(struct sip_server_tx *tx, int status, const char *reason, struct view extra,
 			uint64_t now_ms);
 /* Re-parses the request (kept until the final response): E_STATE afterwards. */

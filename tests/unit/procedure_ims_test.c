@@ -169,11 +169,12 @@ static void test_PF_X_2__the_charging_vector_of_an_answer(void **state)
 static void test_PF_X_2__the_charging_vector_inside_a_session(void **state)
 {
 	(void)state;
-	check_vector(ims_write_charging_inside,
-		     "P-Charging-Vector: icid-value=1;icid-generated-at=[2001:db8::1];orig-ioi=x\r\n",
-		     "y",
-		     "P-Charging-Vector: icid-value=1;icid-generated-at=[2001:db8::1];"
-		     "orig-ioi=\"y\"\r\n");
+	check_vector(
+		ims_write_charging_inside,
+		"P-Charging-Vector: icid-value=1;icid-generated-at=[2001:db8::1];orig-ioi=x\r\n",
+		"y",
+		"P-Charging-Vector: icid-value=1;icid-generated-at=[2001:db8::1];"
+		"orig-ioi=\"y\"\r\n");
 	check_vector(ims_write_charging_inside, "", "y", "");
 }
 

@@ -58,19 +58,20 @@ static char *without_record_route(const char *text, const char *uri)
 	return textf(w, "%.*s%s", (int)(at - text), text, at + strlen(line));
 }
 
-/* A confirmed session of Ann's, as the S-CSCF sees it: it record-routes by that URI on either side. */
+/* A confirmed session of Ann's, as the S-CSCF sees it: it record-routes by that URI on either side.
+ */
 static struct talk isc_talk_by(const char *uri, const char *extra, const char *answer_extra)
 {
-	struct talk t = {.invite = core_invites(
-				 BO_IMS, textf(w, "Record-Route: <%s>\n%s", uri, extra))};
+	struct talk t = {
+		.invite = core_invites(BO_IMS, textf(w, "Record-Route: <%s>\n%s", uri, extra))};
 	char *line;
 
 	t.got = request(&ann, "INVITE");
 	assert_non_null(t.got);
 	line = strstr(t.got, "\r\n") + 2;
 	answers(&ann,
-		textf(w, "%.*sRecord-Route: <%s>\r\n%s", (int)(line - t.got), t.got, uri, line), 200,
-		"bo-tag", textf(w, "Contact: <sip:bo@" AT_BO ">\n%s", answer_extra), BO_SDP);
+		textf(w, "%.*sRecord-Route: <%s>\r\n%s", (int)(line - t.got), t.got, uri, line),
+		200, "bo-tag", textf(w, "Contact: <sip:bo@" AT_BO ">\n%s", answer_extra), BO_SDP);
 	t.ok = without_record_route(response(&ann, 200), uri);
 	phone_send(&ann, ann_inside(&t, "ACK", 5, ""));
 	assert_non_null(request(&ann, "ACK"));
@@ -87,7 +88,8 @@ static void test_PF_X_2__the_invite_goes_back_along_the_route_that_remains(void 
 	char *got;
 
 	(void)state;
-	core_invites(BO_IMS ";user=x", ORIG ANN_IMS SERVED P_FIELDS "Privacy: id\nMax-Forwards: 60\n");
+	core_invites(BO_IMS ";user=x",
+		     ORIG ANN_IMS SERVED P_FIELDS "Privacy: id\nMax-Forwards: 60\n");
 	/* It is too long for a datagram, and goes by TCP (RFC 3261 §18.1.1). */
 	got = w->sent[w->n_sent - 1].text;
 	assert_true(w->sent[w->n_sent - 1].link && addr_eq(&w->sent[w->n_sent - 1].to, &peer));
@@ -119,7 +121,8 @@ static void test_PF_X_2__answers_of_the_b2bua_keep_the_icid(void **state)
 	core_invites(BO_IMS, ORIG ANN_IMS SERVED P_FIELDS);
 	got = request(&ann, "INVITE");
 	answers(&ann, got, 180, "bo-tag",
-		"Contact: <sip:bo@" AT_BO ">\nP-Asserted-Identity: <sip:bo@ims.example>\nPrivacy: id\n",
+		"Contact: <sip:bo@" AT_BO
+		">\nP-Asserted-Identity: <sip:bo@ims.example>\nPrivacy: id\n",
 		NULL);
 	text = response(&ann, 180);
 	assert_string_equal(header(w, text, "P-Charging-Vector"), VECTOR ";term-ioi=\"as.net\"");
@@ -269,13 +272,15 @@ static void test_PF_X_2__the_session_timer_runs_on_both_sides(void **state)
 	char *near_one, *far_one;
 
 	(void)state;
-	(void)isc_talk(ORIG ANN_IMS P_FIELDS "Supported: timer\nSession-Expires: 90;refresher=uas\n",
+	(void)isc_talk(ORIG ANN_IMS P_FIELDS
+		       "Supported: timer\nSession-Expires: 90;refresher=uas\n",
 		       "Session-Expires: 1800;refresher=uac\nRequire: timer\n");
 	world_run(w, 46000);
 	near_one = request(&ann, "INVITE");
 	assert_non_null(near_one);
-	assert_string_equal(header(w, near_one, "P-Charging-Vector"),
-			    "icid-value=\"one;1\";icid-generated-at=192.0.2.50;orig-ioi=\"as.net\"");
+	assert_string_equal(
+		header(w, near_one, "P-Charging-Vector"),
+		"icid-value=\"one;1\";icid-generated-at=192.0.2.50;orig-ioi=\"as.net\"");
 	assert_non_null(strstr(near_one, "a=path:" NEAR_PATH "\r\n"));
 	/* Nobody answers: both are told. */
 	world_run(w, 64000);
@@ -301,21 +306,20 @@ static void test_PF_X_1__both_sides_on_isc_and_replaces_through_both(void **stat
 	first = request(&ann, "INVITE");
 	assert_non_null(first);
 	/* The S-CSCF goes on with Bo's side. */
-	phone_send(&ann, with_sdp(crlf(w, textf(w,
-						"INVITE sip:bo@example.com SIP/2.0\n"
-						"Via: SIP/2.0/UDP " CORE_AT
-						";branch=z9hG4bK-second\n%s"
-						"From: %s\nTo: %s\nCall-ID: %s\nCSeq: %s\n"
-						"Contact: %s\nRecord-Route: %s\n"
-						"Replaces: %s\nRequire: replaces\n" IM_ACCEPT
-						ANN_IMS "Content-Length: 0\n\n",
-						TERM, header(w, first, "From"),
-						header(w, first, "To"), header(w, first, "Call-ID"),
-						header(w, first, "CSeq"),
-						header(w, first, "Contact"),
-						header(w, first, "Record-Route"),
-						header(w, first, "Replaces"))),
-				  ANN_SDP));
+	phone_send(&ann,
+		   with_sdp(crlf(w, textf(w,
+					  "INVITE sip:bo@example.com SIP/2.0\n"
+					  "Via: SIP/2.0/UDP " CORE_AT ";branch=z9hG4bK-second\n%s"
+					  "From: %s\nTo: %s\nCall-ID: %s\nCSeq: %s\n"
+					  "Contact: %s\nRecord-Route: %s\n"
+					  "Replaces: %s\nRequire: replaces\n" IM_ACCEPT ANN_IMS
+					  "Content-Length: 0\n\n",
+					  TERM, header(w, first, "From"), header(w, first, "To"),
+					  header(w, first, "Call-ID"), header(w, first, "CSeq"),
+					  header(w, first, "Contact"),
+					  header(w, first, "Record-Route"),
+					  header(w, first, "Replaces"))),
+			    ANN_SDP));
 	assert_int_equal(n_opened, 2);
 	ready();
 	second = request(&ann, "INVITE");
@@ -402,7 +406,8 @@ static void test_PF_X_2__nothing_of_the_trust_domain_through_a_b2bua(void **stat
 	t.got = request(&bo, "INVITE");
 	has_none(t.got);
 	assert_string_equal(header(w, t.got, "P-Mine"), "1");
-	assert_string_equal(header(w, t.got, "P-Asserted-Identity"), "\"ann\" <sip:ann@example.com>");
+	assert_string_equal(header(w, t.got, "P-Asserted-Identity"),
+			    "\"ann\" <sip:ann@example.com>");
 	/* Provisional and final answers of the peer. */
 	answers(&bo, t.got, 180, "bo-tag", "Contact: <sip:bo@" CORE_AT ">\n" P_FIELDS, NULL);
 	has_none(response(&ann, 180));
@@ -422,8 +427,9 @@ static void test_PF_X_2__nothing_of_the_trust_domain_through_a_b2bua(void **stat
 	answers(&bo, got, 200, "", P_FIELDS, NULL);
 	has_none(response(&ann, 200));
 	/* To the phone, and the answer to that. */
-	phone_send(&bo, bo_inside(&t, "INFO", 7, P_FIELDS "Privacy: id\n"
-					"P-Asserted-Identity: <sip:bo@far.example>\n"));
+	phone_send(&bo, bo_inside(&t, "INFO", 7,
+				  P_FIELDS "Privacy: id\n"
+					   "P-Asserted-Identity: <sip:bo@far.example>\n"));
 	got = request(&ann, "INFO");
 	has_none(got);
 	assert_string_equal(header(w, got, "P-Asserted-Identity"), "");
@@ -444,7 +450,8 @@ static void test_R_3__privacy_of_an_answer_towards_the_callee(void **state)
 
 	phone_send(&bo, bo_inside(&t, "INFO", 7, ""));
 	got = request(&ann, "INFO");
-	answers(&ann, got, 200, "", "Privacy: id\nP-Asserted-Identity: <sip:ann@example.com>\n", NULL);
+	answers(&ann, got, 200, "", "Privacy: id\nP-Asserted-Identity: <sip:ann@example.com>\n",
+		NULL);
 	assert_string_equal(header(w, response(&bo, 200), "P-Asserted-Identity"), "");
 }
 

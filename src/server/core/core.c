@@ -413,7 +413,8 @@ static void go_on(struct inbound *r)
 		return;
 	switch (participates(r, false)) {
 	case PARTICIPATION_B2BUA:
-		b2bua_invite(r, r->ims.side == IMS_SIDE_TERM ? B2BUA_TERMINATING : B2BUA_ORIGINATING);
+		b2bua_invite(r,
+			     r->ims.side == IMS_SIDE_TERM ? B2BUA_TERMINATING : B2BUA_ORIGINATING);
 		break;
 	case PARTICIPATION_PROXY:
 		proxy_request(r);

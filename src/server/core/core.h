@@ -63,7 +63,7 @@ struct core_ops {
 struct ims_config {
 	bool on;
 	struct view orig_user, term_user; /* user parts of the own Route URIs for the two sides */
-	struct view ioi; /* inter-operator identifier of this network (RFC 7315 §4.6); empty: none */
+	struct view ioi;		  /* of this network (RFC 7315 §4.6); empty: none */
 };
 
 struct core_config {

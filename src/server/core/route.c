@@ -42,7 +42,8 @@ static void note_participation(struct inbound *r, const struct sip_uri *u)
 {
 	struct view value;
 
-	if (r->from->transport != SIP_LOCAL || !sip_param(u->params, VIEW("pf"), &value) || !value.n)
+	if (r->from->transport != SIP_LOCAL || !sip_param(u->params, VIEW("pf"), &value) ||
+	    !value.n)
 		return;
 	r->participated = value.p[0];
 	r->b2bua_call = view_from(value, 1);

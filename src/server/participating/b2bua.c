@@ -177,7 +177,8 @@ bool b2bua_near_flow(const struct b2bua *b, struct view token, struct sip_flow *
 {
 	const struct b2bua_call *call = call_of_token(b, token);
 
-	if (!call || (call->near_flow.conn && !sip_stack_conn_alive(b->stack, call->near_flow.conn)))
+	if (!call ||
+	    (call->near_flow.conn && !sip_stack_conn_alive(b->stack, call->near_flow.conn)))
 		return false;
 	*out = call->near_flow;
 	return true;

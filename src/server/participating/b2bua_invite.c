@@ -71,7 +71,7 @@ static void compose_answer(struct b2bua_call *call, struct b2bua_dialog *d, cons
 	(void)view_copy(m->reason, reason, sizeof(reason));
 	message_answer_head(call, invite, m->status, reason, tag_of(m), &call->near_flow);
 	put_server(call, d);
-	if (d)
+	if (d && d->leg[B2BUA_FAR].target)
 		message_put_contact(call, B2BUA_NEAR, &d->leg[B2BUA_FAR]);
 	else
 		sip_write_copy(&b->out, m, SIP_H_CONTACT);
@@ -144,33 +144,38 @@ static bool is_in_kind(const struct b2bua_call *call, const struct sip_msg *m)
 	return media_read(m, media_kind(call, B2BUA_FAR), &answer) != E_UNSUPPORTED;
 }
 
+static void take_answer(struct b2bua_dialog *d, const struct sip_msg *m,
+			const struct sip_msg *invite, uint64_t now_ms)
+{
+	struct buf *out = &d->call->b->out;
+	struct view sdp = answer_media(d->call, d, m, invite);
+
+	compose_answer(d->call, d, m, invite);
+	message_put_body(d->call->b, m, sdp);
+	d->answer = buf_ok(out) ? view_dup(buf_view(out)) : NULL;
+	d->answer_n = out->n;
+	start_timers(d, m, now_ms);
+}
+
 static void pass_success(struct b2bua_call *call, struct b2bua_dialog *d, const struct sip_msg *m,
 			 uint64_t now_ms)
 {
-	struct b2bua *b = call->b;
 	bool in_kind = is_in_kind(call, m);
 	struct sip_msg invite;
-	struct view sdp;
 
 	if (d->over)
 		return;
-	if (!d->answer) {
-		/* The route set is that of the 2xx (RFC 3261 §13.2.2.4). */
-		if (call_invitation(call, &invite) || leg_learn(&d->leg[B2BUA_FAR], m, true, true))
-			return;
+	/* The route set is that of the 2xx (RFC 3261 §13.2.2.4). */
+	if (!d->answer && call_invitation(call, &invite) == 0 &&
+	    leg_learn(&d->leg[B2BUA_FAR], m, true, true) == 0) {
 		d->confirmed = true;
-	}
-	if (!d->answer && in_kind) {
-		sdp = answer_media(call, d, m, &invite);
-		compose_answer(call, d, m, &invite);
-		message_put_body(b, m, sdp);
-		d->answer = buf_ok(&b->out) ? view_dup(buf_view(&b->out)) : NULL;
-		d->answer_n = b->out.n;
-		start_timers(d, m, now_ms);
+		if (in_kind)
+			take_answer(d, m, &invite, now_ms);
 	}
 	if (!d->answer) {
 		call_refuse(call, in_kind ? 500 : 488, NULL, VIEW(""), now_ms);
-		dialog_acknowledge(d, B2BUA_FAR, call->far_seq, now_ms);
+		if (d->leg[B2BUA_FAR].target)
+			dialog_acknowledge(d, B2BUA_FAR, call->far_seq, now_ms);
 		dialog_over(d);
 		pass_bye(d, B2BUA_FAR, in_kind ? "SIP;cause=500" : "SIP;cause=488", now_ms);
 	} else if (call->near) {
@@ -242,6 +247,8 @@ static void far_response(void *ctx, struct sip_client_tx *tx, const struct sip_m
 			pass_failure(call, m, now_ms);
 	} else if (d) {
 		pass_success(call, d, m, now_ms);
+	} else if (!has_session(call)) {
+		call_refuse(call, 500, "An Answer Without Contact", VIEW(""), now_ms);
 	}
 	call_release(call);
 }

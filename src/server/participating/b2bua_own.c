@@ -152,7 +152,7 @@ void pass_refresh(struct b2bua_leg *leg, uint64_t now_ms)
 
 void pass_bye(struct b2bua_dialog *d, enum b2bua_side to, const char *reason, uint64_t now_ms)
 {
-	struct b2bua_pass *p = own_new(d, to, SIP_BYE);
+	struct b2bua_pass *p = d->leg[to].target ? own_new(d, to, SIP_BYE) : NULL;
 
 	if (!p)
 		return;

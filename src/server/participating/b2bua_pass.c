@@ -350,7 +350,7 @@ void b2bua_request(struct inbound *r)
 	struct b2bua_dialog *d = b2bua_dialog_of(r, &from);
 	struct b2bua_call *call;
 
-	if (!d || d->over) {
+	if (!d || d->over || !d->leg[other_side(from)].target) {
 		core_reply(r, 481, NULL, VIEW(""));
 		return;
 	}
@@ -375,7 +375,8 @@ void b2bua_ack(struct inbound *r)
 	struct b2bua_media media;
 	struct sip_cseq cseq;
 
-	if (!d || sip_msg_cseq(r->m, &cseq) || cseq.number != d->leg[from].invite_in ||
+	if (!d || !d->leg[other_side(from)].target || sip_msg_cseq(r->m, &cseq) ||
+	    cseq.number != d->leg[from].invite_in ||
 	    media_read(r->m, media_kind(d->call, from), &media) == E_SYNTAX)
 		return;
 	message_request_head(d, other_side(from), VIEW("ACK"), r->m, d->leg[from].invite_out);

@@ -30,7 +30,7 @@ struct b2bua {
 /* One side of a dialog: a user agent's end (RFC 3261 §12). */
 struct b2bua_leg {
 	struct b2bua_dialog *dialog;
-	char *target;  /* the Contact that its peer gave */
+	char *target;  /* the Contact that its peer gave; NULL: none yet */
 	char *contact; /* header parameters of that */
 	char *routes;  /* Route values in sending order, comma-joined */
 	char *allow;   /* as the peer has it; NULL: not said */
