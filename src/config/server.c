@@ -34,6 +34,10 @@ static const char *const dial_in_words[] = {[SERVER_DIAL_IN_MEMBERS] = "members"
 					    [SERVER_DIAL_IN_ANYONE] = "anyone",
 					    [SERVER_DIAL_IN_NOBODY] = "nobody",
 					    NULL};
+static const char *const conference_tls_words[] = {[SERVER_CONFERENCE_TLS_KEEP] = "keep",
+						   [SERVER_CONFERENCE_TLS_EITHER] = "either",
+						   [SERVER_CONFERENCE_TLS_REQUIRED] = "required",
+						   NULL};
 static const char *const client_words[] = {[SERVER_CLIENTS_NO] = "no",
 					   [SERVER_CLIENTS_OPTIONAL] = "optional",
 					   [SERVER_CLIENTS_REQUIRED] = "required",
@@ -129,8 +133,10 @@ static const struct option_spec specs[] = {
 	{"participating.msrp_tls", OPTION_ENUM, AT(participating.msrp_tls), "keep", 0, 0,
 	 relay_tls_words,
 	 "MSRP over TLS in b2bua mode, where msrp.tls is on. keep: the callee is offered what the "
-	 "caller offered. more: a callee who refuses plain MSRP is offered TLS. either: and one who "
-	 "refuses TLS is offered plain MSRP, unless it is a sips call. required: nothing but TLS on "
+	 "caller offered. more: a callee who refuses plain MSRP is offered TLS. either: and one "
+	 "who "
+	 "refuses TLS is offered plain MSRP, unless it is a sips call. required: nothing but TLS "
+	 "on "
 	 "either side."},
 
 	{"ims.mode", OPTION_BOOL, AT(ims.mode), "no", 0, 0, NULL,
@@ -167,6 +173,11 @@ static const struct option_spec specs[] = {
 	{"conference.dial_in", OPTION_ENUM, AT(conference.dial_in), "members", 0, 0, dial_in_words,
 	 "Who may join by an INVITE to the conference's URI. members: who was invited or was in "
 	 "before, so that a lost phone finds back; who was taken out is not let in."},
+	{"conference.msrp_tls", OPTION_ENUM, AT(conference.msrp_tls), "keep", 0, 0,
+	 conference_tls_words,
+	 "MSRP over TLS in conferences, where msrp.tls is on. The others are invited by what its "
+	 "creator uses. keep: who joins a conference by TLS by himself needs TLS too. either: he "
+	 "need not. required: nothing but TLS in any conference."},
 	{"conference.replaces_fallback", OPTION_BOOL, AT(conference.replaces_fallback), "yes", 0, 0,
 	 NULL, "Whether one whose client knows no Replaces (420) is invited once more without it."},
 
@@ -352,6 +363,9 @@ static void check_tls(const struct server_config *c, const struct config_lines *
 	if (c->participating.msrp_tls == SERVER_TLS_REQUIRED && !c->msrp.tls)
 		config_mistake(mistakes, line_of(lines, "participating.msrp_tls"),
 			       "participating.msrp_tls", "= required needs msrp.tls = yes");
+	if (c->conference.msrp_tls == SERVER_CONFERENCE_TLS_REQUIRED && !c->msrp.tls)
+		config_mistake(mistakes, line_of(lines, "conference.msrp_tls"),
+			       "conference.msrp_tls", "= required needs msrp.tls = yes");
 	if (c->tls.key[0] && !c->tls.certificate[0])
 		config_mistake(mistakes, line_of(lines, "tls.key"), "tls.key",
 			       "is of no use without tls.certificate");
