@@ -200,8 +200,7 @@ static int start_core(struct confabd *d)
 	for (size_t i = 0; i < d->cfg.sip.domain.n; i++)
 		d->domains[i] = view_str(d->cfg.sip.domain.item[i]);
 	for (size_t i = 0; i < d->cfg.sip.routes.n; i++)
-		(void)config_server_route(d->cfg.sip.routes.item[i], &d->routes[i].domain,
-					  &d->routes[i].peer);
+		confabd_route(d, d->cfg.sip.routes.item[i], &d->routes[i]);
 	d->core = core_new(&cfg, &ops, d->stack, io_digest());
 	buf_fini(&route);
 	return d->core ? 0 : E_NOMEM;

@@ -64,8 +64,10 @@ static const struct option_spec specs[] = {
 	{"sip.trusted", OPTION_IP_LIST, AT(sip.trusted), "", 0, 0, NULL,
 	 "Peers whose P-Asserted-Identity is believed; from all others it is removed (RFC 3325)."},
 	{"sip.routes", OPTION_STRING_LIST, AT(sip.routes), "", 0, 0, NULL,
-	 "Other domains and the peers that serve them: domain=address:port. A request to a user of "
-	 "such a domain goes there. Peers that are to be believed stand in sip.trusted as well."},
+	 "Other domains and the peers that serve them: domain=address:port, or "
+	 "domain=tls:address:port; then the peer must be certified for the domain (RFC 5922). A "
+	 "request to a user of such a domain goes there. Peers that are to be believed stand in "
+	 "sip.trusted or tls.trusted as well."},
 	{"sip.service_route", OPTION_STRING_LIST, AT(sip.service_route), "", 0, 0, NULL,
 	 "URIs that registered phones are to put into the Route of their requests, in this order "
 	 "(RFC 3608), each with ;lr."},
@@ -87,6 +89,9 @@ static const struct option_spec specs[] = {
 	{"tls.verify_clients", OPTION_ENUM, AT(tls.verify_clients), "optional", 0, 0, client_words,
 	 "Whether those who connect by SIP over TLS show a certificate. optional: it is asked for, "
 	 "and one that is shown must be good. required: for links between servers."},
+	{"tls.trusted", OPTION_STRING_LIST, AT(tls.trusted), "", 0, 0, NULL,
+	 "Servers that are believed as those of sip.trusted are, by the domain in the certificate "
+	 "that they show (RFC 5922), and not by their address."},
 
 	{"dns.servers", OPTION_STRING_LIST, AT(dns.servers), "", 0, 0, NULL,
 	 "The DNS servers to ask, ADDRESS or ADDRESS:PORT; those of the system where it is not "
@@ -269,13 +274,18 @@ static void default_realm(struct server_config *c)
 			*p = (char)(*p | 0x20);
 }
 
-int config_server_route(const char *item, struct view *domain, struct addr *peer)
+int config_server_route(const char *item, struct view *domain, struct addr *peer, bool *tls)
 {
 	struct view rest = view_str(item), name = view_trim(view_cut(&rest, '='));
+	bool by_tls;
 
-	if (!name.n || addr_parse_hostport(view_trim(rest), 5060, peer))
+	rest = view_trim(rest);
+	by_tls = view_starts_nocase(rest, VIEW("tls:"));
+	rest = view_trim(view_from(rest, by_tls ? 4 : 0));
+	if (!name.n || addr_parse_hostport(rest, by_tls ? 5061 : 5060, peer))
 		return E_SYNTAX;
 	*domain = name;
+	*tls = by_tls;
 	return 0;
 }
 
@@ -337,6 +347,20 @@ static void check_addresses(const struct server_config *c, const struct config_l
 			       "must be an address that others can reach");
 }
 
+/* A connection is found again by its address, and certified for one domain. */
+static bool is_taken(const struct server_config *c, size_t last, const struct addr *peer)
+{
+	struct view domain;
+	struct addr other;
+	bool tls;
+
+	for (size_t i = 0; i < last; i++)
+		if (!config_server_route(c->sip.routes.item[i], &domain, &other, &tls) && tls &&
+		    addr_eq(&other, peer))
+			return true;
+	return false;
+}
+
 static void check_routes(const struct server_config *c, const struct config_lines *lines,
 			 struct config_mistakes *mistakes)
 {
@@ -366,6 +390,9 @@ static void check_tls(const struct server_config *c, const struct config_lines *
 	if (c->conference.msrp_tls == SERVER_CONFERENCE_TLS_REQUIRED && !c->msrp.tls)
 		config_mistake(mistakes, line_of(lines, "conference.msrp_tls"),
 			       "conference.msrp_tls", "= required needs msrp.tls = yes");
+	if (c->tls.trusted.n && c->tls.verify_clients == SERVER_CLIENTS_NO)
+		config_mistake(mistakes, line_of(lines, "tls.trusted"), "tls.trusted",
+			       "is of no use with tls.verify_clients = no");
 	if (c->tls.key[0] && !c->tls.certificate[0])
 		config_mistake(mistakes, line_of(lines, "tls.key"), "tls.key",
 			       "is of no use without tls.certificate");
@@ -398,10 +425,18 @@ static void check_numbers(const struct server_config *c, const struct config_lin
 	for (size_t i = 0; i < c->sip.routes.n; i++) {
 		struct view domain;
 		struct addr peer;
+		bool tls = false;
 
-		if (config_server_route(c->sip.routes.item[i], &domain, &peer))
+		if (config_server_route(c->sip.routes.item[i], &domain, &peer, &tls))
 			config_mistake(mistakes, line_of(lines, "sip.routes"), "sip.routes",
 				       "%.64s is not of the form domain=address:port",
+				       c->sip.routes.item[i]);
+		else if (tls && !c->tls.certificate[0])
+			config_mistake(mistakes, line_of(lines, "sip.routes"), "sip.routes",
+				       "%.64s needs tls.certificate", c->sip.routes.item[i]);
+		else if (tls && is_taken(c, i, &peer))
+			config_mistake(mistakes, line_of(lines, "sip.routes"), "sip.routes",
+				       "%.64s: another domain is at this address by TLS",
 				       c->sip.routes.item[i]);
 	}
 }

@@ -37,6 +37,7 @@ struct server_config {
 		char key[OPTION_TEXT_MAX]; /* empty: in the certificate's file */
 		char ca[OPTION_TEXT_MAX];  /* empty: those of the system */
 		uint32_t verify_clients;   /* enum server_verify_clients */
+		struct option_strings trusted; /* domains */
 	} tls;
 	struct {
 		struct option_strings servers; /* empty: those of the system */
@@ -123,7 +124,7 @@ int config_server_check(struct server_config *config, const struct config_lines 
 			struct config_mistakes *mistakes);
 
 /* One item of sip.routes taken apart: 0 or E_SYNTAX. domain points into item. */
-int config_server_route(const char *item, struct view *domain, struct addr *peer);
+int config_server_route(const char *item, struct view *domain, struct addr *peer, bool *tls);
 
 /* Text of --help's second part, and of confabd.conf(5). */
 void config_server_help(struct buf *out);
