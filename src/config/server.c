@@ -212,6 +212,10 @@ static const struct option_spec specs[] = {
 	 "Whether the switch takes MSRP over TLS too, with tls.certificate. An offer is answered "
 	 "in "
 	 "kind; a conference invites others by what its creator uses."},
+	{"msrp.tls_verify", OPTION_BOOL, AT(msrp.tls_verify), "yes", 0, 0, NULL,
+	 "Whether a peer that the switch connects to by TLS, and whose session description has no "
+	 "a=fingerprint, must show a certificate of tls.ca that names the host of his path "
+	 "(RFC 4975). no: whoever is there is believed."},
 	{"msrp.tls_port", OPTION_U32, AT(msrp.tls_port), "2955", 0, 65535, NULL,
 	 "The TLS port of the first switch thread; thread i listens on this plus i. 0: the kernel "
 	 "chooses."},

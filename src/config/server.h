@@ -89,6 +89,7 @@ struct server_config {
 		uint64_t chunk_whole_max;
 		uint32_t max_connections;
 		bool tls;
+		bool tls_verify;
 		uint32_t tls_port; /* thread i listens on tls_port + i; 0: the kernel chooses */
 		bool private_messages;
 		bool nicknames;

@@ -3,14 +3,12 @@
 # timeout: 300
 
 import os
-import signal
 import socket
 import ssl
-import time
 
 from dns_server import DnsServer
 from stage import DOMAIN, Cases, Client, Failed, expect, read_trace
-from tls_stage import TlsStage, ctl, talk, transports
+from tls_stage import TlsStage, ctl, hang_up, talk, transports
 
 BO, CHARLES = f"sip:bo@{DOMAIN}", f"sip:charles@{DOMAIN}"
 
@@ -102,23 +100,6 @@ def shown(stage):
     with socket.create_connection((stage.host, stage.tls_port), timeout=5) as s:
         with context.wrap_socket(s, server_hostname=DOMAIN) as t:
             return t.version(), t.getpeercert()["serialNumber"]
-
-
-def hang_up(stage, words):
-    """SIGHUP, and what the log says of it."""
-    path = os.path.join(stage.dir, "server.log")
-    before = os.path.getsize(path)
-    stage.process.send_signal(signal.SIGHUP)
-    end = time.monotonic() + 20
-    while True:
-        with open(path, encoding="utf-8") as f:
-            f.seek(before)
-            text = f.read()
-        if words in text:
-            return
-        if time.monotonic() > end or stage.process.poll() is not None:
-            raise Failed(f"the log says nothing of {words}: {text}")
-        time.sleep(0.02)
 
 
 def reload():

@@ -1,6 +1,7 @@
 """A stage with certificates: SIP by TLS beside the other transports, and MSRP by TLS where it is wanted."""
 
 import os
+import signal
 import subprocess
 import time
 
@@ -69,6 +70,23 @@ class TlsStage(Stage):
         return c
 
 
+def hang_up(stage, words):
+    """SIGHUP, and what the log says of it."""
+    path = os.path.join(stage.dir, "server.log")
+    before = os.path.getsize(path)
+    stage.process.send_signal(signal.SIGHUP)
+    end = time.monotonic() + 20
+    while True:
+        with open(path, encoding="utf-8") as f:
+            f.seek(before)
+            text = f.read()
+        if words in text:
+            return
+        if time.monotonic() > end or stage.process.poll() is not None:
+            raise Failed(f"the log says nothing of {words}: {text}")
+        time.sleep(0.02)
+
+
 def talk(a, chat_a, b, chat_b, n=10):
     for i in range(n):
         a.send(cmd="send", conversation=chat_a, text=f"{a.name} {i}")
@@ -83,4 +101,4 @@ def transports(trace, protocol):
     return {m["transport"] for m in read_trace(trace) if m["proto"] == protocol}
 
 
-__all__ = ["TlsStage", "ctl", "talk", "transports"]
+__all__ = ["TlsStage", "ctl", "hang_up", "talk", "transports"]
