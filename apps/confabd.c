@@ -201,8 +201,7 @@ static int start_core(struct confabd *d)
 	for (size_t i = 0; i < d->cfg.sip.domain.n; i++)
 		d->domains[i] = view_str(d->cfg.sip.domain.item[i]);
 	for (size_t i = 0; i < d->cfg.sip.routes.n; i++)
-		(void)config_server_route(d->cfg.sip.routes.item[i], &d->routes[i].domain,
-					  &d->routes[i].peer);
+		confabd_route(d, d->cfg.sip.routes.item[i], &d->routes[i]);
 	d->core = core_new(&cfg, &ops, d->stack, io_digest());
 	buf_fini(&route);
 	return d->core ? 0 : E_NOMEM;
@@ -238,6 +237,10 @@ static int start_controlling(struct confabd *d)
 		[SERVER_DIAL_IN_MEMBERS] = CONFERENCE_DIAL_IN_MEMBERS,
 		[SERVER_DIAL_IN_ANYONE] = CONFERENCE_DIAL_IN_ANYONE,
 		[SERVER_DIAL_IN_NOBODY] = CONFERENCE_DIAL_IN_NOBODY};
+	static const enum conference_tls_policy tls[] = {
+		[SERVER_CONFERENCE_TLS_KEEP] = CONFERENCE_TLS_KEEP,
+		[SERVER_CONFERENCE_TLS_EITHER] = CONFERENCE_TLS_EITHER,
+		[SERVER_CONFERENCE_TLS_REQUIRED] = CONFERENCE_TLS_REQUIRED};
 	struct controlling_config cfg = {
 		.factory_user = view_str(d->cfg.conference.factory),
 		.feature_tag = view_str(d->cfg.im.feature_tag_name),
@@ -251,6 +254,7 @@ static int start_controlling(struct confabd *d)
 		.end_policy = policy[d->cfg.conference.end_policy],
 		.remove = remove[d->cfg.conference.remove],
 		.dial_in = dial_in[d->cfg.conference.dial_in],
+		.tls = tls[d->cfg.conference.msrp_tls],
 		.replaces_fallback = d->cfg.conference.replaces_fallback,
 		.assume_im = d->cfg.im.feature_tag == SERVER_IM_ASSUME,
 		.max_message = d->cfg.msrp.max_message,

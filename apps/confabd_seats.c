@@ -160,6 +160,7 @@ int confabd_seats_start(struct confabd *d)
 	cfg.listen.port = (uint16_t)d->cfg.msrp.port;
 	cfg.tls = d->msrp_tls;
 	cfg.tls_port = (uint16_t)d->cfg.msrp.tls_port;
+	cfg.tls_unverified = !d->cfg.msrp.tls_verify;
 	if (d->cfg.sip.advertise.family == cfg.listen.family && addr_is_any(&cfg.listen))
 		cfg.shard.advertise = d->cfg.sip.advertise;
 	d->switch_threads = switch_threads_start(&cfg, &d->log.log);

@@ -4,6 +4,7 @@
 #include "io/entropy.h"
 #include "io/mailbox.h"
 #include "io/tcp.h"
+#include "sip/domain_identity.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -315,6 +316,31 @@ static void *op_connect(void *ctx, struct switch_conn *conn, const struct addr *
 	return l;
 }
 
+struct question {
+	struct view host;
+	bool yes;
+};
+
+static void names_host(void *ctx, const struct cert_name *name, size_t n)
+{
+	struct question *q = ctx;
+
+	q->yes = sip_domain_identity_matches(name, n, q->host);
+}
+
+static bool op_vouch(void *ctx, void *handle, struct view host)
+{
+	const struct switch_thread *t = ctx;
+	const struct link *l = handle;
+	struct question q = {.host = host};
+
+	if (t->all->cfg.tls_unverified)
+		return true;
+	if (io_conn_tls_believed(l->io))
+		io_conn_tls_names(l->io, names_host, &q);
+	return q.yes;
+}
+
 static void on_accept(void *ctx, struct io_listener *listener, struct io_conn *io)
 {
 	struct switch_thread *t = ctx;
@@ -617,8 +643,8 @@ static int thread_listen(struct switch_thread *t)
 static int thread_init(struct switch_threads *ts, unsigned i)
 {
 	struct switch_thread *t = &ts->thread[i];
-	struct switch_ops ops = {op_wake,  op_read,  op_connect, op_finish,
-				 op_close, op_event, op_mail,	 t};
+	struct switch_ops ops = {op_wake,  op_read, op_connect, op_finish, op_close,
+				 op_event, op_mail, op_vouch,	t};
 	struct switch_config cfg = ts->cfg.shard;
 	struct entropy entropy = io_entropy();
 	int rc;

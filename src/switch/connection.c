@@ -353,6 +353,17 @@ void switch_conn_secured(struct switch_conn *c, const uint8_t *sha256)
 		memcpy(c->sha256, sha256, sizeof(c->sha256));
 }
 
+/* We went to the host of his path, and he had no fingerprint to give. */
+static bool is_named(const struct seat *seat, const struct switch_conn *c)
+{
+	const struct switch_ops *ops = &c->shard->ops;
+	struct msrp_uri uri;
+
+	return seat->tls && c->tls && !seat->vouched && ops->vouch &&
+	       msrp_uri_parse(msrp_path_first(view_of(seat->remote, seat->n_remote)), &uri) == 0 &&
+	       ops->vouch(ops->ctx, c->handle, uri.host);
+}
+
 void switch_conn_up(struct switch_conn *c, uint64_t now_ms)
 {
 	struct switch_shard *s = c->shard;
@@ -365,7 +376,10 @@ void switch_conn_up(struct switch_conn *c, uint64_t now_ms)
 	/* Its owner may have come to us meanwhile. */
 	if (seat->conn) {
 		switch_conn_idle(c, true, now_ms);
-	} else if (!switch_seat_trusts(seat, c)) {
+	} else if (!switch_seat_trusts(seat, c) && !is_named(seat, c)) {
+		log_line(s->log, LOG_WARN, "switch",
+			 "who is at %.*s is not who was agreed on: his certificate says so",
+			 VIEW_ARG(view_of(seat->remote, seat->n_remote)));
 		switch_conn_idle(c, true, now_ms);
 		switch_seat_lost(seat, E_DENIED, now_ms);
 	} else {

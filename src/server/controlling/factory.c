@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "body/resource_lists.h"
 #include "procedure/create_conference.h"
-#include "procedure/negotiate.h"
 
 #include <stdlib.h>
 
@@ -122,28 +121,6 @@ static bool names_conference(const struct controlling *c, const struct create_co
 	return false;
 }
 
-/* Which kind of MSRP it will be. An INVITE without an offer (RFC 3261 §13.2.1) gets ours in the
- * 200, by TLS where it asked for that from end to end. */
-static int read_kind(const struct controlling *c, const struct sip_msg *m, struct view offer,
-		     bool *tls)
-{
-	const struct sdp_media *media;
-	struct sip_uri uri;
-	struct sdp desc;
-	int rc;
-
-	if (!offer.n) {
-		*tls = c->broker.fingerprint && sip_uri_parse(m->uri, &uri) == 0 &&
-		       uri.scheme == SIP_SCHEME_SIPS;
-		return 0;
-	}
-	rc = negotiate_read_kind(offer, c->broker.fingerprint ? NEGOTIATE_EITHER : NEGOTIATE_NO_TLS,
-				 &desc, &media);
-	if (rc == 0)
-		*tls = media->msrp.tls;
-	return rc;
-}
-
 void factory_invite(struct controlling *c, struct sip_server_tx *tx, const struct sip_msg *m,
 		    const struct core_identity *who, uint64_t now_ms)
 {
@@ -174,7 +151,7 @@ void factory_invite(struct controlling *c, struct sip_server_tx *tx, const struc
 	} else if (names_conference(c, &req)) {
 		refuse(tx, 403, "A Conference Cannot Be Invited", now_ms);
 	} else if (!member_timer_refuses(c, tx, m, now_ms)) {
-		switch (read_kind(c, m, req.sdp, &tls)) {
+		switch (controlling_read_kind(c, m, req.sdp, &tls)) {
 		case 0:
 			create(c, tx, m, who, &req, tls, now_ms);
 			break;

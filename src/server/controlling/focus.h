@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "body/conference_info.h"
 #include "procedure/general.h"
+#include "procedure/negotiate.h"
 #include "procedure/uri_list.h"
 #include "server/controlling/controlling.h"
 #include "sip/session.h"
@@ -62,6 +63,7 @@ struct member {
 	/* notify.c: what watchers are told. Conference versions, 0: never. */
 	uint32_t look, changed, deleted;
 	uint64_t gone_at_ms;
+	bool tls; /* his seat is one for MSRP over TLS */
 	enum member_state state;
 	enum conference_disconnection why;
 	struct sip_session *session;
@@ -142,6 +144,14 @@ int focus_first_hop(const struct controlling *c, struct sip_invite *invite, stru
 /* In IMS mode: the P-Charging-Vector of an answer to a request that has one. */
 void focus_write_charging(const struct controlling *c, struct buf *b,
 			  const struct sip_msg *request);
+
+/* --- member_kind.c --- */
+/* The kind that the offer of a creator is answered by, or that of one who joins; without an offer
+ * (empty), the kind of ours to the INVITE m. E_MISSING, E_SYNTAX, E_UNSUPPORTED (488). */
+int controlling_read_kind(const struct controlling *c, const struct sip_msg *m, struct view offer,
+			  bool *tls_out);
+int conference_read_kind(const struct conference *conf, const struct sip_msg *m, struct view offer,
+			 bool *tls_out);
 
 /* --- member_media.c --- */
 /* Writes the focus's side of the session description for a seat, as an answer to `offer`. offer
