@@ -207,7 +207,7 @@ static int cut_body(struct sip_msg *m)
 		if (view_to_u64(sip_field_value(m, i), &other) || other != length)
 			return E_SYNTAX;
 	if (length > m->body.n)
-		return E_SYNTAX;
+		return E_RANGE;
 	m->body.n = (size_t)length;
 	return 0;
 }

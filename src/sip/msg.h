@@ -146,11 +146,12 @@ struct sip_msg {
 
 /* Parses one whole message (start line to the last body byte). Lines may end with CRLF or a bare
  * LF. Content-Length, where present, cuts a longer body (RFC 3261 §18.3); a body shorter than it
- * says is E_SYNTAX. Leading CRLFs are skipped. Errors: E_SYNTAX (start line, a line without a
+ * says is E_RANGE. Leading CRLFs are skipped. Errors: E_SYNTAX (start line, a line without a
  * colon, a header name that is no token, a bad or contradicting Content-Length, a NUL or bare CR in
  * the head), E_LIMIT (too many fields, head too long), E_UNSUPPORTED (a SIP version other
- * than 2.0). On E_SYNTAX of a request whose start line was good, out is filled as far as it was
- * read, so that a 400 can be written when Via, From, To, Call-ID and CSeq are among it. */
+ * than 2.0). On E_SYNTAX and E_RANGE of a request whose start line was good, out is filled as far
+ * as it was read, so that a 400 can be written when Via, From, To, Call-ID and CSeq are among it.
+ */
 int sip_msg_parse(struct view bytes, struct sip_msg *out);
 /* bytes: a copy of m's (raw) in which nothing but the topmost Via value is another, longer or
  * shorter; m becomes the message in it. */

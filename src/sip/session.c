@@ -310,6 +310,8 @@ static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg
 		receive_bye(s, tx, m, now_ms);
 	else if (m->method == SIP_INVITE)
 		sip_session_receive_reinvite(s, tx, m, now_ms);
+	else if (m->method == SIP_OPTIONS && s->h && s->h->on_options)
+		s->h->on_options(s->ctx, s, tx, now_ms);
 	else if (m->method == SIP_OPTIONS)
 		(void)sip_server_tx_reply(tx, 200, NULL, view_str(s->extra), now_ms);
 	else if (s->h && s->h->on_request)

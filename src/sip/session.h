@@ -50,8 +50,12 @@ struct sip_session_handler {
 	/* The answer to our own re-INVITE, any final. May be NULL. */
 	void (*on_reinvited)(void *ctx, struct sip_session *s, const struct sip_msg *m,
 			     uint64_t now_ms);
-	/* Any other request in the dialog but BYE and OPTIONS. Must answer. NULL: 405 (501 for
-	 * unknown methods). */
+	/* OPTIONS in the dialog. Must answer. NULL: 200. */
+	void (*on_options)(void *ctx, struct sip_session *s, struct sip_server_tx *tx,
+			   uint64_t now_ms);
+	/* Any other request in the dialog but BYE. Must answer. NULL: 405 (501 for unknown
+	 * methods).
+	 */
 	void (*on_request)(void *ctx, struct sip_session *s, struct sip_server_tx *tx,
 			   const struct sip_msg *m, uint64_t now_ms);
 	/* The end, exactly once; m is the BYE, the failure response or the CANCEL (NULL: none). The

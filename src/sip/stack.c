@@ -209,8 +209,9 @@ void sip_stack_reply_stateless(struct sip_stack *s, const struct sip_msg *m,
 	char tag[SIP_TAG_CHARS + 1];
 	struct sip_flow to = *from;
 
+	/* Via, Call-ID and CSeq tell the sender which request it was; what else is missing is
+	 * missing in the answer too (RFC 4475 §3.3.1). */
 	if (!m->is_request || m->method == SIP_ACK || !sip_msg_has(m, SIP_H_VIA) ||
-	    !sip_msg_has(m, SIP_H_FROM) || !sip_msg_has(m, SIP_H_TO) ||
 	    !sip_msg_has(m, SIP_H_CALL_ID) || !sip_msg_has(m, SIP_H_CSEQ))
 		return;
 	if (from->transport == SIP_UDP)
@@ -235,6 +236,9 @@ static int status_of_error(int rc, const char **reason)
 		return 505;
 	case E_LIMIT:
 		return 513;
+	case E_RANGE:
+		*reason = "Body Shorter Than Content-Length";
+		return 400;
 	default:
 		*reason = "Malformed Message";
 		return 400;

@@ -237,7 +237,10 @@ int phone_request(struct phone *p, const char *method, const char *uri, const ch
 
 static int phone_register(struct phone *p)
 {
-	return request(p, "REGISTER", "sip:example.com", p->uri, "Expires: 7200\n", "", "");
+	char domain[80];
+
+	snprintf(domain, sizeof(domain), "sip:%s", strchr(p->uri, '@') + 1);
+	return request(p, "REGISTER", domain, p->uri, "Expires: 7200\n", "", "");
 }
 
 int phone_invite(struct phone *p, const char *uri, const char *lines, const char *type,
@@ -298,9 +301,10 @@ struct phone *phone_new(struct flow_world *w, const char *name, const char *user
 	p->entropy = (struct entropy){world_fill, &p->random};
 	snprintf(at, sizeof(at), "192.0.2.%zu:5060", 100 + w->n_timers);
 	p->addr = world_addr(at);
-	snprintf(p->uri, sizeof(p->uri), "sip:%s@example.com", user);
+	snprintf(p->uri, sizeof(p->uri), "sip:%s%s", user, strchr(user, '@') ? "" : "@example.com");
 	snprintf(p->from, sizeof(p->from), "<%s>", p->uri);
-	snprintf(p->contact, sizeof(p->contact), "<sip:%s@%s>;+g.oma.sip-im", user, at);
+	snprintf(p->contact, sizeof(p->contact), "<sip:%.*s@%s>;+g.oma.sip-im",
+		 (int)strcspn(user, "@"), user, at);
 	timers_init(&p->timers, w->net.now);
 	w->timers[w->n_timers++] = &p->timers;
 	net_listen(&w->net, name, &p->addr, NULL, datagram, p);

@@ -30,7 +30,7 @@ struct phone {
 	bool ended;
 };
 
-/* Registers as user, with the IM feature tag. */
+/* Registers as user ("eve", "bob@biloxi.com"), with the IM feature tag. */
 struct phone *phone_new(struct flow_world *w, const char *name, const char *user);
 void phone_free(struct phone *p);
 /* A request outside any dialog with these further lines ("A: b\n…") and body; runs until it has its

@@ -375,8 +375,8 @@ static void op_mail(void *ctx, unsigned to, struct switch_mail *mail)
 
 static int user_find(void *ctx, struct view user, struct view domain, struct core_user *out)
 {
-	(void)ctx;
-	if (!view_eq_nocase(domain, VIEW("example.com")) || view_starts(user, VIEW("nobody")))
+	if (!core_is_served_domain(((struct flow_server *)ctx)->core, domain, 0) ||
+	    view_starts(user, VIEW("nobody")))
 		return E_NOTFOUND;
 	*out = (struct core_user){.im_tag = CORE_IM_DEFAULT};
 	sip_digest_ha1(io_digest(), SIP_DIGEST_MD5, user, VIEW("example.com"), VIEW("secret"),

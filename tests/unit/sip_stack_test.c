@@ -155,7 +155,12 @@ static void test_broken_requests_are_answered_without_a_transaction(void **state
 	(void)state;
 	check_refused("OPTIONS sip:b@example.com SIP/2.0\r\n" REST "CSeq: 1 OPTIONS\r\n"
 		      "Content-Length: 9\r\n\r\nshort",
-		      "0:udp 400", "SIP/2.0 400 ");
+		      "0:udp 400", "SIP/2.0 400 Body Shorter Than Content-Length");
+	/* RFC 4475 §3.3.1: Via, Call-ID and CSeq will do for an answer. */
+	check_refused(
+		"OPTIONS sip:b@example.com SIP/2.0\r\nTo: <sip:b@example.com>\r\nCall-ID: 1\r\n"
+		"Via: SIP/2.0/UDP 10.0.0.1;rport;branch=z9hG4bKa\r\nCSeq: 1 OPTIONS\r\n\r\n",
+		"0:udp 400", "SIP/2.0 400 Missing From");
 	check_refused("OPTIONS sip:b@example.com SIP/2.0\r\n" REST
 		      "CSeq: 1 OPTIONS\r\nno colon\r\n\r\n",
 		      "0:udp 400", "SIP/2.0 400 ");

@@ -38,7 +38,7 @@ static const struct outcome {
 	{"noreason", 0, 0, NULL},
 	/* §3.1.2: invalid messages */
 	{"badinv01", 0, 400, "Bad Via"},
-	{"clerr", E_SYNTAX, 0, NULL},
+	{"clerr", E_RANGE, 0, NULL},
 	{"ncl", E_SYNTAX, 0, NULL},
 	{"scalar02", 0, 400, "Bad CSeq"},
 	{"scalarlg", 0, 400, "Bad CSeq"},

@@ -107,17 +107,6 @@ static bool is_member(const struct conference *conf, const struct core_identity 
 	return is;
 }
 
-static void answer_options(struct sip_server_tx *tx, uint64_t now_ms)
-{
-	(void)sip_server_tx_reply(
-		tx, 200, NULL,
-		VIEW("Allow: " IM_ALLOW_FOCUS "\r\nAllow-Events: conference, refer\r\n"
-		     "Accept: application/sdp, application/resource-lists+xml, multipart/mixed\r\n"
-		     "Supported: replaces, norefersub, recipient-list-invite, multiple-refer, "
-		     "timer\r\n"),
-		now_ms);
-}
-
 static void refuse_method(struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
 {
 	(void)sip_server_tx_reply(tx, m->method == SIP_METHOD_OTHER ? 501 : 405, NULL,
@@ -131,7 +120,7 @@ static void conference_request(struct conference *conf, struct sip_server_tx *tx
 {
 	switch (m->method) {
 	case SIP_OPTIONS:
-		answer_options(tx, now_ms);
+		focus_answer_options(conf->ctl, conf, tx, now_ms);
 		break;
 	case SIP_SUBSCRIBE:
 		if (is_member(conf, who))
@@ -185,7 +174,7 @@ static void factory_request(struct controlling *c, struct sip_server_tx *tx,
 		factory_invite(c, tx, m, who, now_ms);
 		break;
 	case SIP_OPTIONS:
-		answer_options(tx, now_ms);
+		focus_answer_options(c, NULL, tx, now_ms);
 		break;
 	case SIP_SUBSCRIBE:
 	case SIP_REFER:
@@ -215,8 +204,10 @@ void controlling_request(struct controlling *c, struct sip_server_tx *tx, const 
 		(void)sip_server_tx_reply(tx, 400, "Malformed Request-URI", VIEW(""), now_ms);
 		return;
 	}
-	/* RFC 3891 §3: Replaces has no meaning outside INVITE, and nothing here can be replaced. */
-	if (sip_msg_has(m, SIP_H_REPLACES)) {
+	conf = conference_by_user(c, uri.user);
+	/* RFC 3891 §3: Replaces has no meaning outside INVITE, and only a conference has dialogs.
+	 */
+	if (sip_msg_has(m, SIP_H_REPLACES) && (m->method != SIP_INVITE || !conf)) {
 		(void)sip_server_tx_reply(tx, m->method == SIP_INVITE ? 481 : 400, NULL, VIEW(""),
 					  now_ms);
 		return;
@@ -225,7 +216,6 @@ void controlling_request(struct controlling *c, struct sip_server_tx *tx, const 
 		factory_request(c, tx, m, who, now_ms);
 		return;
 	}
-	conf = conference_by_user(c, uri.user);
 	if (conf ? conf->ending : conference_has_ended(c, uri.user))
 		(void)sip_server_tx_reply(tx, 410, "Conference Has Ended", VIEW(""), now_ms);
 	else if (!conf)

@@ -134,6 +134,14 @@ void conference_invite_next(struct conference *conf, uint64_t now_ms);
 int member_invite(struct member *m, uint64_t now_ms);
 extern const struct sip_session_handler member_handler;
 
+/* --- options.c --- */
+#define FOCUS_EVENTS "conference, refer"
+/* What a focus says of itself in an INVITE and in the answer to one (RFC 4579 §3.1, §5.13). */
+void focus_write_capabilities(struct buf *b);
+/* conf NULL: the factory was asked. */
+void focus_answer_options(const struct controlling *c, const struct conference *conf,
+			  struct sip_server_tx *tx, uint64_t now_ms);
+
 /* --- ims_route.c --- */
 /* Where a request in a dialog goes in IMS mode: its Route, or the configured entry where that is a name. */
 int focus_ims_next_hop(const struct controlling *c, struct view uri, struct sip_flow *out);

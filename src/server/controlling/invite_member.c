@@ -58,6 +58,7 @@ int member_invite(struct member *m, uint64_t now_ms)
 	buf_init(&route, 512);
 	im_write_contact(&contact, &p, view_str(conf->uri), true);
 	invite_member_write_fields(&extra, &p, &who);
+	focus_write_capabilities(&extra);
 	member_timer_offer(m, &extra, false);
 	buf_putf(&from, "<%s>", conf->uri);
 	rc = member_write_sdp(m, &sdp, VIEW(""));
@@ -264,6 +265,14 @@ static void on_reinvited(void *ctx, struct sip_session *s, const struct sip_msg 
 	member_timer_refreshed(ctx, m, now_ms);
 }
 
+static void on_options(void *ctx, struct sip_session *s, struct sip_server_tx *tx, uint64_t now_ms)
+{
+	const struct conference *conf = ((struct member *)ctx)->conference;
+
+	(void)s;
+	focus_answer_options(conf->ctl, conf, tx, now_ms);
+}
+
 static void on_request(void *ctx, struct sip_session *s, struct sip_server_tx *tx,
 		       const struct sip_msg *m, uint64_t now_ms)
 {
@@ -286,6 +295,7 @@ const struct sip_session_handler member_handler = {
 	.on_reinvite = on_reinvite,
 	.on_reinvite_confirmed = on_reinvite_confirmed,
 	.on_reinvited = on_reinvited,
+	.on_options = on_options,
 	.on_request = on_request,
 	.on_ended = on_ended,
 };
