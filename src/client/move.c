@@ -39,8 +39,10 @@ void move_opened(struct conversation *v, uint64_t now_ms)
 	ev.uri = v->current->peer;
 	client_emit(c, &ev);
 	v->told_open = true;
-	if (v->old)
+	if (v->old) {
 		timer_arm(c->timers, &v->gate, now_ms + c->cfg.drain_ms);
+		leg_hurry_back(v->old, now_ms);
+	}
 	roster_subscribe(v, now_ms);
 	conversation_flush(v, now_ms);
 	move_progress(v, now_ms);
@@ -64,7 +66,7 @@ void move_old_closed(struct conversation *v, uint64_t now_ms)
 {
 	struct leg *old = v->old;
 
-	conversation_unconfirmed(v, old);
+	conversation_reroute(v, old, now_ms);
 	conversation_release(v);
 	if (v->old != old)
 		return; /* by who was told */

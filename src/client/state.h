@@ -10,7 +10,7 @@
 #include "procedure/general.h"
 #include "sip/session.h"
 
-enum { PATH_TEXT_MAX = 192, SEEN_MAX = 1024, NOTICES_MAX = 16, TEXT_MAX = 16 * 1024 * 1024 };
+enum { PATH_TEXT_MAX = 192, SEEN_MAX = 4096, NOTICES_MAX = 16, TEXT_MAX = 16 * 1024 * 1024 };
 
 struct client {
 	struct client_config cfg;
@@ -77,6 +77,7 @@ struct leg {
 	bool said_bye;    /* it was ours */
 	bool by_replaces; /* it came with Replaces */
 	bool reports;     /* the peer has sent a success report */
+	bool used;	  /* text of ours was handed to it */
 	char *peer;       /* the other party's URI, or the conference's */
 	char *allow;      /* what the peer's Allow said (IC-8.3.1-3) */
 	char *offer;      /* theirs, until we answer */
@@ -95,6 +96,8 @@ struct outgoing {
 	enum outgoing_state state;
 	bool to_all;      /* whom it was written for: fixed when it was written */
 	bool confirmed;   /* 200; a report may follow */
+	bool rerouted;	  /* written for the old session, which broke: it goes on by the conference,
+			     privately */
 	struct leg *leg;
 	char id[CONFAB_ID_SIZE];
 	char *to; /* for this participant alone; NULL: for all */
@@ -206,6 +209,10 @@ void conversation_flush(struct conversation *v, uint64_t now_ms);
 bool conversation_awaits(const struct leg *leg);
 /* A leg has no connection any more, for good: who wrote what is unconfirmed on it is told. */
 void conversation_unconfirmed(struct conversation *v, struct leg *leg);
+/* The old session is gone: what is unconfirmed there goes to its peer alone by the present one,
+ * under the same Message-ID (point 5 of "The move"). What cannot is told as
+ * conversation_unconfirmed does. */
+void conversation_reroute(struct conversation *v, struct leg *old, uint64_t now_ms);
 /* Shows what was held back. */
 void conversation_release(struct conversation *v);
 /* Queues text of ours; to: for this participant alone, may be empty. */
@@ -233,6 +240,8 @@ void leg_drain(struct leg *leg, bool ours, uint64_t now_ms);
 void leg_drain_progress(struct leg *leg, uint64_t now_ms);
 void leg_opened(struct leg *leg, uint64_t now_ms);
 void leg_down(struct leg *leg, int error, uint64_t now_ms);
+/* The chat moves from it: where its peer has to connect again, not as long is waited for that. */
+void leg_hurry_back(struct leg *leg, uint64_t now_ms);
 bool leg_settled(const struct leg *leg); /* nothing of ours is under way on it */
 
 /* --- originate.c --- */
