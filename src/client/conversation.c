@@ -45,6 +45,7 @@ struct conversation *conversation_new(struct client *c, struct view peer)
 	timer_init(&v->hold, hold_over, v);
 	timer_init(&v->resubscribe, resubscribe, v);
 	split_init(v);
+	glare_init(v);
 	typing_init(v);
 	dispositions_init(v);
 	list_add_tail(&c->conversations, &v->link);
@@ -163,7 +164,7 @@ static int hand_over(struct leg *leg, struct outgoing *o, uint64_t now_ms)
  * session was confirmed there, or a bounded time has passed. */
 static bool gate_open(const struct conversation *v)
 {
-	if (!v->current || v->current->state != LEG_OPEN)
+	if (!v->current || v->current->state != LEG_OPEN || (v->old && glare_possible(v)))
 		return false;
 	return !v->old || v->gate_over || v->old->state == LEG_CLOSED || leg_settled(v->old);
 }
@@ -586,11 +587,12 @@ const struct msrp_session_handler conversation_messages = {
 /* The memory stays until nobody on the stack can still look at it (reap.c). */
 static void conversation_bury(struct conversation *v, uint64_t now_ms)
 {
-	struct leg *leg[] = {v->offered, v->old, v->current};
+	struct leg *leg[] = {v->offered, v->old, v->current, v->glare.dropped};
 
-	v->offered = v->old = v->current = NULL;
+	v->offered = v->old = v->current = v->glare.dropped = NULL;
 	roster_end(v);
 	join_end(v);
+	glare_end(v);
 	typing_fini(v);
 	dispositions_fini(v);
 	free(v->nickname);

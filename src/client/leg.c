@@ -41,6 +41,10 @@ static void patience_over(void *ctx, uint64_t now_ms)
 {
 	struct leg *leg = ctx;
 
+	if (glare_dropped(leg)) {
+		glare_dropped_over(leg, now_ms);
+		return;
+	}
 	if (leg->state == LEG_DRAINING) {
 		conversation_leg_closed(leg, now_ms);
 		return;

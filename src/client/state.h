@@ -105,6 +105,16 @@ struct outgoing {
 	char text[];
 };
 
+/* glare.c */
+struct glare {
+	char **user; /* whom our own move adds */
+	size_t n_users;
+	bool add;	     /* they are still to be added to the other's conference */
+	struct timer wait;   /* the longest that a sign of the old peer is waited for */
+	const char *absent;  /* what the roster said of him meanwhile; NULL: nothing */
+	struct leg *dropped; /* our own conference, until those whom we had invited are out of it */
+};
+
 /* A message that has to wait until what was said before it is on the screen. */
 struct held {
 	struct list link;
@@ -135,6 +145,7 @@ struct conversation {
 	struct timer hold; /* the longest that a message is held back */
 	struct timer stays; /* split.c: the old peer joined, but keeps the old chat */
 	bool gate_over;
+	struct glare glare;
 	uint64_t seen[SEEN_MAX];
 	size_t n_seen;
 	/* join.c: whom a new conference is made with when the one to come back to is gone */
@@ -259,6 +270,8 @@ int leg_refer(struct leg *leg, const struct view *uri, size_t n, bool remove, ui
 /* A request inside the leg's dialog that its session does not answer itself. */
 void leg_requested(struct leg *leg, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms);
 void leg_referrals_end(struct leg *leg);
+/* All of them have come to an end. */
+void leg_referrals_done(struct leg *leg);
 
 /* --- join.c --- */
 /* A conference that was to be joined again is gone (404, 410): a new one is made. False: nothing was begun. */
@@ -281,7 +294,31 @@ void move_begin_there(struct conversation *v, struct leg *conference, uint64_t n
 void move_opened(struct conversation *v, uint64_t now_ms);
 void move_progress(struct conversation *v, uint64_t now_ms);
 void move_failed(struct conversation *v, int status, const char *text, uint64_t now_ms);
+/* The same while the old session stands; the conference's leg is the caller's then. */
+struct leg *move_back(struct conversation *v, int status, const char *text, uint64_t now_ms);
 void move_old_closed(struct conversation *v, uint64_t now_ms);
+
+/* --- glare.c: both added people at once --- */
+void glare_init(struct conversation *v);
+void glare_end(struct conversation *v);
+/* Our own move begins: whom it adds. E_NOMEM. */
+int glare_begin(struct conversation *v, const struct view *uri, size_t n);
+/* The conference of a move is open. */
+void glare_opened(struct conversation *v, uint64_t now_ms);
+/* The old peer may still be about to invite us: nothing goes to our conference yet. */
+bool glare_possible(const struct conversation *v);
+/* He came along. */
+void glare_heard(struct conversation *v, uint64_t now_ms);
+/* He is out of our conference, which may be because of his own: true: not said yet. */
+bool glare_explains(struct conversation *v, const char *how);
+/* He invites us, replacing the session that our own move is about: true: our own is given up, and v
+ * stands as if it had not begun. Somebody was told, and may have ended v. */
+bool glare_yield(struct conversation *v, const struct leg *replaced, uint64_t now_ms);
+/* The leg is that of a conference that was given up: news of it are nobody's but these. */
+bool glare_dropped(const struct leg *leg);
+void glare_dropped_answered(struct leg *leg, uint64_t now_ms);
+/* Its last REFER is done, it ended, or it took too long: it may be freed. */
+void glare_dropped_over(struct leg *leg, uint64_t now_ms);
 
 /* --- notices.c: what typing and dispositions have in common --- */
 enum notice_kind { NOTICE_TYPING, NOTICE_DISPOSITION };
@@ -338,5 +375,7 @@ void roster_subscribe(struct conversation *v, uint64_t now_ms);
 void roster_early_notify(struct client *c, const struct sip_msg *m);
 void roster_end(struct conversation *v);
 void roster_tell(struct conversation *v);
+/* The conference is not ours any more: another one begins anew. */
+void roster_forget(struct conversation *v);
 
 #endif
