@@ -241,6 +241,8 @@ static int make_stacks(struct client *c, const struct digest *digest)
 				       .bind_timeout_ms = 30000,
 				       .max_sessions = 1024,
 				       .max_queue = 100000,
+				       /* A switch remembers so many, and more. */
+				       .window = 32,
 				       .write_ahead = 65536};
 	struct sip_uri u;
 	char *every;

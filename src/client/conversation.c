@@ -45,6 +45,7 @@ struct conversation *conversation_new(struct client *c, struct view peer)
 	timer_init(&v->hold, hold_over, v);
 	timer_init(&v->resubscribe, resubscribe, v);
 	split_init(v);
+	glare_init(v);
 	typing_init(v);
 	dispositions_init(v);
 	list_add_tail(&c->conversations, &v->link);
@@ -152,6 +153,7 @@ static int hand_over(struct leg *leg, struct outgoing *o, uint64_t now_ms)
 	m.success_report = !leg->conference;
 	o->state = OUTGOING_HANDED;
 	o->leg = leg;
+	leg->used = true;
 	if (rc == 0)
 		rc = msrp_session_send(leg->msrp, &m, NULL, now_ms);
 	buf_fini(&body);
@@ -162,7 +164,7 @@ static int hand_over(struct leg *leg, struct outgoing *o, uint64_t now_ms)
  * session was confirmed there, or a bounded time has passed. */
 static bool gate_open(const struct conversation *v)
 {
-	if (!v->current || v->current->state != LEG_OPEN)
+	if (!v->current || v->current->state != LEG_OPEN || (v->old && glare_possible(v)))
 		return false;
 	return !v->old || v->gate_over || v->old->state == LEG_CLOSED || leg_settled(v->old);
 }
@@ -185,7 +187,8 @@ static struct outgoing *next_waiting(const struct conversation *v)
 static void refuse(struct conversation *v, struct outgoing *o, int error)
 {
 	list_del(&o->link);
-	tell_sent(v, o->id, CONFAB_SENT_FAILED, error == E_LIMIT ? 413 : 0, error_text(error));
+	tell_sent(v, o->id, o->rerouted ? CONFAB_SENT_UNCONFIRMED : CONFAB_SENT_FAILED,
+		  error == E_LIMIT ? 413 : 0, error_text(error));
 	free(o->to);
 	free(o);
 }
@@ -284,7 +287,7 @@ void conversation_unconfirmed(struct conversation *v, struct leg *leg)
 	struct outgoing *o;
 
 	while ((o = first_on(v, leg))) {
-		bool waiting = o->state == OUTGOING_WAITING;
+		bool waiting = o->state == OUTGOING_WAITING && !o->rerouted;
 
 		list_del(&o->link);
 		/* A 200 may be that of a relay: the word of a peer who sends reports is his report. */
@@ -296,16 +299,52 @@ void conversation_unconfirmed(struct conversation *v, struct leg *leg)
 	}
 }
 
+/* Only before anything newer has gone there: a writer's words keep their order. */
+static bool may_reroute(const struct conversation *v)
+{
+	const struct leg *leg = v->current;
+
+	return !v->ended && !v->leaving && leg && leg->state == LEG_OPEN && !leg->used &&
+	       leg->conference && leg->private_messages && leg->cpim;
+}
+
+void conversation_reroute(struct conversation *v, struct leg *old, uint64_t now_ms)
+{
+	char *peer = may_reroute(v) ? client_aor(view_str(old->peer)) : NULL;
+
+	LIST_EACH(l, next, &v->outbox)
+	{
+		struct outgoing *o = CONTAINER(l, struct outgoing, link);
+
+		if (!peer || o->leg != old || o->to || o->to_all || (o->confirmed && !old->reports))
+			continue;
+		o->to = view_dup(view_str(peer));
+		if (!o->to)
+			continue;
+		o->rerouted = true;
+		o->confirmed = false;
+		o->state = OUTGOING_WAITING;
+		o->leg = NULL;
+	}
+	free(peer);
+	conversation_unconfirmed(v, old);
+	conversation_flush(v, now_ms);
+}
+
 /* What a message's new state means for it; before anybody is told, who may end all this. */
 static enum confab_sent settle(struct outgoing *o, bool conference, enum msrp_message_state state)
 {
+	bool rerouted = o && o->rerouted;
+
 	if (o && state == MSRP_MSG_ACCEPTED && !conference)
 		o->confirmed = true; /* a report follows */
 	else if (o)
 		outgoing_free(o);
 	return state == MSRP_MSG_ACCEPTED    ? CONFAB_SENT_ACCEPTED
 	       : state == MSRP_MSG_DELIVERED ? CONFAB_SENT_DELIVERED
-					     : CONFAB_SENT_FAILED;
+	       /* It may have arrived on the session that it was written for. */
+	       : rerouted ? CONFAB_SENT_UNCONFIRMED
+			  : CONFAB_SENT_FAILED;
 }
 
 static void on_state(void *ctx, struct msrp_session *s, struct view message_id,
@@ -548,11 +587,12 @@ const struct msrp_session_handler conversation_messages = {
 /* The memory stays until nobody on the stack can still look at it (reap.c). */
 static void conversation_bury(struct conversation *v, uint64_t now_ms)
 {
-	struct leg *leg[] = {v->offered, v->old, v->current};
+	struct leg *leg[] = {v->offered, v->old, v->current, v->glare.dropped};
 
-	v->offered = v->old = v->current = NULL;
+	v->offered = v->old = v->current = v->glare.dropped = NULL;
 	roster_end(v);
 	join_end(v);
+	glare_end(v);
 	typing_fini(v);
 	dispositions_fini(v);
 	free(v->nickname);

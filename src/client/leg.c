@@ -8,9 +8,12 @@
 
 enum {
 	RECONNECTS_MAX = 5,
-	OPENING_MS = 32000,  /* an agreed session whose connection does not come */
+	OPENING_MS = 32000, /* an agreed session whose connection does not come */
 	ABSENT_MS = 1000,
 	COME_BACK_MS = 8000, /* a passive side waits that long for the peer to connect again */
+	OLD_BACK_MS =
+		4000, /* the same while the chat moves: all tries of the peer, but less than the
+		       * gate waits, so that what is not confirmed can still go the other way */
 };
 
 static const char *const state_name[] = {"inviting", "incoming", "opening",
@@ -38,6 +41,10 @@ static void patience_over(void *ctx, uint64_t now_ms)
 {
 	struct leg *leg = ctx;
 
+	if (glare_dropped(leg)) {
+		glare_dropped_over(leg, now_ms);
+		return;
+	}
 	if (leg->state == LEG_DRAINING) {
 		conversation_leg_closed(leg, now_ms);
 		return;
@@ -259,9 +266,16 @@ static bool come_back(struct leg *leg, uint64_t now_ms)
 	else
 		(void)msrp_session_reconnect(leg->msrp, true, now_ms);
 	if (!leg->active && !timer_armed(&leg->patience))
-		timer_arm(c->timers, &leg->patience, now_ms + COME_BACK_MS);
+		timer_arm(c->timers, &leg->patience,
+			  now_ms + (leg == leg->conversation->old ? OLD_BACK_MS : COME_BACK_MS));
 	leg->reconnects++;
 	return true;
+}
+
+void leg_hurry_back(struct leg *leg, uint64_t now_ms)
+{
+	if (leg->state == LEG_OPEN && timer_armed(&leg->patience))
+		timer_arm(leg->conversation->client->timers, &leg->patience, now_ms + OLD_BACK_MS);
 }
 
 void leg_down(struct leg *leg, int error, uint64_t now_ms)
@@ -333,6 +347,6 @@ void leg_drain(struct leg *leg, bool ours, uint64_t now_ms)
 	/* A peer whose connection is broken may come back with what he has left, but that is not waited for as
 	 * long as for one who is there. */
 	timer_arm(c->timers, &leg->patience,
-		  now_ms + (ours && !msrp_session_is_open(leg->msrp) ? ABSENT_MS : c->cfg.drain_ms));
+		  now_ms + (msrp_session_is_open(leg->msrp) ? c->cfg.drain_ms : ABSENT_MS));
 	leg_drain_progress(leg, now_ms);
 }

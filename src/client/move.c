@@ -39,9 +39,12 @@ void move_opened(struct conversation *v, uint64_t now_ms)
 	ev.uri = v->current->peer;
 	client_emit(c, &ev);
 	v->told_open = true;
-	if (v->old)
+	if (v->old) {
 		timer_arm(c->timers, &v->gate, now_ms + c->cfg.drain_ms);
+		leg_hurry_back(v->old, now_ms);
+	}
 	roster_subscribe(v, now_ms);
+	glare_opened(v, now_ms);
 	conversation_flush(v, now_ms);
 	move_progress(v, now_ms);
 }
@@ -64,7 +67,7 @@ void move_old_closed(struct conversation *v, uint64_t now_ms)
 {
 	struct leg *old = v->old;
 
-	conversation_unconfirmed(v, old);
+	conversation_reroute(v, old, now_ms);
 	conversation_release(v);
 	if (v->old != old)
 		return; /* by who was told */
@@ -76,26 +79,24 @@ void move_old_closed(struct conversation *v, uint64_t now_ms)
 	}
 	v->old = NULL;
 	v->moving = v->current->state < LEG_OPEN;
+	glare_heard(v, now_ms);
 	timer_cancel(v->client->timers, &v->gate);
 	leg_free(old, now_ms);
 	conversation_flush(v, now_ms);
 }
 
-/* The conference did not come about: the old chat goes on, and what was written for everybody meanwhile goes to the one who
- * is left of them (point 6). */
-void move_failed(struct conversation *v, int status, const char *text, uint64_t now_ms)
+/* The old chat goes on, and what was written for everybody meanwhile goes to the one who is left of
+ * them (point 6). */
+struct leg *move_back(struct conversation *v, int status, const char *text, uint64_t now_ms)
 {
-	struct leg *conference = v->current, *old = v->old;
+	struct leg *conference = v->current;
 	struct confab_event ev;
 
-	if (!old || old->dialog_over || old->state == LEG_CLOSED) {
-		conversation_end(v, status, text, now_ms);
-		return;
-	}
-	v->current = old;
+	v->current = v->old;
 	v->old = NULL;
 	v->moving = false;
 	timer_cancel(v->client->timers, &v->gate);
+	roster_forget(v);
 	LIST_EACH(l, next, &v->outbox)
 	{
 		struct outgoing *o = CONTAINER(l, struct outgoing, link);
@@ -107,11 +108,23 @@ void move_failed(struct conversation *v, int status, const char *text, uint64_t 
 		if (o->state == OUTGOING_WAITING)
 			o->to_all = false;
 	}
-	leg_free(conference, now_ms);
 	ev = event_of(v, CONFAB_MOVE_FAILED);
 	ev.status = status;
 	ev.text = text;
 	client_emit(v->client, &ev);
 	conversation_release(v);
 	conversation_flush(v, now_ms);
+	return conference;
+}
+
+/* The conference did not come about. */
+void move_failed(struct conversation *v, int status, const char *text, uint64_t now_ms)
+{
+	const struct leg *old = v->old;
+
+	glare_end(v);
+	if (!old || old->dialog_over || old->state == LEG_CLOSED)
+		conversation_end(v, status, text, now_ms);
+	else
+		leg_free(move_back(v, status, text, now_ms), now_ms);
 }

@@ -228,8 +228,11 @@ int client_add(struct client *c, uint32_t conversation, const struct view *uri, 
 	if (!leg)
 		return E_NOMEM;
 	leg->peer = view_dup(view_str(c->factory));
-	rc = leg_invite_many(leg, uri, n, v->current, now_ms);
+	rc = glare_begin(v, uri, n);
+	if (rc == 0)
+		rc = leg_invite_many(leg, uri, n, v->current, now_ms);
 	if (rc) {
+		glare_end(v);
 		leg_free(leg, now_ms);
 		return rc;
 	}
@@ -246,7 +249,7 @@ static void on_progress(void *ctx, struct sip_session *s, const struct sip_msg *
 
 	(void)s;
 	(void)now_ms;
-	if (!leg || m->status < 180 || leg->conversation->old)
+	if (!leg || m->status < 180 || leg->conversation->old || glare_dropped(leg))
 		return;
 	ev = event_of(leg->conversation, CONFAB_RINGING);
 	ev.status = m->status;
@@ -283,6 +286,10 @@ static void on_answered(void *ctx, struct sip_session *s, const struct sip_msg *
 		return;
 	v = leg->conversation;
 	learn_identity(leg, m);
+	if (glare_dropped(leg)) {
+		glare_dropped_answered(leg, now_ms);
+		return;
+	}
 	if (leg_read_answer(leg, m, now_ms) == 0)
 		return;
 	log_line(v->client->log, LOG_WARN, "client", "conversation %u: the answer cannot be used", v->id);

@@ -29,6 +29,8 @@ static void referral_free(struct referral *r)
 		sip_uac_detach(r->uac);
 	r->uac = NULL;
 	list_del(&r->link);
+	if (list_empty(&r->leg->referrals))
+		leg_referrals_done(r->leg);
 	r->dead = true;
 	if (r->telling)
 		return;
@@ -46,7 +48,7 @@ static bool tell(struct referral *r, int status, struct view reason)
 
 	(void)view_copy(reason, text, sizeof(text));
 	r->telling = true;
-	for (size_t i = 0; i < r->n && !r->dead; i++) {
+	for (size_t i = 0; i < r->n && !r->dead && !glare_dropped(r->leg); i++) {
 		struct confab_event ev = event_of(v, CONFAB_PROGRESS);
 
 		ev.peer = r->user[i];

@@ -339,6 +339,15 @@ int client_who(struct client *c, uint32_t conversation, uint64_t now_ms)
 	return 0;
 }
 
+void roster_forget(struct conversation *v)
+{
+	roster_end(v);
+	timer_cancel(v->client->timers, &v->resubscribe);
+	v->subscribed = v->fresh = v->who_wanted = false;
+	v->gaps = 0;
+	conference_info_free(&v->roster);
+}
+
 void roster_end(struct conversation *v)
 {
 	if (v->subscribing)

@@ -31,6 +31,10 @@ void leg_ended(struct leg *leg, enum sip_session_end why, int status, const stru
 	leg->dialog_over = true;
 	if (why == SIP_END_BYE_SENT)
 		return; /* who said it has seen to the rest already */
+	if (glare_dropped(leg)) {
+		glare_dropped_over(leg, now_ms);
+		return;
+	}
 	if (leg == v->offered) {
 		v->offered = NULL;
 		leg_free(leg, now_ms);
@@ -48,6 +52,8 @@ void leg_ended(struct leg *leg, enum sip_session_end why, int status, const stru
 	}
 	if (was_over)
 		return;
+	if (leg == v->old)
+		glare_heard(v, now_ms);
 	if (leg->state == LEG_CLOSED)
 		conversation_leg_closed(leg, now_ms);
 	else

@@ -26,6 +26,7 @@ void split_old(struct conversation *v, const char *why, uint64_t now_ms)
 		return;
 	v->old = NULL;
 	v->moving = false;
+	glare_end(v);
 	timer_cancel(c->timers, &v->gate);
 	w->current = old;
 	w->told_open = true;
@@ -73,8 +74,10 @@ void split_look(struct conversation *v, struct view aor, bool in, const char *ho
 	free(old);
 	if (!same)
 		return;
-	if (!in)
+	if (in)
+		glare_heard(v, now_ms);
+	if (!in && !glare_explains(v, how))
 		split_old(v, how, now_ms);
-	else if (!timer_armed(&v->stays))
+	else if (in && v->old && !timer_armed(&v->stays))
 		timer_arm(v->client->timers, &v->stays, now_ms + COMES_LATER_MS);
 }

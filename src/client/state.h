@@ -10,7 +10,7 @@
 #include "procedure/general.h"
 #include "sip/session.h"
 
-enum { PATH_TEXT_MAX = 192, SEEN_MAX = 1024, NOTICES_MAX = 16, TEXT_MAX = 16 * 1024 * 1024 };
+enum { PATH_TEXT_MAX = 192, SEEN_MAX = 4096, NOTICES_MAX = 16, TEXT_MAX = 16 * 1024 * 1024 };
 
 struct client {
 	struct client_config cfg;
@@ -77,6 +77,7 @@ struct leg {
 	bool said_bye;    /* it was ours */
 	bool by_replaces; /* it came with Replaces */
 	bool reports;     /* the peer has sent a success report */
+	bool used;	  /* text of ours was handed to it */
 	char *peer;       /* the other party's URI, or the conference's */
 	char *allow;      /* what the peer's Allow said (IC-8.3.1-3) */
 	char *offer;      /* theirs, until we answer */
@@ -95,11 +96,23 @@ struct outgoing {
 	enum outgoing_state state;
 	bool to_all;      /* whom it was written for: fixed when it was written */
 	bool confirmed;   /* 200; a report may follow */
+	bool rerouted;	  /* written for the old session, which broke: it goes on by the conference,
+			     privately */
 	struct leg *leg;
 	char id[CONFAB_ID_SIZE];
 	char *to; /* for this participant alone; NULL: for all */
 	size_t n;
 	char text[];
+};
+
+/* glare.c */
+struct glare {
+	char **user; /* whom our own move adds */
+	size_t n_users;
+	bool add;	     /* they are still to be added to the other's conference */
+	struct timer wait;   /* the longest that a sign of the old peer is waited for */
+	const char *absent;  /* what the roster said of him meanwhile; NULL: nothing */
+	struct leg *dropped; /* our own conference, until those whom we had invited are out of it */
 };
 
 /* A message that has to wait until what was said before it is on the screen. */
@@ -133,6 +146,7 @@ struct conversation {
 	struct timer hold; /* the longest that a message is held back */
 	struct timer stays; /* split.c: the old peer joined, but keeps the old chat */
 	bool gate_over;
+	struct glare glare;
 	uint64_t seen[SEEN_MAX];
 	size_t n_seen;
 	/* join.c: whom a new conference is made with when the one to come back to is gone */
@@ -207,6 +221,10 @@ void conversation_flush(struct conversation *v, uint64_t now_ms);
 bool conversation_awaits(const struct leg *leg);
 /* A leg has no connection any more, for good: who wrote what is unconfirmed on it is told. */
 void conversation_unconfirmed(struct conversation *v, struct leg *leg);
+/* The old session is gone: what is unconfirmed there goes to its peer alone by the present one,
+ * under the same Message-ID (point 5 of "The move"). What cannot is told as
+ * conversation_unconfirmed does. */
+void conversation_reroute(struct conversation *v, struct leg *old, uint64_t now_ms);
 /* Shows what was held back. */
 void conversation_release(struct conversation *v);
 /* Queues text of ours; to: for this participant alone, may be empty. */
@@ -234,6 +252,8 @@ void leg_drain(struct leg *leg, bool ours, uint64_t now_ms);
 void leg_drain_progress(struct leg *leg, uint64_t now_ms);
 void leg_opened(struct leg *leg, uint64_t now_ms);
 void leg_down(struct leg *leg, int error, uint64_t now_ms);
+/* The chat moves from it: where its peer has to connect again, not as long is waited for that. */
+void leg_hurry_back(struct leg *leg, uint64_t now_ms);
 bool leg_settled(const struct leg *leg); /* nothing of ours is under way on it */
 
 /* --- originate.c --- */
@@ -253,6 +273,8 @@ void leg_confirmed(struct leg *leg, uint64_t now_ms);
 /* A request inside the leg's dialog that its session does not answer itself. */
 void leg_requested(struct leg *leg, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms);
 void leg_referrals_end(struct leg *leg);
+/* All of them have come to an end. */
+void leg_referrals_done(struct leg *leg);
 
 /* --- join.c --- */
 /* A conference that was to be joined again is gone (404, 410): a new one is made. False: nothing was begun. */
@@ -277,7 +299,31 @@ void move_begin_there(struct conversation *v, struct leg *conference, uint64_t n
 void move_opened(struct conversation *v, uint64_t now_ms);
 void move_progress(struct conversation *v, uint64_t now_ms);
 void move_failed(struct conversation *v, int status, const char *text, uint64_t now_ms);
+/* The same while the old session stands; the conference's leg is the caller's then. */
+struct leg *move_back(struct conversation *v, int status, const char *text, uint64_t now_ms);
 void move_old_closed(struct conversation *v, uint64_t now_ms);
+
+/* --- glare.c: both added people at once --- */
+void glare_init(struct conversation *v);
+void glare_end(struct conversation *v);
+/* Our own move begins: whom it adds. E_NOMEM. */
+int glare_begin(struct conversation *v, const struct view *uri, size_t n);
+/* The conference of a move is open. */
+void glare_opened(struct conversation *v, uint64_t now_ms);
+/* The old peer may still be about to invite us: nothing goes to our conference yet. */
+bool glare_possible(const struct conversation *v);
+/* He came along. */
+void glare_heard(struct conversation *v, uint64_t now_ms);
+/* He is out of our conference, which may be because of his own: true: not said yet. */
+bool glare_explains(struct conversation *v, const char *how);
+/* He invites us, replacing the session that our own move is about: true: our own is given up, and v
+ * stands as if it had not begun. Somebody was told, and may have ended v. */
+bool glare_yield(struct conversation *v, const struct leg *replaced, uint64_t now_ms);
+/* The leg is that of a conference that was given up: news of it are nobody's but these. */
+bool glare_dropped(const struct leg *leg);
+void glare_dropped_answered(struct leg *leg, uint64_t now_ms);
+/* Its last REFER is done, it ended, or it took too long: it may be freed. */
+void glare_dropped_over(struct leg *leg, uint64_t now_ms);
 
 /* --- notices.c: what typing and dispositions have in common --- */
 enum notice_kind { NOTICE_TYPING, NOTICE_DISPOSITION };
@@ -334,5 +380,7 @@ void roster_subscribe(struct conversation *v, uint64_t now_ms);
 void roster_early_notify(struct client *c, const struct sip_msg *m);
 void roster_end(struct conversation *v);
 void roster_tell(struct conversation *v);
+/* The conference is not ours any more: another one begins anew. */
+void roster_forget(struct conversation *v);
 
 #endif

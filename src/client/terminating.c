@@ -178,7 +178,13 @@ static void move_there(struct client *c, struct leg *replaced, struct sip_server
 {
 	struct conversation *v = replaced->conversation;
 	struct leg *leg;
+	bool yielded;
 
+	yielded = v->old && glare_yield(v, replaced, now_ms);
+	if (v->ended) {
+		refuse(c, tx, 481, NULL, VIEW(""), now_ms);
+		return;
+	}
 	if (v->old || v->offered || replaced->state != LEG_OPEN) {
 		refuse(c, tx, 491, NULL, VIEW(""), now_ms);
 		return;
@@ -186,16 +192,19 @@ static void move_there(struct client *c, struct leg *replaced, struct sip_server
 	leg = take(c, v, tx, m, t, now_ms);
 	if (!leg)
 		return;
-	if (c->cfg.ask_before_move) {
+	/* Who has just asked for a conference with this peer need not be asked. */
+	if (c->cfg.ask_before_move && !yielded) {
 		v->offered = leg;
 		ring(leg, now_ms);
 		tell_invited(v, t, sip_msg_value(m, SIP_H_SUBJECT));
 		return;
 	}
-	if (leg_accept(leg, now_ms) == 0)
+	if (leg_accept(leg, now_ms) == 0) {
 		move_begin_there(v, leg, now_ms);
-	else
-		leg_free(leg, now_ms);
+		return;
+	}
+	leg_free(leg, now_ms);
+	glare_end(v);
 }
 
 static void new_chat(struct client *c, struct sip_server_tx *tx, const struct sip_msg *m,

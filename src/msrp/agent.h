@@ -21,8 +21,10 @@ enum {
 	PIECE_BYTES = 65536, /* written at a time, and what a message gets before others */
 	PARTIALS_MAX = 16,   /* incomplete messages of a session */
 	PARTIAL_IDLE_MS = 60000,
-	OTHER_BODY_MAX = 10240,	 /* RFC 4975 §7.1: body of a request that is not a SEND */
-	OVERRUN_BYTES = 1 << 20, /* pending beyond 16 write_aheads: the peer does not read */
+	KEPT_BYTES_MAX = 1 << 20, /* content of a session's messages that wait for a report */
+	UNREPORTED_MAX = 8,	  /* so many without a report, and the peer sends none */
+	OTHER_BODY_MAX = 10240,	  /* RFC 4975 §7.1: body of a request that is not a SEND */
+	OVERRUN_BYTES = 1 << 20,  /* pending beyond 16 write_aheads: the peer does not read */
 };
 
 enum conn_end { CONN_GOES_ON, CONN_FINISH, CONN_CLOSE };
@@ -121,9 +123,12 @@ struct msrp_session {
 	/* Outgoing. */
 	struct list messages; /* all that is remembered, in order */
 	struct list unsent;   /* to be written; the head may be partly written */
-	struct list accepted; /* remembered for a report only, oldest first */
+	struct list accepted; /* remembered for a report, oldest first */
 	struct list requests; /* transactions that belong to no message */
 	size_t n_outstanding, n_lost, n_accepted;
+	size_t n_begun;	   /* in the window */
+	size_t kept_bytes; /* content of accepted ones */
+	bool reports;	   /* the peer has sent a success report */
 	/* Incoming. */
 	struct list partials;
 	size_t n_partials;
@@ -139,11 +144,15 @@ struct message {
 	enum msrp_failure_report failure_report;
 	bool success_report;
 	bool lost;	   /* written on a connection that is gone: no response will come */
+	bool kept;	   /* accepted, and its content still here */
+	bool again;	   /* accepted once, and sent anew */
+	bool begun; /* counts in the window: written on this connection, a 200 is wanted and has not
+		       come */
 	int status;	   /* with told_link: of what is to be told */
 	size_t written;	   /* bytes of content, all chunks */
 	uint64_t reported; /* bytes from the first that success reports cover */
 	struct view id, type, content;
-	char *content_text; /* freed once accepted */
+	char *content_text; /* freed once accepted, unless a report is awaited */
 	char text[];	    /* id and type */
 };
 
@@ -229,6 +238,8 @@ struct buf *msrp_conn_control(struct msrp_conn *c);
 /* Ends the chunk that is being written, with flag '+' or '#'. */
 void msrp_chunk_interrupt(struct msrp_conn *c, char flag);
 void msrp_session_ready(struct msrp_session *s);
+/* May it begin another message (struct msrp_agent_config, window)? */
+bool msrp_session_window_open(const struct msrp_session *s);
 void msrp_session_bind_send(struct msrp_session *s);
 
 /* message.c */

@@ -28,11 +28,23 @@ static bool message_is_outstanding(const struct message *m)
 	return m->state == MSRP_MSG_QUEUED || m->state == MSRP_MSG_WRITTEN;
 }
 
+static void message_leave_window(struct message *m)
+{
+	struct msrp_session *s = m->session;
+
+	if (!m->begun)
+		return;
+	m->begun = false;
+	s->n_begun--;
+	msrp_session_ready(s);
+}
+
 /* It counts as outstanding, or as remembered, no longer. */
 static void message_uncount(struct message *m)
 {
 	struct msrp_session *s = m->session;
 
+	message_leave_window(m);
 	if (message_is_outstanding(m)) {
 		s->n_outstanding--;
 		if (m->lost)
@@ -43,6 +55,9 @@ static void message_uncount(struct message *m)
 		list_del(&m->accepted_link);
 		s->n_accepted--;
 	}
+	if (m->kept)
+		s->kept_bytes -= m->content.n;
+	m->kept = false;
 }
 
 static void message_transactions_free(struct message *m)
@@ -68,14 +83,21 @@ void msrp_message_forget(struct message *m)
 	free(m);
 }
 
-/* Kept for a success report or a late failure; its content is not needed any longer. */
+/* Kept for a success report or a late failure. Its content is needed once more where the connection
+ * breaks before the report of one that was asked for: a 200 may have come from a relay on the way.
+ */
 static void message_remember(struct message *m)
 {
 	struct msrp_session *s = m->session;
 
-	free(m->content_text);
-	m->content_text = NULL;
-	m->content.p = "";
+	m->kept = m->success_report && m->content.n <= KEPT_BYTES_MAX - s->kept_bytes;
+	if (m->kept) {
+		s->kept_bytes += m->content.n;
+	} else {
+		free(m->content_text);
+		m->content_text = NULL;
+		m->content.p = "";
+	}
 	list_del(&m->unsent_link);
 	list_add_tail(&s->accepted, &m->accepted_link);
 	if (++s->n_accepted > s->agent->cfg.max_queue)
@@ -88,6 +110,7 @@ void msrp_message_tell(struct message *m, enum msrp_message_state state, int sta
 	struct msrp_session *s = m->session;
 	char id[MSRP_TID_MAX + 1] = "";
 	struct view id_view = view_of(id, m->id.n);
+	bool told = state == MSRP_MSG_ACCEPTED && m->again;
 
 	/* The handler may free the session and all its messages. */
 	memcpy(id, m->id.p, m->id.n);
@@ -99,7 +122,7 @@ void msrp_message_tell(struct message *m, enum msrp_message_state state, int sta
 	} else {
 		msrp_message_forget(m);
 	}
-	if (s->handler->on_state)
+	if (s->handler->on_state && !told)
 		s->handler->on_state(s->ctx, s, id_view, state, status, comment, s->agent->now_ms);
 	if (!s->dead)
 		msrp_session_settle(s);
@@ -125,6 +148,9 @@ void msrp_agent_tell(void *agent, uint64_t now_ms)
 		msrp_message_tell(m, status ? MSRP_MSG_FAILED : MSRP_MSG_ACCEPTED, status,
 				  VIEW(""));
 	}
+	/* A window may have opened. */
+	LIST_EACH(l, tmp, &a->conns)
+	msrp_conn_pump(CONTAINER(l, struct msrp_conn, link));
 	msrp_agent_leave(a);
 }
 
@@ -135,6 +161,7 @@ void msrp_session_messages_lost(struct msrp_session *s)
 		struct message *m = CONTAINER(l, struct message, link);
 
 		message_transactions_free(m);
+		m->begun = false;
 		/* With told_link all of it was written, and no response was wanted. */
 		if (m->state != MSRP_MSG_WRITTEN || m->lost || !list_empty(&m->told_link))
 			continue;
@@ -142,14 +169,34 @@ void msrp_session_messages_lost(struct msrp_session *s)
 		s->n_lost++;
 		list_del(&m->unsent_link);
 	}
+	s->n_begun = 0;
+}
+
+/* Accepted, and its report was cut off with the connection: nothing is known of it. */
+static void message_unaccept(struct message *m)
+{
+	struct msrp_session *s = m->session;
+
+	if (m->state != MSRP_MSG_ACCEPTED || !m->kept)
+		return;
+	message_uncount(m);
+	m->state = MSRP_MSG_WRITTEN;
+	m->again = m->lost = true;
+	s->n_outstanding++;
+	s->n_lost++;
 }
 
 void msrp_session_messages_resend(struct msrp_session *s)
 {
+	/* A peer who never sends reports is not asked to take everything twice. */
+	bool reports = s->reports || s->n_accepted <= UNREPORTED_MAX;
+
 	LIST_EACH(l, tmp, &s->messages)
 	{
 		struct message *m = CONTAINER(l, struct message, link);
 
+		if (reports)
+			message_unaccept(m);
 		/* Each one that is to be written moves to the end: all are in order then. */
 		if (m->lost) {
 			m->lost = false;

@@ -17,12 +17,20 @@ static size_t message_left(const struct message *m)
 	return m->content.n - m->written;
 }
 
+bool msrp_session_window_open(const struct msrp_session *s)
+{
+	size_t window = s->agent->cfg.window;
+
+	return !window || s->n_begun < window;
+}
+
 void msrp_session_ready(struct msrp_session *s)
 {
 	struct msrp_conn *c = s->conn;
 
 	if (!c || s->state != SESSION_OPEN || s->finished || list_empty(&s->unsent) ||
-	    (s->unheard && s->again))
+	    (s->unheard && s->again) ||
+	    (!message_of_unsent(s->unsent.next)->written && !msrp_session_window_open(s)))
 		return;
 	if (list_empty(&s->ready_link) && !(c->current && c->current->session == s))
 		list_add_tail(&c->ready, &s->ready_link);
@@ -43,7 +51,7 @@ static struct message *message_next(struct msrp_session *s)
 {
 	struct message *m = message_of_unsent(s->unsent.next);
 
-	if (m->written && !s->short_went && short_waits(m)) {
+	if (m->written && !s->short_went && short_waits(m) && msrp_session_window_open(s)) {
 		s->short_went = true;
 		return message_of_unsent(m->unsent_link.next);
 	}
@@ -114,6 +122,10 @@ static bool chunk_begin(struct msrp_conn *c, struct message *m)
 	c->current_txn = t;
 	c->chunk_bytes = 0;
 	m->state = MSRP_MSG_WRITTEN;
+	if (!m->begun && m->failure_report == MSRP_FAILURE_YES) {
+		m->begun = true;
+		s->n_begun++;
+	}
 	b = msrp_agent_out(c->agent, c);
 	msrp_write_send(b,
 			&(struct msrp_send_head){
@@ -195,6 +207,8 @@ static bool chunk_next(struct msrp_conn *c)
 		if (list_empty(&s->unsent))
 			continue;
 		m = message_next(s);
+		if (!m->written && !msrp_session_window_open(s))
+			continue;
 		if (chunk_begin(c, m))
 			return true;
 		message_no_memory(m);

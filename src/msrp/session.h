@@ -53,6 +53,8 @@ struct msrp_agent_config {
 	uint64_t response_timeout_ms;	/* §7.1.1: 30 s */
 	uint64_t bind_timeout_ms;	/* a passive session that nobody claims: 30 s */
 	size_t max_sessions, max_queue; /* queue: messages per session not yet confirmed */
+	size_t window; /* messages of a session on the wire and not yet answered: what may have to
+			* be sent again, and be recognised, after a break. 0: no limit */
 	size_t write_ahead; /* bytes pending on a connection above which no more is written: 64 kB
 			     */
 };
@@ -139,7 +141,9 @@ int msrp_session_start(struct msrp_session *s, struct view remote_path, bool act
 int msrp_session_set_fingerprint(struct msrp_session *s, struct view fingerprint);
 /* Active again after on_down: a new connection, the same ids. Messages that were never written go
  * out after on_open; those in WRITTEN state are sent anew from their first byte with the same
- * Message-ID only when resend is true. A passive session waits for the peer again (which may also
+ * Message-ID only when resend is true, and with them those that were ACCEPTED and still wait for
+ * the success report of a peer who sends reports (ACCEPTED is not told twice; content of 1 MiB is
+ * kept for that). A passive session waits for the peer again (which may also
  * come without this call). E_STATE, E_ADDRESS, E_IO. */
 int msrp_session_reconnect(struct msrp_session *s, bool resend, uint64_t now_ms);
 

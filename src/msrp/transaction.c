@@ -201,8 +201,11 @@ void msrp_conn_report(struct msrp_conn *c, const struct msrp_head *h)
 	m = msrp_message_find(s, h->message_id);
 	if (!m || m->state == MSRP_MSG_QUEUED)
 		return;
-	if (h->status_code != 200)
+	if (h->status_code != 200) {
 		msrp_message_tell(m, MSRP_MSG_FAILED, h->status_code, h->status_comment);
-	else if (m->success_report && report_covers(m, h))
-		msrp_message_tell(m, MSRP_MSG_DELIVERED, 200, h->status_comment);
+	} else if (m->success_report) {
+		s->reports = true;
+		if (report_covers(m, h))
+			msrp_message_tell(m, MSRP_MSG_DELIVERED, 200, h->status_comment);
+	}
 }

@@ -54,6 +54,15 @@ static void write_one(void *ctx, void *arg)
 	r->to_write--;
 }
 
+static void add_dora(void *ctx, void *arg)
+{
+	struct move_run *r = ctx;
+
+	(void)arg;
+	if (person_add(r->bo, "sip:dora@example.com") == E_STATE)
+		net_later(&r->w->net, 10, add_dora, r, NULL, NULL);
+}
+
 static void add_charles(void *ctx, void *arg)
 {
 	struct move_run *r = ctx;
@@ -66,7 +75,7 @@ static void add_charles(void *ctx, void *arg)
 	else
 		assert_int_equal(rc, 0);
 	if (rc == 0 && r->bo_adds_dora)
-		(void)person_add(r->bo, "sip:dora@example.com");
+		net_later(&r->w->net, r->bo_adds_later_ms, add_dora, r, NULL, NULL);
 }
 
 static bool written(void *ctx)

@@ -14,7 +14,8 @@ struct move_run {
 	enum conference_end_policy end_policy;
 	bool no_fallback, ask_bo;
 	const char *add;    /* whom Ann adds, if not Charles */
-	bool bo_adds_dora;  /* at the same moment */
+	bool bo_adds_dora;  /* too, */
+	uint64_t bo_adds_later_ms; /* after Ann's /add */
 	unsigned each;	    /* messages a side */
 	uint64_t spread_ms; /* over so much time */
 	bool bo_calls;	    /* Ann is the callee of the first session */

@@ -134,7 +134,8 @@ static void seat_answer(void *ctx, uint64_t conference, uint64_t seat, const str
 						.accept_wrapped_types =
 							keep(c, a->accept_wrapped_types),
 						.max_size = a->max_size,
-						.connect = a->connect};
+						.connect = a->connect,
+						.takes_private = a->takes_private};
 	post(s, 0, run_command, c, command_free);
 }
 
@@ -484,6 +485,7 @@ void server_init(struct flow_server *s, struct flow_world *w)
 					     .min_se_s = 90,
 					     .end_policy = CONFERENCE_END_LAST,
 					     .replaces_fallback = true,
+					     .private_messages = true,
 					     .max_message = 10 << 20};
 	s->switch_cfg = (struct switch_config){.n_shards = 1,
 					       .advertise = s->msrp,

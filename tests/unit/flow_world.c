@@ -431,6 +431,7 @@ void person_write(struct person *p, size_t extra)
 	s = &w->said[w->n_said++];
 	assert_true(p->chat < WORLD_CONVERSATIONS);
 	*s = (struct said){.by = p,
+			   .at = w->net.now,
 			   .number = ++p->written,
 			   .conversation = p->chat,
 			   .to_all = p->everybody[p->chat]};

@@ -69,6 +69,7 @@ struct person {
 /* What somebody wrote, and what he was told of it. */
 struct said {
 	struct person *by;
+	uint64_t at;
 	unsigned number;
 	uint32_t conversation;
 	bool to_all;

@@ -11,6 +11,8 @@
 #define BO   "msrp://192.0.2.2:8888/bo1;tcp"
 #define BO2  "msrp://192.0.2.2:8888/bo2;tcp"
 
+enum { WINDOW = 8 };
+
 struct ann {
 	struct wire wire;
 	struct msrp_agent *agent;
@@ -86,12 +88,13 @@ static struct msrp_session *add(struct ann *a, struct view local, struct view re
 	return s;
 }
 
-static int setup_with(void **state, size_t write_ahead)
+static int setup_with(void **state, size_t write_ahead, size_t window)
 {
 	struct ann *a = calloc(1, sizeof(*a));
 	struct msrp_agent_config cfg = wire_config;
 
 	cfg.write_ahead = write_ahead;
+	cfg.window = window;
 	cfg.max_queue = 50;
 	wire_init(&a->wire, 7);
 	a->agent = wire_agent(&a->wire, 0, 0, &cfg);
@@ -104,12 +107,17 @@ static int setup_with(void **state, size_t write_ahead)
 
 static int setup(void **state)
 {
-	return setup_with(state, 65536);
+	return setup_with(state, 65536, 0);
 }
 
 static int setup_narrow(void **state)
 {
-	return setup_with(state, 4096);
+	return setup_with(state, 4096, 0);
+}
+
+static int setup_windowed(void **state)
+{
+	return setup_with(state, 65536, WINDOW);
 }
 
 static int teardown(void **state)
@@ -703,7 +711,9 @@ static void test_RFC4975_5_4__resent_with_the_same_message_id_or_not_at_all(void
 		answer(a, &f, "200 OK");
 		settle(a);
 		drain(a, frames, sizeof(frames));
-		assert_string_equal(frames, resend ? "m1 1+1$ m2 1+20000$ m3 1+1$ " : "m3 1+1$ ");
+		/* m0 has no report yet. */
+		assert_string_equal(frames,
+				    resend ? "m0 1+1$ m1 1+1$ m2 1+20000$ m3 1+1$ " : "m3 1+1$ ");
 		if (!resend) {
 			/* A new session object for the second round. */
 			msrp_session_free(a->session);
@@ -713,6 +723,110 @@ static void test_RFC4975_5_4__resent_with_the_same_message_id_or_not_at_all(void
 			msrp_reader_init(&a->reader);
 		}
 	}
+}
+
+/* Connects again after a break, and gives what is then sent anew. */
+static void break_and_resend(struct ann *a, char *frames, size_t size)
+{
+	struct frame f;
+
+	frames[0] = '\0';
+	side_down(a->side);
+	a->side = &a->wire.link[a->wire.n_links].side[0];
+	msrp_reader_fini(&a->reader);
+	msrp_reader_init(&a->reader);
+	assert_int_equal(msrp_session_reconnect(a->session, true, a->wire.now), 0);
+	settle(a);
+	f = next(a);
+	answer(a, &f, "200 OK");
+	settle(a);
+	drain(a, frames, size);
+}
+
+/* A 200 may be that of a relay: what has one and no report is sent again, in its place among the
+ * others. */
+static void test_move_5__accepted_and_not_reported_is_sent_again(void **state)
+{
+	struct ann *a = *state;
+	char frames[400];
+	struct frame f;
+
+	open_quietly(a);
+	for (int i = 0; i < 3; i++) {
+		char id[] = {'m', (char)('0' + i), '\0'};
+
+		assert_int_equal(send_to(a, a->session, id, "xy", true, MSRP_FAILURE_YES), 0);
+		f = next(a);
+		if (i < 2)
+			answer(a, &f, "200 OK");
+	}
+	report(a, "m0", "1-2/2", "200 OK");
+	assert_int_equal(msrp_session_outstanding(a->session), 1);
+	break_and_resend(a, frames, sizeof(frames));
+	assert_string_equal(frames, "m1 1+2$ m2 1+2$ ");
+	assert_int_equal(msrp_session_outstanding(a->session), 2);
+	report(a, "m1", "1-2/2", "200 OK");
+	report(a, "m2", "1-2/2", "200 OK");
+	/* That it was accepted is not told twice. */
+	assert_string_equal(a->states,
+			    "<m0 accepted 200 OK><m1 accepted 200 OK><m0 delivered 200 OK>"
+			    "<m1 delivered 200 OK><m2 delivered 200 OK>");
+	assert_int_equal(msrp_session_outstanding(a->session), 0);
+	break_and_resend(a, frames, sizeof(frames));
+	assert_string_equal(frames, "");
+}
+
+/* Who never sends a report is not asked to take everything twice. */
+static void test_move_5__a_peer_without_reports_gets_nothing_twice(void **state)
+{
+	struct ann *a = *state;
+	char frames[400];
+	struct frame f;
+
+	open_quietly(a);
+	for (int i = 0; i < 9; i++) {
+		char id[] = {'m', (char)('0' + i), '\0'};
+
+		assert_int_equal(send_to(a, a->session, id, "xy", true, MSRP_FAILURE_YES), 0);
+		f = next(a);
+		answer(a, &f, "200 OK");
+	}
+	break_and_resend(a, frames, sizeof(frames));
+	assert_string_equal(frames, "");
+}
+
+/* What is on the wire unanswered may have to be recognised when it comes again: no more than a
+ * switch remembers. */
+static void test_move_5__only_so_many_are_on_the_wire_unanswered(void **state)
+{
+	struct ann *a = *state;
+	char frames[4000] = "", expected[400] = "";
+	struct frame f;
+
+	open_quietly(a);
+	assert_int_equal(send_text(a, "m0", "x"), 0);
+	f = next(a);
+	for (int i = 1; i < 40; i++) {
+		char id[8];
+
+		(void)snprintf(id, sizeof(id), "m%d", i % 100);
+		assert_int_equal(send_text(a, id, "x"), 0);
+		if (i < WINDOW)
+			(void)snprintf(expected + strlen(expected),
+				       sizeof(expected) - strlen(expected), "%s 1+1$ ", id);
+	}
+	drain(a, frames, sizeof(frames));
+	assert_string_equal(frames, expected);
+	/* One answer, one more. */
+	frames[0] = '\0';
+	answer(a, &f, "200 OK");
+	drain(a, frames, sizeof(frames));
+	assert_string_equal(frames, "m8 1+1$ ");
+	assert_int_equal(msrp_session_outstanding(a->session), 39);
+	/* A new connection begins with the same ones. */
+	break_and_resend(a, frames, sizeof(frames));
+	(void)strcat(expected, "m8 1+1$ ");
+	assert_string_equal(frames, expected);
 }
 
 static void test_freed_in_on_state(void **state)
@@ -731,6 +845,7 @@ static void test_freed_in_on_state(void **state)
 }
 
 #define TEST(name)   cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define WINDOWED(name) cmocka_unit_test_setup_teardown(name, setup_windowed, teardown)
 #define NARROW(name) cmocka_unit_test_setup_teardown(name, setup_narrow, teardown)
 
 int main(void)
@@ -755,6 +870,9 @@ int main(void)
 		TEST(test_finish_without_a_connection_comes_down_too),
 		TEST(test_a_connection_that_fails),
 		NARROW(test_RFC4975_5_4__resent_with_the_same_message_id_or_not_at_all),
+		TEST(test_move_5__accepted_and_not_reported_is_sent_again),
+		TEST(test_move_5__a_peer_without_reports_gets_nothing_twice),
+		WINDOWED(test_move_5__only_so_many_are_on_the_wire_unanswered),
 		TEST(test_freed_in_on_state),
 	};
 

@@ -8,7 +8,7 @@
 #include "io/digest.h"
 #include "sip/session.h"
 
-enum { CALLS = 200, LOSS_PERCENT = 25, DELAY_MS = 80, CALL_MS = 20000, LONG_MS = 400000 };
+enum { CALLS = 3000, LOSS_PERCENT = 25, DELAY_MS = 80, CALL_MS = 20000, LONG_MS = 400000 };
 
 struct side {
 	struct world *w;
