@@ -163,6 +163,7 @@ static int start_core(struct confabd *d)
 			       .local_request = local_request,
 			       .local_ack = local_ack,
 			       .resolve = resolve,
+			       .on_binding = confabd_on_binding,
 			       .ctx = d};
 	struct buf route;
 	struct core_config cfg = {
@@ -383,6 +384,10 @@ static int start(struct confabd *d, const char **what)
 		rc = start_core(d);
 	if (rc)
 		return rc;
+	*what = "store.path";
+	rc = confabd_bindings_open(d);
+	if (rc)
+		return rc;
 	*what = "the MSRP switch";
 	rc = confabd_seats_start(d);
 	if (rc)
@@ -401,6 +406,7 @@ static void stop(struct confabd *d)
 	controlling_free(d->controlling);
 	b2bua_free(d->b2bua);
 	confabd_resolve_close(d);
+	confabd_bindings_close(d);
 	core_free(d->core);
 	sip_stack_free(d->stack);
 	confabd_sockets_close(d);

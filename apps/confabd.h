@@ -37,6 +37,10 @@ struct confabd {
 	struct core *core;
 	struct b2bua *b2bua;
 	struct controlling *controlling;
+	struct {
+		struct timer retry;
+		bool behind; /* the store is not what memory is */
+	} bindings;
 	struct view domains[OPTION_LIST_MAX];
 	struct core_route routes[OPTION_LIST_MAX];
 };
@@ -81,6 +85,14 @@ int confabd_users_open(struct confabd *d);
 void confabd_users_close(struct confabd *d);
 /* core_ops.user_find; ctx is the struct confabd. */
 int confabd_user_find(void *ctx, struct view user, struct view domain, struct core_user *out);
+
+/* --- confabd_bindings.c: registrations over a restart --- */
+/* Puts back what the store has. After core_new. 0, or a negative code. */
+int confabd_bindings_open(struct confabd *d);
+void confabd_bindings_close(struct confabd *d);
+/* core_ops.on_binding; ctx is the struct confabd. */
+void confabd_on_binding(void *ctx, struct view aor, const struct binding_values *b,
+			uint64_t now_ms);
 
 /* --- confabd_seats.c: the switch as the focus sees it --- */
 int confabd_seats_start(struct confabd *d);

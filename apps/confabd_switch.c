@@ -157,6 +157,8 @@ static void link_flush(struct link *l)
 			switch_conn_consumed(l->conn, taken, io_now_ms(&l->t->loop));
 		if (taken < offered) {
 			link_block(l, true);
+			if (l->conn)
+				switch_conn_blocked(l->conn, io_now_ms(&l->t->loop));
 			return;
 		}
 	}

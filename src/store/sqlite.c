@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { SCHEMA_VERSION = 2 };
+enum { SCHEMA_VERSION = 3 };
 
 /* Each step brings the tables from the version of its index to the next. */
 static const char *const schema_steps[SCHEMA_VERSION] = {
@@ -25,6 +25,21 @@ static const char *const schema_steps[SCHEMA_VERSION] = {
 	"PRAGMA user_version = 1;",
 	"ALTER TABLE user ADD COLUMN mode INTEGER NOT NULL DEFAULT 0;"
 	"PRAGMA user_version = 2;",
+	"CREATE TABLE binding ("
+	"  id INTEGER PRIMARY KEY,"
+	"  aor TEXT NOT NULL,"
+	"  contact TEXT NOT NULL,"
+	"  params TEXT NOT NULL,"
+	"  path TEXT NOT NULL,"
+	"  call_id TEXT NOT NULL,"
+	"  remote TEXT NOT NULL,"
+	"  transport INTEGER NOT NULL,"
+	"  cseq INTEGER NOT NULL,"
+	"  q INTEGER NOT NULL,"
+	"  expires INTEGER NOT NULL,"
+	"  UNIQUE (aor, contact)"
+	") STRICT;"
+	"PRAGMA user_version = 3;",
 };
 
 enum statement {
@@ -34,10 +49,16 @@ enum statement {
 	STATEMENT_SET_MODE,
 	STATEMENT_FIND,
 	STATEMENT_LIST,
-	STATEMENT_VERSION
+	STATEMENT_VERSION,
+	STATEMENT_BINDING_PUT,
+	STATEMENT_BINDING_DEL,
+	STATEMENT_BINDING_PURGE,
+	STATEMENT_BINDING_LIST
 };
 
 #define USER_COLUMNS "name, domain, realm, ha1_md5, ha1_sha256, im_feature_tag, mode"
+#define BINDING_COLUMNS                                                                            \
+	"aor, contact, params, path, call_id, remote, transport, cseq, q, expires"
 enum {
 	COLUMN_NAME,
 	COLUMN_DOMAIN,
@@ -56,6 +77,14 @@ static const char *const statement_text[] = {
 	[STATEMENT_FIND] = "SELECT " USER_COLUMNS " FROM user WHERE name = ?1 AND domain = ?2",
 	[STATEMENT_LIST] = "SELECT " USER_COLUMNS " FROM user ORDER BY domain, name",
 	[STATEMENT_VERSION] = "PRAGMA data_version",
+	[STATEMENT_BINDING_PUT] =
+		"INSERT INTO binding (" BINDING_COLUMNS ")"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+		" ON CONFLICT (aor, contact) DO UPDATE SET params = ?3, path = ?4, call_id = ?5,"
+		" remote = ?6, transport = ?7, cseq = ?8, q = ?9, expires = ?10",
+	[STATEMENT_BINDING_DEL] = "DELETE FROM binding WHERE aor = ?1 AND contact = ?2",
+	[STATEMENT_BINDING_PURGE] = "DELETE FROM binding WHERE expires <= ?1",
+	[STATEMENT_BINDING_LIST] = "SELECT " BINDING_COLUMNS " FROM binding ORDER BY id",
 };
 
 enum { STATEMENTS = sizeof(statement_text) / sizeof(*statement_text) };
@@ -439,4 +468,107 @@ int store_user_list(struct store *store, int (*each)(void *ctx, const struct sto
 		rc = from_sqlite(step);
 	(void)sqlite3_reset(statement);
 	return rc;
+}
+
+static int change_bindings(struct store *store, sqlite3_stmt *statement, int rc)
+{
+	if (rc == 0)
+		rc = change(store, statement);
+	return rc == E_NOTFOUND ? 0 : rc;
+}
+
+int store_binding_put(struct store *store, const struct store_binding *b)
+{
+	sqlite3_stmt *statement = statement_of(store, STATEMENT_BINDING_PUT);
+	char remote[ADDR_TEXT_MAX];
+	const struct view text[] = {b->aor,  b->contact, b->params,
+				    b->path, b->call_id, view_str(addr_text(&b->remote, remote))};
+	const int64_t number[] = {b->transport, b->cseq, b->q, (int64_t)b->expires_unix_ms};
+	int rc = 0, at = 1;
+
+	for (size_t i = 0; rc == 0 && i < sizeof(text) / sizeof(*text); i++)
+		rc = bind_text(statement, at++, text[i]);
+	for (size_t i = 0; rc == 0 && i < sizeof(number) / sizeof(*number); i++)
+		rc = from_sqlite(sqlite3_bind_int64(statement, at++, number[i]));
+	return change_bindings(store, statement, rc);
+}
+
+int store_binding_del(struct store *store, struct view aor, struct view contact)
+{
+	sqlite3_stmt *statement = statement_of(store, STATEMENT_BINDING_DEL);
+	int rc = bind_text(statement, 1, aor);
+
+	if (rc == 0)
+		rc = bind_text(statement, 2, contact);
+	return change_bindings(store, statement, rc);
+}
+
+int store_binding_purge(struct store *store, uint64_t unix_ms)
+{
+	sqlite3_stmt *statement = statement_of(store, STATEMENT_BINDING_PURGE);
+	int64_t until = unix_ms > INT64_MAX ? INT64_MAX : (int64_t)unix_ms;
+
+	return change_bindings(store, statement,
+			       from_sqlite(sqlite3_bind_int64(statement, 1, until)));
+}
+
+static struct view column_view(sqlite3_stmt *row, int column)
+{
+	const char *text = (const char *)sqlite3_column_text(row, column);
+	int n = sqlite3_column_bytes(row, column);
+
+	return view_of(text, text && n > 0 ? (size_t)n : 0);
+}
+
+static void read_binding(sqlite3_stmt *row, struct store_binding *b)
+{
+	struct view *const text[] = {&b->aor, &b->contact, &b->params, &b->path, &b->call_id};
+	int at = 0;
+
+	*b = (struct store_binding){0};
+	for (size_t i = 0; i < sizeof(text) / sizeof(*text); i++)
+		*text[i] = column_view(row, at++);
+	(void)addr_parse_hostport(column_view(row, at++), 0, &b->remote);
+	b->transport = (uint32_t)sqlite3_column_int64(row, at++);
+	b->cseq = (uint32_t)sqlite3_column_int64(row, at++);
+	b->q = (uint32_t)sqlite3_column_int64(row, at++);
+	b->expires_unix_ms = (uint64_t)sqlite3_column_int64(row, at);
+}
+
+int store_binding_list(struct store *store, int (*each)(void *ctx, const struct store_binding *b),
+		       void *ctx)
+{
+	sqlite3_stmt *statement = statement_of(store, STATEMENT_BINDING_LIST);
+	struct store_binding b;
+	int rc = 0, step = sqlite3_step(statement);
+
+	while (step == SQLITE_ROW && rc == 0) {
+		read_binding(statement, &b);
+		rc = each(ctx, &b);
+		if (rc == 0)
+			step = sqlite3_step(statement);
+	}
+	if (rc == 0)
+		rc = from_sqlite(step);
+	(void)sqlite3_reset(statement);
+	return rc;
+}
+
+int store_begin(struct store *store)
+{
+	return run(store, "BEGIN IMMEDIATE");
+}
+
+int store_commit(struct store *store)
+{
+	int rc = run(store, "COMMIT");
+
+	if (rc)
+		store_rollback(store);
+	return rc;
+}
+
+void store_rollback(struct store *store)
+{
+	(void)run(store, "ROLLBACK");
 }

@@ -1,12 +1,16 @@
 /*
- * store: the users, in one SQLite file. Passwords are not kept; what is kept is their hash with
+ * store: the users and where their phones are registered, in one SQLite file. Passwords are not kept; what is kept is their hash with
  * name and realm (HA1 of RFC 7616 §3.4.2), once for MD5 and once for SHA-256, which is as good as
  * the password within that realm: the file is made readable for its owner alone. The room may
  * include base alone. A store belongs to one thread.
+ *
+ * What a call has written outlives the process (kill -9); the last moments before a power cut may be
+ * lost (SQLite's WAL without a sync for each change), but never half a change.
  */
 #ifndef CONFAB_STORE_STORE_H
 #define CONFAB_STORE_STORE_H
 
+#include "base/addr.h"
 #include "base/digest.h"
 
 enum {
@@ -72,5 +76,31 @@ int store_version(struct store *store, uint64_t *version_out);
  * returned then. The row is valid during the call; each must not call the store. E_IO. */
 int store_user_list(struct store *store, int (*each)(void *ctx, const struct store_user *user),
 		    void *ctx);
+
+/* Where a phone of a user is registered (RFC 3261 §10). Texts are as the registrar has them. */
+struct store_binding {
+	struct view aor, contact, params, path, call_id;
+	struct addr remote; /* where the REGISTER came from */
+	uint32_t transport; /* a number of the caller's */
+	uint32_t cseq, q;
+	uint64_t expires_unix_ms;
+};
+
+/* Writes one in, over that of the same aor and contact. E_IO. */
+int store_binding_put(struct store *store, const struct store_binding *b);
+/* Takes it out; one that is not there is no error. E_IO. */
+int store_binding_del(struct store *store, struct view aor, struct view contact);
+/* Takes all out that had run out at that time; UINT64_MAX: all. E_IO. */
+int store_binding_purge(struct store *store, uint64_t unix_ms);
+/* Calls each with every binding in the order they were first written, until it returns other than
+ * 0; that is returned then. Views live during the call; each must not call the store. E_IO. */
+int store_binding_list(struct store *store, int (*each)(void *ctx, const struct store_binding *b),
+		       void *ctx);
+/* Between these the changes are one: all or nothing. E_IO of either: nothing is changed, and
+ * there is no transaction. */
+int store_begin(struct store *store);
+int store_commit(struct store *store);
+/* Takes back what was changed since store_begin. */
+void store_rollback(struct store *store);
 
 #endif

@@ -36,13 +36,25 @@ struct switch_conn *switch_conn_find(struct switch_shard *s, unsigned origin, ui
 	return NULL;
 }
 
-/* RFC 4975 §5.4: a connection that names no session of ours is not kept. */
-static void conn_unclaimed(void *ctx, uint64_t now_ms)
+static bool is_claimed(const struct switch_conn *c)
+{
+	return c->n_seats || c->used;
+}
+
+/* RFC 4975 §5.4: a connection that names no session of ours is not kept. Neither is one whose peer
+ * has taken nothing for as long as an answer may take: what waits for it would wait for ever, and
+ * nobody would be told. Its seats may be bound anew. */
+static void conn_timeout(void *ctx, uint64_t now_ms)
 {
 	struct switch_conn *c = ctx;
 	struct switch_shard *s = c->shard;
 
-	s->counts.refused++;
+	if (is_claimed(c))
+		log_line(s->log, LOG_INFO, "switch",
+			 "a connection with %zu sessions takes nothing any more: closed",
+			 c->n_seats);
+	else
+		s->counts.refused++;
 	s->ops.close(s->ops.ctx, c->handle);
 	switch_conn_release(c, now_ms);
 	switch_handover_output(s);
@@ -68,7 +80,7 @@ struct switch_conn *switch_conn_new(struct switch_shard *s, void *handle, unsign
 	list_init(&c->unwritten);
 	list_init(&c->seats);
 	list_init(&c->dirty);
-	timer_init(&c->timer, conn_unclaimed, c);
+	timer_init(&c->timer, conn_timeout, c);
 	if (hash_add(table_of(s, origin), &c->node,
 		     number_hash(table_of(s, origin), origin, number))) {
 		free(c);
@@ -386,6 +398,20 @@ void switch_conn_up(struct switch_conn *c, uint64_t now_ms)
 		switch_seat_bind(seat, c, now_ms);
 	}
 	switch_handover_output(s);
+}
+
+void switch_conn_blocked(struct switch_conn *c, uint64_t now_ms)
+{
+	struct switch_shard *s = c->shard;
+
+	if (is_claimed(c) && !timer_armed(&c->timer))
+		timer_arm(s->timers, &c->timer, now_ms + s->cfg.response_timeout_ms);
+}
+
+void switch_conn_unblocked(struct switch_conn *c)
+{
+	if (is_claimed(c))
+		timer_cancel(c->shard->timers, &c->timer);
 }
 
 void switch_conn_down(struct switch_conn *c, uint64_t now_ms)

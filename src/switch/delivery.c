@@ -256,19 +256,32 @@ bool switch_delivery_whole(struct seat *seat, struct message *m, struct block *b
 	return false;
 }
 
-void switch_delivery_report(struct seat *seat, struct block *b)
+bool switch_delivery_report(struct seat *seat, struct block *b)
 {
 	struct delivery *d = delivery_new(seat, NULL, DELIVERY_REPORT, 0);
 
 	if (!d)
-		return;
+		return false;
 	d->block = block_ref(b);
 	d->flag = '$';
 	d->bytes = b->n + seat->n_paths + OVERHEAD;
 	seat->backlog += d->bytes;
 	switch_relay_queued(seat, d);
-	if (seat->conn && !delivery_commit(seat->conn, d))
-		delivery_undo(d);
+	if (!seat->conn || delivery_commit(seat->conn, d))
+		return true;
+	delivery_undo(d);
+	return false;
+}
+
+void switch_delivery_forget_reports(struct seat *seat, uint64_t now_ms)
+{
+	LIST_EACH(l, tmp, &seat->queue)
+	{
+		struct delivery *d = CONTAINER(l, struct delivery, link);
+
+		if (d->kind == DELIVERY_REPORT && d->state == DELIVERY_WRITTEN)
+			delivery_done(d, 0, now_ms);
+	}
 }
 
 bool switch_delivery_piece(struct seat *seat, struct message *m, struct block *b, size_t off,
@@ -376,6 +389,18 @@ static void drop_pieces(struct seat *seat, struct switch_conn *c, uint64_t now_m
 	}
 }
 
+/* A REPORT is never answered, so nobody knows what of those just written the break has swallowed:
+ * they are written again, and one that comes twice says nothing new. */
+static bool keep_report(struct delivery *d)
+{
+	if (d->kind != DELIVERY_REPORT || !d->block)
+		return false;
+	d->seat->n_partial -= d->watched;
+	d->watched = false;
+	d->state = DELIVERY_WAITING;
+	return true;
+}
+
 void switch_delivery_unbind(struct seat *seat, uint64_t now_ms)
 {
 	struct switch_conn *c = seat->conn;
@@ -387,6 +412,8 @@ void switch_delivery_unbind(struct seat *seat, uint64_t now_ms)
 	{
 		struct delivery *d = CONTAINER(l, struct delivery, link);
 
+		if (keep_report(d))
+			continue;
 		if (d->kind == DELIVERY_BIND || d->watched)
 			delivery_done(d, 0, now_ms);
 		else if (d->kind == DELIVERY_CHUNK || (d->kind == DELIVERY_WHOLE && !d->block))
@@ -411,7 +438,8 @@ void switch_delivery_fail_all(struct seat *seat, int status, uint64_t now_ms)
 	}
 }
 
-/* With Failure-Report: partial no answer means success: only so many of the latest are watched. */
+/* With Failure-Report: partial no answer means success, and a REPORT gets none: only so many of the
+ * latest are watched. */
 static void watch(struct delivery *d, uint64_t now_ms)
 {
 	struct seat *seat = d->seat;
@@ -444,7 +472,8 @@ void switch_delivery_written(struct switch_conn *c, struct delivery *d, uint64_t
 		switch_delivery_free(d);
 		return;
 	}
-	if (d->kind == DELIVERY_PIECE || d->kind == DELIVERY_REPORT || report == MSRP_FAILURE_NO) {
+	if (d->kind == DELIVERY_PIECE || report == MSRP_FAILURE_NO ||
+	    (d->kind == DELIVERY_REPORT && seat->state == SEAT_DRAINING)) {
 		delivery_done(d, 0, now_ms);
 		return;
 	}
@@ -453,6 +482,8 @@ void switch_delivery_written(struct switch_conn *c, struct delivery *d, uint64_t
 	if (!timer_armed(&seat->answer_timer))
 		timer_arm(seat->shard->timers, &seat->answer_timer,
 			  now_ms + seat->shard->cfg.response_timeout_ms);
+	if (d->kind == DELIVERY_REPORT)
+		watch(d, now_ms);
 	if (report == MSRP_FAILURE_PARTIAL) {
 		switch_block_unref(seat->shard, d->block);
 		d->block = NULL;

@@ -275,8 +275,9 @@ static void for_host(struct switch_shard *s, const struct switch_mail *mail, uin
 			give_up(c);
 		break;
 	case MAIL_USED:
+		if (!c->n_seats && !c->used)
+			timer_cancel(s->timers, &c->timer);
 		c->used |= bit;
-		timer_cancel(s->timers, &c->timer);
 		break;
 	case MAIL_STOP:
 	case MAIL_GO:

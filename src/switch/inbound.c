@@ -233,8 +233,12 @@ static int check_head(struct switch_conn *c, struct seat *seat, const struct msr
 
 	if (!seat || seat->state == SEAT_LOST || seat->state == SEAT_DRAINING)
 		return 481;
-	if (seat->conn && seat->conn != c)
+	if (seat->conn && seat->conn != c) {
+		/* RFC 4975 §5.4, §14.1: an id that was seen by somebody else, or a phone in two places. */
+		log_line(c->shard->log, LOG_WARN, "switch",
+			 "a second connection shows the session id of %s: refused", seat->uri);
 		return 506;
+	}
 	if (!switch_seat_from_path(seat, h->from_path))
 		return 481;
 	if (!seat->conn && (c->n_seats >= SEATS_PER_CONN_MAX || !switch_seat_trusts(seat, c)))

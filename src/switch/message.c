@@ -77,27 +77,36 @@ void switch_message_free(struct message *m)
 	switch_pool_put(&s->messages, m);
 }
 
-static void write_report(struct seat *to, struct view id, uint64_t first, uint64_t bytes,
+/* Queued like a message, so that it outlives a broken connection. False: no memory just now. */
+static bool write_report(struct seat *to, struct view id, uint64_t first, uint64_t bytes,
 			 uint64_t total, int status, const char *comment)
 {
-	char text[PATH_TEXT_MAX + SWITCH_PATH_TEXT_MAX + MESSAGE_ID_MAX + 512];
-	char tid[TID_CHARS + 1] = "", total_text[24] = "*";
+	char text[MESSAGE_ID_MAX + 256], total_text[24] = "*";
+	struct block *b;
+	bool queued;
 	int n;
 
 	if (total != MSRP_UNKNOWN)
 		(void)snprintf(total_text, sizeof(total_text), "%llu", (unsigned long long)total);
-	switch_seat_tid(to, to->count++, tid);
-	/* paths: To-Path is the whole From-Path of the SEND (RFC 4975 §7.1.3). */
 	n = snprintf(text, sizeof(text),
-		     "MSRP %s REPORT\r\n%sMessage-ID: %.*s\r\nByte-Range: %llu-%llu/%s\r\n"
-		     "Status: 000 %d %s\r\n-------%s$\r\n",
-		     tid, to->paths, VIEW_ARG(id), (unsigned long long)first,
-		     (unsigned long long)bytes, total_text, status, comment, tid);
-	if (n > 0 && (size_t)n < sizeof(text))
-		switch_output_reply(to->conn, text, (size_t)n);
+		     "Message-ID: %.*s\r\nByte-Range: %llu-%llu/%s\r\nStatus: 000 %d %s\r\n-------",
+		     VIEW_ARG(id), (unsigned long long)first, (unsigned long long)bytes, total_text,
+		     status, comment);
+	if (n < 0 || (size_t)n >= sizeof(text))
+		return true;
+	b = switch_block_new(to->shard, (size_t)n);
+	if (!b)
+		return false;
+	memcpy(b->bytes, text, (size_t)n);
+	b->n = (size_t)n;
+	queued = switch_delivery_report(to, b);
+	switch_block_unref(to->shard, b);
+	if (queued && to->conn)
+		switch_output_replied(to->conn, (size_t)n + to->n_paths);
+	return queued;
 }
 
-/* True when there is nothing more to say; false: the sender is not there just now. */
+/* True when there is nothing more to say; false: to be tried again. */
 static bool report(struct message *m)
 {
 	uint64_t total;
@@ -106,8 +115,6 @@ static bool report(struct message *m)
 	if (m->reported || !m->n_failed || m->failure_report == MSRP_FAILURE_NO || !m->sender ||
 	    m->sender->state == SEAT_LOST)
 		return true;
-	if (!m->sender->conn)
-		return false;
 	total = m->total - m->shift;
 	if (m->total == MSRP_UNKNOWN)
 		total = m->relay ? m->total : m->size;
@@ -116,10 +123,9 @@ static bool report(struct message *m)
 	else
 		(void)snprintf(comment, sizeof(comment), "%u of %u receivers",
 			       (unsigned)m->n_failed, (unsigned)m->n_receivers);
-	m->reported = true;
-	write_report(m->sender, view_of(m->id, m->id_n), m->relay ? m->start : 1, m->size, total,
-		     m->status, comment);
-	return true;
+	m->reported = write_report(m->sender, view_of(m->id, m->id_n), m->relay ? m->start : 1,
+				   m->size, total, m->status, comment);
+	return m->reported;
 }
 
 /* Reports and frees what has all its results. */
@@ -195,8 +201,7 @@ void switch_message_abandon(struct message *m, uint64_t now_ms)
 
 void switch_message_success(struct seat *sender, struct view id, uint64_t bytes)
 {
-	if (sender->conn)
-		write_report(sender, id, 1, bytes, bytes, 200, "OK");
+	(void)write_report(sender, id, 1, bytes, bytes, 200, "OK");
 }
 
 void switch_message_sender_gone(struct seat *seat, uint64_t now_ms)
@@ -219,9 +224,10 @@ void switch_message_sender_gone(struct seat *seat, uint64_t now_ms)
 	}
 }
 
+/* The chunks that are still to come will not reach it: the message fails there, whatever was
+ * answered of it. */
 void switch_message_listener_gone(struct seat *seat, uint64_t now_ms)
 {
-	(void)now_ms;
 	LIST_EACH(l, tmp, &seat->conference->messages)
 	{
 		struct message *m = CONTAINER(l, struct message, conference_link);
@@ -230,6 +236,8 @@ void switch_message_listener_gone(struct seat *seat, uint64_t now_ms)
 			if (m->listener[i].seat != seat)
 				continue;
 			m->listener[i].seat = NULL;
+			if (!m->listener[i].dead)
+				switch_message_failed(m, (uint32_t)i, 481, now_ms);
 			m->listener[i].dead = true;
 		}
 	}

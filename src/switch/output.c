@@ -131,8 +131,9 @@ void switch_output_wake(struct switch_conn *c)
 
 /* A peer that sends without reading its answers is not read any further. A peer that is slow to
  * read what others wrote goes on being read: its answers to that are on their way. */
-static void check_replies(struct switch_conn *c)
+void switch_output_replied(struct switch_conn *c, size_t n)
 {
+	c->replies += n;
 	if (!c->paused && !c->guest && c->replies > REPLIES_MAX) {
 		c->paused = true;
 		switch_conn_read_update(c);
@@ -145,8 +146,7 @@ void switch_output_reply(struct switch_conn *c, const char *bytes, size_t n)
 	if (switch_output_reserve(c, 1, n))
 		return;
 	switch_output_text(c, bytes, n);
-	c->replies += n;
-	check_replies(c);
+	switch_output_replied(c, n);
 	switch_output_wake(c);
 }
 
@@ -183,6 +183,8 @@ void switch_conn_consumed(struct switch_conn *c, size_t bytes, uint64_t now_ms)
 		bytes = (size_t)(c->out.queued - c->out.written);
 	c->out.written += bytes;
 	s->counts.bytes_out += bytes;
+	if (bytes && timer_armed(&c->timer))
+		switch_conn_unblocked(c);
 	switch_output_drop(c, bytes);
 	if (!c->out.n)
 		c->woken = false;

@@ -218,7 +218,7 @@ void switch_relay_report(struct seat *from, const struct msrp_head *h, uint64_t 
 	memcpy(b->bytes, text, (size_t)n);
 	memcpy(b->bytes + n, "-------", 7);
 	b->n = (size_t)n + 7;
-	switch_delivery_report(to, b);
+	(void)switch_delivery_report(to, b);
 	switch_block_unref(from->shard, b);
 	switch_relay_trim(to, now_ms);
 }

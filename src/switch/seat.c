@@ -271,7 +271,8 @@ void switch_seat_bind(struct seat *seat, struct switch_conn *c, uint64_t now_ms)
 	timer_cancel(s->timers, &seat->timer);
 	list_add_tail(&c->seats, &seat->conn_link);
 	c->n_seats++;
-	timer_cancel(s->timers, &c->timer);
+	if (c->n_seats == 1 && !c->used)
+		timer_cancel(s->timers, &c->timer);
 	switch_handover_used(c, true, false);
 	seat->gone = false;
 	switch_relay_gate(seat, false);
@@ -526,6 +527,7 @@ void switch_seat_end(struct seat *seat, bool drain, uint64_t now_ms)
 	switch_message_sender_gone(seat, now_ms);
 	if (seat->conn && seat->conn->open && seat->conn->open->seat == seat)
 		switch_delivery_interrupt(seat->conn, '#');
+	switch_delivery_forget_reports(seat, now_ms);
 	if (drain && seat->conn && !list_empty(&seat->queue)) {
 		seat->state = SEAT_DRAINING;
 		seat->finish = true;

@@ -145,7 +145,7 @@ struct switch_conn {
 	struct seat *last;	  /* the seat of the last frame */
 	struct seat *dialed;	  /* the seat for which it was begun */
 	struct delivery *open;	  /* the streamed chunk whose end-line is still due */
-	struct timer timer;	  /* no valid session yet */
+	struct timer timer;	  /* no valid session yet; or its peer takes nothing */
 	struct list dirty;	  /* shard->dirty: output to be mailed */
 	struct switch_mail *mail; /* being filled, for mail_to */
 	unsigned mail_to;
@@ -324,6 +324,9 @@ void switch_output_block(struct switch_conn *c, struct block *b, size_t off, siz
 void switch_output_fini(struct switch_conn *c);
 /* Takes n bytes off the front. */
 void switch_output_drop(struct switch_conn *c, size_t n);
+/* So many bytes were queued that answer what the peer sent: when it reads none of them, it is not
+ * read either. */
+void switch_output_replied(struct switch_conn *c, size_t n);
 /* Asks for the connection to be written (or mailed). */
 void switch_output_wake(struct switch_conn *c);
 /* Answers to the peer; lost when memory is. */
@@ -364,8 +367,11 @@ bool switch_delivery_remote(struct switch_conn *c, struct block *b, unsigned sha
 void switch_delivery_free(struct delivery *d);
 /* Its result is there; 0: good. d is freed. */
 void switch_delivery_result(struct delivery *d, int status, uint64_t now_ms);
-/* A REPORT on its way to the seat's owner: all behind the paths, and the dashes. */
-void switch_delivery_report(struct seat *seat, struct block *b);
+/* A REPORT on its way to the seat's owner: all behind the paths, and the dashes. The latest are kept
+ * for a while after they were written, and written again on a new connection. False: no memory. */
+bool switch_delivery_report(struct seat *seat, struct block *b);
+/* Its owner leaves: written ones are done with. */
+void switch_delivery_forget_reports(struct seat *seat, uint64_t now_ms);
 
 /* ---- message.c: records and reports ---- */
 
@@ -500,6 +506,8 @@ void switch_conn_release(struct switch_conn *c, uint64_t now_ms);
 void switch_conn_stop(struct switch_conn *c, bool stop);
 /* Reads it or not, as things stand. */
 void switch_conn_read_update(struct switch_conn *c);
+/* Something was taken. */
+void switch_conn_unblocked(struct switch_conn *c);
 /* A seat left it. */
 void switch_conn_idle(struct switch_conn *c, bool finish, uint64_t now_ms);
 /* Answers a request that nobody here serves. */

@@ -35,7 +35,7 @@ struct switch_config {
 	size_t seat_backlog;       /* bytes that may wait for one seat, unanswered ones included */
 	size_t chunk_whole_max;    /* a chunk up to this is passed on whole (SW-6) */
 	uint64_t max_message;      /* bytes; a larger one: 413 */
-	uint64_t response_timeout_ms; /* RFC 4975 §7.1.1, 30 s */
+	uint64_t response_timeout_ms; /* RFC 4975 §7.1.1, 30 s; also how long a connection may take nothing */
 	uint64_t rebind_grace_ms;  /* how long a seat that lost its connection may be bound anew */
 	uint64_t bind_timeout_ms;  /* how long a seat whose owner has answered may stay unclaimed */
 	size_t max_conns, max_conferences, max_seats; /* of this shard; max_seats per conference below */
@@ -159,6 +159,9 @@ void switch_conn_recv(struct switch_conn *c, struct view bytes, uint64_t now_ms)
 /* Output to write, in order: fills up to max pieces, returns their number. They stay until consumed. */
 size_t switch_conn_output(struct switch_conn *c, struct view *piece, size_t max);
 void switch_conn_consumed(struct switch_conn *c, size_t bytes, uint64_t now_ms);
+/* The peer does not take all of it just now. When it takes nothing for response_timeout_ms from here on the connection
+ * is closed, and its sessions are down. */
+void switch_conn_blocked(struct switch_conn *c, uint64_t now_ms);
 void switch_conn_down(struct switch_conn *c, uint64_t now_ms); /* gone; c is freed */
 
 void switch_mail_deliver(struct switch_shard *s, struct switch_mail *mail, uint64_t now_ms);

@@ -11,7 +11,7 @@ import time
 
 import attack
 from ledger import Ledger, percentile
-from room import Room, settled
+from room import Lone, Room, settled
 from server import DOMAIN, HOST, Failed, Server
 
 ANSWER_S = 30       # msrp: how long the switch waits for an answer (RFC 4975 §7.1.1)
@@ -126,6 +126,7 @@ async def trouble(stage, room, until):
         if room.cpim and room.members[1].bound.is_set():
             status = await attack.claim(room, room.members[1], stage.report.inputs)
             stage.report.expect(status == 506, f"a second connection to a session got {status}, not 506")
+        await asyncio.sleep(stage.context.random.uniform(0, 2))
 
 
 async def media(context, report):
@@ -147,10 +148,6 @@ async def media(context, report):
         await asyncio.gather(*strangers)
         await stage.silence()
         stage.held(time.monotonic() - began)
-        began = time.monotonic()
-        left = await settled(stage.ledger, 3)
-        for m in stage.ledger.open()[:10]:
-            print("OPEN", m.id, m.size, m.audience - m.got, began - m.sent_at)
         left = await settled(stage.ledger, ANSWER_S + 8)
         report.expect(left == 0, f"{left} messages open")
         report.expect(stage.server.alive(), f"the server died: {stage.server.words()}")
@@ -195,4 +192,46 @@ async def idle(context, report):
             await room.end()
 
 
-ALL = {"media": media, "idle": idle}
+async def death(context, report):
+    """kill -9 in the middle of load: who was registered still is, and everybody talks again within seconds."""
+    async with Stage(context, report, context.pick(2, 6), 4, context.pick(1, 4)) as stage:
+        await stage.start()
+        lone, spare = Lone(stage.server, "lone"), Lone(stage.server, "spare")
+        await lone.open()
+        await spare.open()
+        await lone.register()
+        began, recovered = time.monotonic(), []
+        for life in range(context.pick(2, 6)):
+            stage.talk(60, MIXED)
+            await asyncio.sleep(context.random.uniform(0.5, context.pick(1, 5)))
+            await stage.server.kill()
+            report.faults["kill -9 of the server"] += 1
+            killed = time.monotonic()
+            await asyncio.sleep(0.2)
+            for room in stage.rooms:
+                room.forget_line()
+            await stage.silence()
+            old = next(room.uri for room in stage.rooms if room.cpim)
+            await stage.server.start()
+            status = await spare.page("lone", f"life {life}")
+            report.expect(status == 200 and lone.pages[-1] == f"life {life}",
+                          f"who was registered is not after kill -9: MESSAGE got {status}")
+            status, _ = await spare.ask("SUBSCRIBE", old, ["Event: conference", "Expires: 60"])
+            report.expect(status == 404, f"a conference that died with the server answers {status}, not 404")
+            for room in stage.rooms:
+                room.drop()
+            await stage.fill()
+            recovered.append(time.monotonic() - killed)
+        stage.talk(1, MIXED)
+        await asyncio.gather(*stage.talks)
+        stage.talks = []
+        stage.held(time.monotonic() - began)
+        report.note(f"all sessions again within {max(recovered):.1f} s of the kill at most")
+        report.expect(await settled(stage.ledger, ANSWER_S + 5) == 0, "messages open")
+        for phone in (lone, spare):
+            phone.close()
+        for room in stage.rooms:
+            await room.end()
+
+
+ALL = {"media": media, "idle": idle, "death": death}

@@ -417,3 +417,60 @@ async def settled(ledger, seconds):
     while ledger.open() and time.monotonic() < end:
         await asyncio.sleep(0.1)
     return len(ledger.open())
+
+
+class Lone(asyncio.DatagramProtocol):
+    """A phone over UDP, which keeps its address when the server is gone."""
+
+    def __init__(self, server, user):
+        self.server, self.user, self.pages, self.waiting = server, user, [], {}
+
+    async def open(self):
+        self.transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: self, (HOST, 0))
+        self.here = "%s:%d" % self.transport.get_extra_info("sockname")[:2]
+
+    def datagram_received(self, data, _):
+        head, _, body = data.decode().partition("\r\n\r\n")
+        lines = head.split("\r\n")
+        fields = [tuple(line.split(": ", 1)) for line in lines[1:]]
+        if lines[0].startswith("SIP/2.0"):
+            future = self.waiting.get(header(fields, "cseq"))
+            if future and not future.done() and not lines[0].startswith("SIP/2.0 1"):
+                future.set_result((int(lines[0].split()[1]), fields))
+            return
+        if lines[0].startswith("MESSAGE"):
+            self.pages.append(body)
+        copied = [f"{n}: {v}" for n, v in fields if n in ("Via", "Record-Route", "From", "To", "Call-ID", "CSeq")]
+        self.send("\r\n".join(["SIP/2.0 200 OK", *copied, "Content-Length: 0", "", ""]))
+
+    def send(self, text):
+        self.transport.sendto(text.encode(), (HOST, self.server.port))
+
+    async def ask(self, method, uri, extra=(), body="", to=None):
+        """(status, fields); sent again until it is answered, as phones do over UDP."""
+        number = next(serial)
+        future = self.waiting[f"{number} {method}"] = asyncio.get_running_loop().create_future()
+        text = "\r\n".join([f"{method} {uri} SIP/2.0", f"Via: SIP/2.0/UDP {self.here};branch=z9hG4bK{secrets.token_hex(8)};rport",
+                            "Max-Forwards: 70", f"From: <sip:{self.user}@{DOMAIN}>;tag=l", f"To: <{to or uri}>",
+                            f"Call-ID: lone-{self.user}-{number}", f"CSeq: {number} {method}",
+                            f"Contact: <sip:{self.user}@{self.here}>;{TAG}",
+                            f"P-Asserted-Identity: <sip:{self.user}@{DOMAIN}>", *extra,
+                            f"Content-Length: {len(body)}", "", body])
+        for wait in (0.5, 1, 2, 4, 4):
+            self.send(text)
+            done, _ = await asyncio.wait([future], timeout=wait)
+            if done:
+                return future.result()
+        raise Failed(f"no answer to {method} of {self.user}")
+
+    async def register(self):
+        status, _ = await self.ask("REGISTER", f"sip:{DOMAIN}", ["Expires: 600"], to=f"sip:{self.user}@{DOMAIN}")
+        if status != 200:
+            raise Failed(f"REGISTER got {status}")
+
+    async def page(self, user, text):
+        return (await self.ask("MESSAGE", f"sip:{user}@{DOMAIN}",
+                               [f"Accept-Contact: *;{TAG};require;explicit", "Content-Type: text/plain"], text))[0]
+
+    def close(self):
+        self.transport.close()

@@ -1,6 +1,8 @@
 /* The registrar and who a sender is: RFC 3261 §10.3, §22; R-3. */
 #include "server_world.h"
 
+#include "server/core/state.h"
+
 #define AT_BO "192.0.2.12:5060"
 
 /* A REGISTER with everything given; no credentials. */
@@ -191,6 +193,71 @@ static void test_older_cseq_of_a_call_id_is_refused(void **state)
 		parsed(raw_register(&ann, "d", 1, "Contact: <sip:ann@192.0.2.11>\n")).status, 200);
 	assert_int_equal(core_binding_count(w->core), 1);
 	world_end(w);
+}
+
+/* What on_binding says is all that a restart needs. */
+static struct binding_values kept;
+static char kept_text[5][512];
+static size_t n_gone;
+
+static struct view kept_view(int i, struct view v)
+{
+	assert_true(v.n < sizeof(kept_text[0]));
+	(void)view_copy(v, kept_text[i], sizeof(kept_text[i]));
+	return view_str(kept_text[i]);
+}
+
+static void keep_binding(void *ctx, struct view aor, const struct binding_values *b, uint64_t now_ms)
+{
+	(void)ctx;
+	(void)now_ms;
+	if (!b->expires_at_ms) {
+		n_gone++;
+		return;
+	}
+	kept = *b;
+	(void)kept_view(4, aor);
+	kept.contact = kept_view(0, b->contact);
+	kept.params = kept_view(1, b->params);
+	kept.path = kept_view(2, b->path);
+	kept.call_id = kept_view(3, b->call_id);
+}
+
+static void test_R_10__a_binding_comes_back_after_a_restart(void **state)
+{
+	struct world *w = open_world(), *after = open_world();
+	struct phone ann = phone_at(w, "ann", AT_ANN), again = phone_at(after, "ann", AT_ANN);
+	const char *answer;
+
+	(void)state;
+	w->core->ops.on_binding = keep_binding;
+	n_gone = 0;
+	raw_register(&ann, "c", 7, "Contact: <sip:ann@192.0.2.11>;q=0.5;+g.oma.sip-im;expires=3000\n");
+	/* The same phone, written otherwise: the old name is told to be gone. */
+	raw_register(&ann, "c", 8,
+		     "Contact: <sip:ann@192.0.2.11;x=1>;q=0.5;+g.oma.sip-im;expires=3000\n");
+	assert_int_equal(n_gone, 1);
+	assert_int_equal(
+		core_restore_binding(after->core, view_str(kept_text[4]), &kept, after->now), 0);
+	assert_int_equal(core_binding_count(after->core), 1);
+	/* Older requests of the same Call-ID stay older. */
+	assert_int_equal(parsed(raw_register(&again, "c", 8, "Contact: *\nExpires: 0\n")).status, 500);
+	answer = raw_register(&again, "d", 1, "");
+	assert_non_null(strstr(answer, "<sip:ann@192.0.2.11;x=1>;q=0.5;+g.oma.sip-im;expires=3000"));
+	world_run(after, 3000000);
+	assert_int_equal(core_binding_count(after->core), 0);
+	/* By a clock that was set: neither what is over nor what would never be. */
+	kept.expires_at_ms = after->now;
+	assert_int_equal(
+		core_restore_binding(after->core, view_str(kept_text[4]), &kept, after->now),
+		E_NOTFOUND);
+	kept.expires_at_ms = after->now + 864000000;
+	assert_int_equal(
+		core_restore_binding(after->core, view_str(kept_text[4]), &kept, after->now), 0);
+	world_run(after, 7200000);
+	assert_int_equal(core_binding_count(after->core), 0);
+	world_end(w);
+	world_end(after);
 }
 
 static void test_star_removes_all(void **state)
@@ -521,6 +588,7 @@ int main(void)
 		cmocka_unit_test(test_too_short_is_423),
 		cmocka_unit_test(test_refresh_and_removal),
 		cmocka_unit_test(test_older_cseq_of_a_call_id_is_refused),
+		cmocka_unit_test(test_R_10__a_binding_comes_back_after_a_restart),
 		cmocka_unit_test(test_star_removes_all),
 		cmocka_unit_test(test_cap_per_user_changes_nothing),
 		cmocka_unit_test(test_table_has_a_cap),

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "io/digest.h"
 #include "server/core/core.h"
+#include "server/core/location.h"
 #include "sip/digest.h"
 #include "sip/stack.h"
 #include "sip/value.h"
@@ -239,14 +240,15 @@ static inline void world_local_ack(void *ctx, const struct sip_msg *m, uint64_t 
 	((struct world *)ctx)->local_acks++;
 }
 
-static inline void world_on_binding(void *ctx, struct view aor, struct view contact,
-				    uint64_t expires_at_ms)
+static inline void world_on_binding(void *ctx, struct view aor, const struct binding_values *b,
+				    uint64_t now_ms)
 {
 	struct world *w = ctx;
 
-	assert_true(aor.n && contact.n);
+	assert_true(aor.n && b->contact.n);
+	assert_true(now_ms >= WORLD_BEGAN && now_ms <= w->now);
 	w->bindings_told++;
-	w->binding_expires = expires_at_ms;
+	w->binding_expires = b->expires_at_ms;
 }
 
 static const struct view world_domains[] = {{"example.com", 11}, {"second.example", 14}};

@@ -251,10 +251,108 @@ static void spoil(const char *sql)
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
+static int count_binding(void *ctx, const struct store_binding *b)
+{
+	struct store_binding *last = ctx;
+
+	assert_true(view_starts(b->aor, VIEW("sip:")));
+	last->cseq++;
+	last->q = b->q;
+	last->expires_unix_ms = b->expires_unix_ms;
+	return 0;
+}
+
+static struct store_binding all_bindings(void)
+{
+	struct store_binding sum = {0};
+
+	assert_int_equal(store_binding_list(store, count_binding, &sum), 0);
+	return sum;
+}
+
+static struct store_binding binding_of(const char *aor, const char *contact, uint64_t expires)
+{
+	struct store_binding b = {.aor = view_str(aor),
+				  .contact = view_str(contact),
+				  .params = VIEW(";+g.oma.sip-im"),
+				  .path = VIEW("<sip:edge.example;lr>"),
+				  .call_id = VIEW("it's; DROP TABLE binding"),
+				  .transport = 1,
+				  .cseq = 4294967295u,
+				  .q = 500,
+				  .expires_unix_ms = expires};
+
+	assert_int_equal(addr_parse_hostport(VIEW("[2001:db8::1]:5061"), 0, &b.remote), 0);
+	return b;
+}
+
+static int same_binding(void *ctx, const struct store_binding *b)
+{
+	const struct store_binding *want = ctx;
+
+	assert_true(view_eq(b->aor, want->aor) && view_eq(b->contact, want->contact));
+	assert_true(view_eq(b->params, want->params) && view_eq(b->path, want->path));
+	assert_true(view_eq(b->call_id, want->call_id) && addr_eq(&b->remote, &want->remote));
+	assert_int_equal(b->transport, want->transport);
+	assert_int_equal(b->cseq, want->cseq);
+	assert_int_equal(b->q, want->q);
+	assert_true(b->expires_unix_ms == want->expires_unix_ms);
+	return 0;
+}
+
+static void test_bindings_stay_when_the_store_is_opened_again(void **state)
+{
+	struct store_binding b = binding_of("sip:ann@example.com", "sip:a@192.0.2.1", 5000);
+
+	(void)state;
+	assert_int_equal(store_binding_put(store, &b), 0);
+	b.expires_unix_ms = 1ull << 41;
+	assert_int_equal(store_binding_put(store, &b), 0);
+	store_close(store);
+	assert_int_equal(open_it(0), 0);
+	assert_int_equal(all_bindings().cseq, 1);
+	assert_int_equal(store_binding_list(store, same_binding, &b), 0);
+	assert_int_equal(store_binding_del(store, b.aor, VIEW("sip:other@192.0.2.1")), 0);
+	assert_int_equal(all_bindings().cseq, 1);
+	assert_int_equal(store_binding_del(store, b.aor, b.contact), 0);
+	assert_int_equal(all_bindings().cseq, 0);
+}
+
+static void test_bindings_that_have_run_out_are_purged(void **state)
+{
+	struct store_binding b = binding_of("sip:ann@example.com", "sip:a@192.0.2.1", 5000),
+			     c = binding_of("sip:ann@example.com", "sip:b@192.0.2.1", 5001);
+
+	(void)state;
+	assert_int_equal(store_binding_put(store, &b), 0);
+	assert_int_equal(store_binding_put(store, &c), 0);
+	assert_int_equal(store_binding_purge(store, 5000), 0);
+	assert_int_equal(all_bindings().cseq, 1);
+	assert_true(all_bindings().expires_unix_ms == 5001);
+	assert_int_equal(store_binding_purge(store, UINT64_MAX), 0);
+	assert_int_equal(all_bindings().cseq, 0);
+}
+
+static void test_changes_between_begin_and_rollback_are_none(void **state)
+{
+	struct store_binding b = binding_of("sip:ann@example.com", "sip:a@192.0.2.1", 5000);
+
+	(void)state;
+	assert_int_equal(store_binding_put(store, &b), 0);
+	assert_int_equal(store_begin(store), 0);
+	assert_int_equal(store_binding_purge(store, UINT64_MAX), 0);
+	store_rollback(store);
+	assert_int_equal(all_bindings().cseq, 1);
+	assert_int_equal(store_begin(store), 0);
+	assert_int_equal(store_binding_purge(store, UINT64_MAX), 0);
+	assert_int_equal(store_commit(store), 0);
+	assert_int_equal(all_bindings().cseq, 0);
+}
+
 static void test_a_newer_store_is_left_alone(void **state)
 {
 	(void)state;
-	spoil("PRAGMA user_version = 3");
+	spoil("PRAGMA user_version = 1000");
 	assert_int_equal(open_it(0), E_UNSUPPORTED);
 	assert_non_null(strstr(why, "newer"));
 	assert_null(store);
@@ -309,6 +407,9 @@ int main(void)
 		T(test_two_programs_share_a_store),
 		T(test_the_file_is_for_its_owner_alone),
 		T(test_a_store_that_is_not_there_is_not_made),
+		T(test_bindings_stay_when_the_store_is_opened_again),
+		T(test_bindings_that_have_run_out_are_purged),
+		T(test_changes_between_begin_and_rollback_are_none),
 		T(test_a_newer_store_is_left_alone),
 		T(test_the_version_tells_that_another_has_changed_the_file),
 		T(test_a_file_that_is_no_store_is_refused),

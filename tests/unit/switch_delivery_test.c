@@ -363,6 +363,112 @@ static void test_SW_1__a_message_sent_again_after_a_cut_is_answered_and_not_repe
 	assert_string_equal(phone_send(bo, 1)->id, "m2");
 }
 
+/* A stalled phone's bytes are never written, so no answer is waited for: the connection's own time
+ * has to end it. */
+static void test_SW_3__one_who_takes_nothing_is_cut_off_and_his_messages_are_reported(void **state)
+{
+	const struct got *r = NULL;
+	struct phone *back;
+
+	(void)state;
+	bo->stalled = true;
+	phone_say(ann, "m1", ANN, CONF, "one");
+	world_advance(&w, 29000);
+	assert_false(bo->closed);
+	world_advance(&w, 2000);
+	assert_true(bo->closed);
+	assert_int_equal(world_events(&w, SWITCH_EV_SEAT_DOWN, 2), 1);
+	assert_int_equal(phone_reports(ann, NULL), 0);
+	/* He may come back, and then gets it. */
+	back = rebind(bo);
+	world_run(&w);
+	assert_string_equal(phone_send(back, 0)->id, "m1");
+	back->stalled = true;
+	phone_say(ann, "m2", ANN, CONF, "two");
+	world_advance(&w, 53000);
+	assert_int_equal(world_events(&w, SWITCH_EV_SEAT_LOST, 2), 1);
+	assert_int_equal(phone_reports(ann, &r), 1);
+	assert_string_equal(r->id, "m2");
+	assert_int_equal(r->status, 408);
+}
+
+static void test_SW_3__one_who_is_slow_is_not_cut_off(void **state)
+{
+	char text[3000];
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	bo->stalled = true;
+	phone_say(ann, "m1", ANN, CONF, text);
+	/* One byte in ten seconds. */
+	for (int i = 0; i < 30; i++) {
+		world_advance(&w, 10000);
+		bo->take = 1;
+		bo->stalled = false;
+		(void)phone_take(bo);
+		bo->stalled = true;
+	}
+	assert_false(bo->closed);
+	bo->take = 0;
+	bo->stalled = false;
+	world_run(&w);
+	assert_int_equal(phone_sends(bo), 1);
+}
+
+/* A REPORT that the sender's connection breaks under is not lost. */
+static void test_SW_2__reports_outlive_the_senders_connection(void **state)
+{
+	const struct got *r = NULL;
+	struct phone *again;
+
+	(void)state;
+	bo->refuse = 413;
+	phone_say(ann, "m1", ANN, CONF, "one");
+	world_run(&w);
+	/* It is queued for her as she stops reading, and breaks off. */
+	ann->stalled = true;
+	world_advance(&w, 2000);
+	phone_cut(ann);
+	again = rebind(ann);
+	world_run(&w);
+	assert_int_equal(phone_reports(again, &r), 1);
+	assert_string_equal(r->id, "m1");
+	assert_int_equal(r->status, 413);
+	/* Written and perhaps swallowed by the next break: once more. */
+	phone_cut(again);
+	again = rebind(again);
+	world_run(&w);
+	assert_int_equal(phone_reports(again, &r), 1);
+	/* After the time of an answer it has come or never will. */
+	world_advance(&w, 31000);
+	phone_cut(again);
+	again = rebind(again);
+	world_run(&w);
+	assert_int_equal(phone_reports(again, NULL), 0);
+}
+
+/* One who leaves between two chunks has not got the message, whatever he answered before. */
+static void test_SW_2__a_receiver_who_leaves_between_chunks_is_reported(void **state)
+{
+	const struct got *r = NULL;
+	char body[300];
+
+	(void)state;
+	cpim(body, sizeof(body), ANN, CONF, "first");
+	phone_chunk(ann, 0, "m1", "1-*/*", "", body, strlen(body), '+');
+	world_run(&w);
+	assert_int_equal(phone_sends(bo), 1);
+	switch_seat_close(w.shard[0].s, 2, true, w.now);
+	snprintf(body, sizeof(body), "%zu-*/*", strlen(phone_send(bo, 0)->body) + 1);
+	phone_chunk(ann, 0, "m1", body, "", "rest", 4, '$');
+	world_advance(&w, 2000);
+	assert_int_equal(phone_sends(cy), 2);
+	assert_int_equal(phone_reports(ann, &r), 1);
+	assert_int_equal(r->status, 481);
+	assert_string_equal(r->comment, "1 of 2 receivers");
+}
+
 static void test_SW_1__a_held_seat_misses_nothing(void **state)
 {
 	struct phone *dee = phone_connect(&w, 0), *eve = phone_connect(&w, 0);
@@ -479,6 +585,10 @@ int main(void)
 		T(test_SW_1__what_was_not_answered_comes_again_after_a_cut),
 		T(test_SW_1__after_the_grace_they_count_as_failed),
 		T(test_SW_1__a_message_sent_again_after_a_cut_is_answered_and_not_repeated),
+		T(test_SW_3__one_who_takes_nothing_is_cut_off_and_his_messages_are_reported),
+		T(test_SW_3__one_who_is_slow_is_not_cut_off),
+		T(test_SW_2__reports_outlive_the_senders_connection),
+		T(test_SW_2__a_receiver_who_leaves_between_chunks_is_reported),
 		T(test_SW_1__a_held_seat_misses_nothing),
 		T(test_SW_1__a_held_seats_backlog_has_a_cap),
 		T(test_SW_2__a_closed_seat_counts_its_messages_as_failed),

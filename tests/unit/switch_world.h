@@ -371,9 +371,14 @@ static inline bool phone_take(struct phone *p)
 	size_t n, want = p->take ? p->take : SIZE_MAX, taken = 0;
 	char *copy;
 
-	if (!p->conn || p->stalled)
+	if (!p->conn)
 		return false;
 	n = switch_conn_output(p->conn, piece, 8);
+	if (p->stalled) {
+		if (n)
+			switch_conn_blocked(p->conn, p->w->now);
+		return false;
+	}
 	if (n == 0) {
 		p->woken = false;
 		if (p->finish) {

@@ -13,14 +13,15 @@
 
 enum { HOPS_MAX = 8 }; /* own Vias on one request */
 
-static void binding_expired(void *ctx, const struct binding *b)
+static void binding_expired(void *ctx, const struct binding *b, uint64_t now_ms)
 {
+	struct binding_values gone = {.contact = b->contact};
 	struct core *c = ctx;
 
 	log_line(c->log, LOG_INFO, "core", "a binding of %.*s ran out", (int)b->aor->aor_n,
 		 b->aor->aor);
 	if (c->ops.on_binding)
-		c->ops.on_binding(c->ops.ctx, view_of(b->aor->aor, b->aor->aor_n), b->contact, 0);
+		c->ops.on_binding(c->ops.ctx, view_of(b->aor->aor, b->aor->aor_n), &gone, now_ms);
 }
 
 static struct view keep(char **at, struct view v)

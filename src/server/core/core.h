@@ -14,6 +14,7 @@
 #include "sip/stack.h"
 
 struct core;
+struct binding_values; /* server/core/location.h */
 
 /* Who sent a request, as far as it was proven. */
 struct core_identity {
@@ -55,8 +56,9 @@ struct core_ops {
 	 * E_STATE: it is being looked up, core_resolved will be called; E_NOTFOUND: nowhere. Copies what
 	 * it keeps. NULL: names are not looked up. */
 	int (*resolve)(void *ctx, const struct sip_uri *uri, struct sip_flow *out, uint64_t now_ms);
-	/* A binding appeared, was refreshed or went; for the log and for later persistence. May be NULL. */
-	void (*on_binding)(void *ctx, struct view aor, struct view contact, uint64_t expires_at_ms);
+	/* A binding appeared, was refreshed, or went (then expires_at_ms is 0, and contact alone is set), before the
+	 * REGISTER is answered: to be kept over a restart (core_restore_binding). May be NULL. */
+	void (*on_binding)(void *ctx, struct view aor, const struct binding_values *b, uint64_t now_ms);
 	void *ctx;
 };
 
@@ -102,6 +104,12 @@ void core_resolved(struct core *c, uint64_t now_ms);
 /* Bindings that came over this connection lose their flow (they stay, and are reached by their contact address). */
 void core_conn_down(struct core *c, uint64_t conn, uint64_t now_ms);
 size_t core_binding_count(const struct core *c);
+/* Puts back a binding of an earlier life of this server; its connection, if it had one, is gone. One that would last
+ * longer than the configuration allows is cut. E_NOTFOUND: it has run out; E_LIMIT, E_NOMEM, E_SYNTAX. */
+int core_restore_binding(struct core *c, struct view aor, const struct binding_values *b, uint64_t now_ms);
+/* Calls fn with each binding there is, in no order. */
+void core_each_binding(struct core *c, void (*fn)(void *ctx, struct view aor, const struct binding_values *b),
+		       void *ctx);
 /* IMS mode: users whom the core has told to be registered. */
 size_t core_served_count(const struct core *c);
 bool core_is_served_domain(const struct core *c, struct view host, uint16_t port);

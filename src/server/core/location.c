@@ -110,9 +110,8 @@ static void on_expiry(void *ctx, uint64_t now_ms)
 {
 	struct binding *b = ctx;
 
-	(void)now_ms;
 	if (b->location->on_expired)
-		b->location->on_expired(b->location->ctx, b);
+		b->location->on_expired(b->location->ctx, b, now_ms);
 	location_del(b);
 }
 

@@ -53,7 +53,7 @@ struct location {
 	uint64_t next_order;
 	size_t max; /* bindings */
 	/* The binding ran out; it is still whole. May be NULL. */
-	void (*on_expired)(void *ctx, const struct binding *b);
+	void (*on_expired)(void *ctx, const struct binding *b, uint64_t now_ms);
 	void *ctx;
 };
 

@@ -190,15 +190,22 @@ static bool check_changes(struct registration *reg)
 	return true;
 }
 
-static void tell(struct core *c, struct view aor, struct view contact, uint64_t expires_at_ms)
+static void tell(struct registration *reg, const struct binding_values *v)
 {
+	struct core *c = reg->r->c;
+
 	if (c->ops.on_binding)
-		c->ops.on_binding(c->ops.ctx, aor, contact, expires_at_ms);
+		c->ops.on_binding(c->ops.ctx, reg->aor, v, reg->r->now_ms);
+}
+
+static void tell_gone(struct registration *reg, const struct binding *b)
+{
+	tell(reg, &(struct binding_values){.contact = b->contact});
 }
 
 static void remove_binding(struct registration *reg, struct binding *b)
 {
-	tell(reg->r->c, reg->aor, b->contact, 0);
+	tell_gone(reg, b);
 	location_del(b);
 }
 
@@ -246,9 +253,12 @@ static int apply_change(struct registration *reg, const struct change *ch)
 	if (!buf_ok(&c->out))
 		return E_LIMIT;
 	v.params = buf_view(&c->out);
+	/* Written otherwise now, it stands under another name where bindings are kept. */
+	if (old && !view_eq(old->contact, v.contact))
+		tell_gone(reg, old);
 	rc = location_put(&c->location, reg->aor, &v, old, &b);
 	if (rc == 0)
-		tell(c, reg->aor, b->contact, b->expires_at_ms);
+		tell(reg, &v);
 	return rc;
 }
 
