@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import large
 import msrp
 import sip
+import two_models
 import upgrade
 from servers import Place
 from table import Row, table
@@ -36,12 +37,12 @@ BENCHES = {
     "large-message": large.large,
     "upgrade": upgrade.upgrade,
     "growth": growth,
+    "two-models": two_models.two_models,
 }
 
 NOT_BUILT = {
     "msrp-relay": "no bench for the relay yet",
     "msrp-relay-tls": "no bench for TLS yet",
-    "two-models": "needs the bench of the relay",
 }
 
 
