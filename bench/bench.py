@@ -14,6 +14,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import large
 import msrp
+import relay
 import sip
 import two_models
 import upgrade
@@ -32,6 +33,7 @@ BENCHES = {
     "sip-proxy-udp": sip.proxy_udp,
     "sip-proxy-tcp": sip.proxy_tcp,
     "sip-memory": sip.memory,
+    "msrp-relay": relay.relay,
     "msrp-fanout": msrp.fanout,
     "msrp-idle": msrp.idle,
     "large-message": large.large,
@@ -41,7 +43,6 @@ BENCHES = {
 }
 
 NOT_BUILT = {
-    "msrp-relay": "no bench for the relay yet",
     "msrp-relay-tls": "no bench for TLS yet",
 }
 

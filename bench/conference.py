@@ -132,4 +132,7 @@ class Phones:
                 self.uri = self.acknowledge(0, call, fields)
             elif not first.startswith("SIP/2.0 1"):
                 raise RuntimeError("the conference: " + first)
+        return self.places()
+
+    def places(self):
         return [(address_of(self.paths[i]), self.paths[i], self.own_path(i)) for i in range(self.n + 1)]
