@@ -30,6 +30,8 @@ static const char usage[] =
 	"  --tls-name DOMAIN    whom the server's certificate must name; default: the name in\n"
 	"                       --server, or where that is an address, the domain of the user\n"
 	"  --msrp-tls           offer messages over TLS; offers of it are taken in any case\n"
+	"  --msrp-tls-only      and refuse messages without it\n"
+	"  --msrp-active        nobody can connect to this client: it always connects itself\n"
 	"  --listen ADDR        own IP address; default: the one that leads to the server\n"
 	"  --display NAME       the name that others see\n"
 	"  --factory URI        the conference factory; default sip:conference-factory@DOMAIN\n"
@@ -169,6 +171,8 @@ enum option_id {
 	OPT_KEY,
 	OPT_TLS_NAME,
 	OPT_MSRP_TLS,
+	OPT_MSRP_TLS_ONLY,
+	OPT_MSRP_ACTIVE,
 	OPT_LISTEN,
 	OPT_DISPLAY,
 	OPT_FACTORY,
@@ -198,6 +202,8 @@ static const struct option options[] = {
 	{"key", required_argument, NULL, OPT_KEY},
 	{"tls-name", required_argument, NULL, OPT_TLS_NAME},
 	{"msrp-tls", no_argument, NULL, OPT_MSRP_TLS},
+	{"msrp-tls-only", no_argument, NULL, OPT_MSRP_TLS_ONLY},
+	{"msrp-active", no_argument, NULL, OPT_MSRP_ACTIVE},
 	{"listen", required_argument, NULL, OPT_LISTEN},
 	{"display", required_argument, NULL, OPT_DISPLAY},
 	{"factory", required_argument, NULL, OPT_FACTORY},
@@ -274,6 +280,12 @@ static int take_option(struct settings *s, int id)
 		return 0;
 	case OPT_MSRP_TLS:
 		s->options.msrp_tls = true;
+		return 0;
+	case OPT_MSRP_TLS_ONLY:
+		s->options.msrp_tls_only = true;
+		return 0;
+	case OPT_MSRP_ACTIVE:
+		s->options.msrp_active = true;
 		return 0;
 	case OPT_IMS:
 		s->options.ims = true;

@@ -275,10 +275,15 @@ static int start_controlling(struct confabd *d)
 
 static int start_participating(struct confabd *d)
 {
+	static const enum b2bua_tls tls[] = {[SERVER_TLS_KEEP] = B2BUA_TLS_KEEP,
+					     [SERVER_TLS_MORE] = B2BUA_TLS_MORE,
+					     [SERVER_TLS_EITHER] = B2BUA_TLS_EITHER,
+					     [SERVER_TLS_REQUIRED] = B2BUA_TLS_REQUIRED};
 	struct b2bua_config cfg = {
 		.feature_tag = view_str(d->cfg.im.feature_tag_name),
 		.release = VIEW(IM_SERVER_RELEASE),
 		.max_calls = d->cfg.msrp.max_connections * (size_t)d->cfg.msrp.threads,
+		.tls = tls[d->cfg.participating.msrp_tls],
 		.session_expires_s = (uint32_t)(d->cfg.participating.session_expires_ms / 1000),
 		.min_se_s = SESSION_TIMER_MIN_SE,
 	};

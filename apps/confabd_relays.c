@@ -2,6 +2,7 @@
 #include "confabd.h"
 
 #include "base/error.h"
+#include "io/tls.h"
 
 /* Conference ids stay below; seats of relays have it, too. */
 #define RELAY_BIT ((uint64_t)1 << 63)
@@ -16,10 +17,16 @@ static switch_seat_id seat_of(uint64_t relay, enum b2bua_side side)
 	return RELAY_BIT | relay << 1 | (side == B2BUA_FAR);
 }
 
-static int relay_open(void *ctx, uint64_t relay)
+static int relay_open(void *ctx, uint64_t relay, const bool tls[2])
 {
 	struct confabd *d = ctx;
-	switch_seat_id seat[2] = {seat_of(relay, B2BUA_NEAR), seat_of(relay, B2BUA_FAR)};
+	struct switch_seat_config seat[2];
+
+	for (int i = 0; i < 2; i++)
+		seat[i] = (struct switch_seat_config){.seat = seat_of(relay, (enum b2bua_side)i),
+						      .uri = VIEW(""),
+						      .display = VIEW(""),
+						      .tls = tls[i]};
 
 	switch_threads_relay_open(d->switch_threads, shard_of(d, relay), relay, seat);
 	return 0;
@@ -32,6 +39,7 @@ static void relay_answer(void *ctx, uint64_t relay, enum b2bua_side side,
 	struct switch_seat_answer answer = {.remote_path = end->remote_path,
 					    .accept_types = end->accept_types,
 					    .accept_wrapped_types = end->accept_wrapped_types,
+					    .fingerprint = end->fingerprint,
 					    .connect = end->connect};
 
 	switch_threads_seat_answer(d->switch_threads, shard_of(d, relay), seat_of(relay, side),
@@ -45,10 +53,20 @@ static void relay_close(void *ctx, uint64_t relay)
 	switch_threads_relay_close(d->switch_threads, shard_of(d, relay), relay);
 }
 
+static void fingerprint(void *ctx, char *dst)
+{
+	struct confabd *d = ctx;
+
+	io_tls_fingerprint(d->msrp_tls, dst);
+}
+
 void confabd_relays_broker(struct confabd *d, struct relay_broker *broker)
 {
-	*broker = (struct relay_broker){
-		.open = relay_open, .answer = relay_answer, .close = relay_close, .ctx = d};
+	*broker = (struct relay_broker){.open = relay_open,
+					.answer = relay_answer,
+					.close = relay_close,
+					.fingerprint = d->msrp_tls ? fingerprint : NULL,
+					.ctx = d};
 }
 
 bool confabd_relays_event(struct confabd *d, const struct switch_event *ev, uint64_t now_ms)

@@ -496,7 +496,7 @@ void switch_threads_seats_open(struct switch_threads *ts, unsigned shard, uint64
 }
 
 void switch_threads_relay_open(struct switch_threads *ts, unsigned shard,
-			       switch_conference_id relay, const switch_seat_id seat[2])
+			       switch_conference_id relay, const struct switch_seat_config seat[2])
 {
 	struct command *c = command_new(ts, COMMAND_RELAY_OPEN, 2 * sizeof(*c->seats));
 
@@ -513,8 +513,10 @@ void switch_threads_relay_open(struct switch_threads *ts, unsigned shard,
 	c->seats = (struct switch_seat_config *)(void *)(c + 1);
 	c->n_seats = 2;
 	for (int i = 0; i < 2; i++)
-		c->seats[i] = (struct switch_seat_config){
-			.seat = seat[i], .uri = VIEW(""), .display = VIEW("")};
+		c->seats[i] = (struct switch_seat_config){.seat = seat[i].seat,
+							  .uri = VIEW(""),
+							  .display = VIEW(""),
+							  .tls = seat[i].tls};
 	command_post(ts, shard, c);
 }
 

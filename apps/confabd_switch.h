@@ -52,7 +52,8 @@ void switch_threads_seats_open(struct switch_threads *ts, unsigned shard, uint64
 			       switch_conference_id conference, struct view conference_uri,
 			       const struct switch_seat_config *seat, size_t n_seats);
 void switch_threads_relay_open(struct switch_threads *ts, unsigned shard,
-			       switch_conference_id relay, const switch_seat_id seat[2]);
+			       switch_conference_id relay,
+			       const struct switch_seat_config seat[2]);
 void switch_threads_relay_close(struct switch_threads *ts, unsigned shard,
 				switch_conference_id relay);
 void switch_threads_seat_answer(struct switch_threads *ts, unsigned shard, switch_seat_id seat,

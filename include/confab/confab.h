@@ -110,6 +110,9 @@ struct confab_options {
 	const char *tls_name;     /* the domain that the server's certificate must name; default: the name in
 	                           * server, or where that is an address, the domain of user */
 	bool msrp_tls;            /* offer MSRP over TLS; an offer of it is taken in any case */
+	bool msrp_tls_only;       /* offer nothing else, and refuse plain MSRP (488) */
+	bool msrp_active;         /* others cannot connect to us (a NAT, a firewall): messages run over connections
+	                           * that we make, and who cannot be connected to either is refused (488) */
 	const char *listen;       /* own address; default: the one the kernel uses towards the server */
 	uint16_t sip_port, msrp_port; /* default: chosen by the kernel */
 	const char *factory;      /* Conference-factory-URI; default sip:conference-factory@DOMAIN */

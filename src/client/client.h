@@ -32,7 +32,8 @@ struct client_config {
 	struct addr sip_local[3];            /* UDP, TCP and TLS listening address; family 0: none */
 	struct addr msrp_local, msrp_tls_local; /* family 0: no TLS */
 	struct view msrp_fingerprint;        /* of our certificate, as a=fingerprint has it */
-	bool msrp_tls;                       /* offers are of TLS */
+	bool msrp_tls, msrp_tls_only;        /* offers are of TLS; plain ones are refused */
+	bool msrp_active;                    /* nobody can connect to us (RFC 6135) */
 	struct view factory, feature_tag;
 	bool auto_accept, ask_before_move, notices;
 	unsigned max_conversations;

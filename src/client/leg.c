@@ -136,24 +136,33 @@ int leg_write_offer(struct leg *leg, struct buf *sdp, uint64_t now_ms)
 	if (rc)
 		return rc;
 	local_side(leg, &l);
-	l.setup = SDP_SETUP_ACTPASS;
+	l.setup = leg->conversation->client->cfg.msrp_active ? SDP_SETUP_ACTIVE : SDP_SETUP_ACTPASS;
 	sdp_write_msrp(sdp, &l);
 	return buf_ok(sdp) ? 0 : E_NOMEM;
 }
 
+static enum negotiate_tls kinds(const struct client_config *cfg)
+{
+	if (!cfg->msrp_tls_local.family)
+		return NEGOTIATE_NO_TLS;
+	return cfg->msrp_tls_only ? NEGOTIATE_TLS : NEGOTIATE_EITHER;
+}
+
 int leg_write_answer(struct leg *leg, struct buf *sdp, struct view offer, uint64_t now_ms)
 {
+	const struct client_config *cfg = &leg->conversation->client->cfg;
 	const struct sdp_media *media;
 	struct sdp_local l;
 	struct sdp desc;
 	enum sdp_setup setup;
-	int rc = negotiate_read_kind(
-		offer, leg->conversation->client->cfg.msrp_tls_local.family ? NEGOTIATE_EITHER : NEGOTIATE_NO_TLS,
-		&desc, &media);
+	int rc = negotiate_read_kind(offer, kinds(cfg), &desc, &media);
 
 	if (rc)
 		return rc;
-	setup = negotiate_answer_setup(media->msrp.setup, leg->conference);
+	setup = negotiate_answer_setup(media->msrp.setup, leg->conference || cfg->msrp_active);
+	/* SW-4: two who both can only connect do not meet. */
+	if (cfg->msrp_active && setup != SDP_SETUP_ACTIVE)
+		return E_UNSUPPORTED;
 	notice_learn(leg, &media->msrp);
 	if (!leg->cpim && !sdp_accepts(media->msrp.accept_types, VIEW("text/plain")))
 		return E_UNSUPPORTED;
@@ -181,10 +190,16 @@ int leg_read_answer(struct leg *leg, const struct sip_msg *m, uint64_t now_ms)
 	if (rc)
 		return rc;
 	leg->active = negotiate_offerer_connects(media->msrp.setup);
+	if (c->cfg.msrp_active && !leg->active)
+		return E_UNSUPPORTED;
 	notice_learn(leg, &media->msrp);
 	leg_enter(leg, LEG_OPENING);
 	timer_arm(c->timers, &leg->patience, now_ms + OPENING_MS);
-	return msrp_session_start(leg->msrp, media->msrp.path, leg->active, media->msrp.max_size, now_ms);
+	rc = msrp_session_start(leg->msrp, media->msrp.path, leg->active, media->msrp.max_size, now_ms);
+	/* A peer who connects to us can be quicker than his answer. */
+	if (rc == 0 && !leg->active && msrp_session_is_open(leg->msrp))
+		leg_opened(leg, now_ms);
+	return rc;
 }
 
 bool leg_settled(const struct leg *leg)

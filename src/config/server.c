@@ -17,6 +17,11 @@
 static const char *const im_words[] = {
 	[SERVER_IM_REQUIRE] = "require", [SERVER_IM_ASSUME] = "assume", NULL};
 static const char *const mode_words[] = {[SERVER_PROXY] = "proxy", [SERVER_B2BUA] = "b2bua", NULL};
+static const char *const relay_tls_words[] = {[SERVER_TLS_KEEP] = "keep",
+					      [SERVER_TLS_MORE] = "more",
+					      [SERVER_TLS_EITHER] = "either",
+					      [SERVER_TLS_REQUIRED] = "required",
+					      NULL};
 static const char *const end_words[] = {[SERVER_END_LAST] = "last",
 					[SERVER_END_BELOW_TWO] = "below-two",
 					[SERVER_END_CREATOR] = "creator",
@@ -120,6 +125,13 @@ static const struct option_spec specs[] = {
 	 "30m", 90 * SECOND, DAY, NULL,
 	 "The session timer of sessions in b2bua mode (RFC 4028): in half of it each side is asked "
 	 "whether it is still there, and a session is ended when one is not."},
+
+	{"participating.msrp_tls", OPTION_ENUM, AT(participating.msrp_tls), "keep", 0, 0,
+	 relay_tls_words,
+	 "MSRP over TLS in b2bua mode, where msrp.tls is on. keep: the callee is offered what the "
+	 "caller offered. more: a callee who refuses plain MSRP is offered TLS. either: and one who "
+	 "refuses TLS is offered plain MSRP, unless it is a sips call. required: nothing but TLS on "
+	 "either side."},
 
 	{"ims.mode", OPTION_BOOL, AT(ims.mode), "no", 0, 0, NULL,
 	 "Application server on the ISC interface of an IMS core, or of Kamailio: no registrar and "
@@ -337,6 +349,9 @@ static void check_tls(const struct server_config *c, const struct config_lines *
 	if (needed && !c->tls.certificate[0])
 		config_mistake(mistakes, line_of(lines, "tls.certificate"), "tls.certificate",
 			       "is needed where sip.listen has tls: or msrp.tls is yes");
+	if (c->participating.msrp_tls == SERVER_TLS_REQUIRED && !c->msrp.tls)
+		config_mistake(mistakes, line_of(lines, "participating.msrp_tls"),
+			       "participating.msrp_tls", "= required needs msrp.tls = yes");
 	if (c->tls.key[0] && !c->tls.certificate[0])
 		config_mistake(mistakes, line_of(lines, "tls.key"), "tls.key",
 			       "is of no use without tls.certificate");

@@ -10,6 +10,7 @@ enum server_end_policy { SERVER_END_LAST, SERVER_END_BELOW_TWO, SERVER_END_CREAT
 enum server_remove_policy { SERVER_REMOVE_CREATOR, SERVER_REMOVE_ANYONE, SERVER_REMOVE_NOBODY };
 enum server_dial_in_policy { SERVER_DIAL_IN_MEMBERS, SERVER_DIAL_IN_ANYONE, SERVER_DIAL_IN_NOBODY };
 enum server_verify_clients { SERVER_CLIENTS_NO, SERVER_CLIENTS_OPTIONAL, SERVER_CLIENTS_REQUIRED };
+enum server_relay_tls { SERVER_TLS_KEEP, SERVER_TLS_MORE, SERVER_TLS_EITHER, SERVER_TLS_REQUIRED };
 /* Bits of auth.algorithms. */
 enum server_auth_algorithm { SERVER_AUTH_SHA256 = 1 << 0, SERVER_AUTH_MD5 = 1 << 1 };
 
@@ -54,6 +55,7 @@ struct server_config {
 	struct {
 		uint32_t mode; /* enum server_participating_mode */
 		uint64_t session_expires_ms;
+		uint32_t msrp_tls; /* enum server_relay_tls */
 	} participating;
 	struct {
 		bool mode;

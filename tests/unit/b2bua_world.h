@@ -9,6 +9,9 @@
 
 #define NEAR_PATH "msrp://192.0.2.1:2855/aa-near;tcp"
 #define FAR_PATH  "msrp://192.0.2.1:2855/aa-far;tcp"
+#define NEAR_TLS_PATH "msrps://192.0.2.1:2955/aa-near;tcp"
+#define FAR_TLS_PATH  "msrps://192.0.2.1:2955/aa-far;tcp"
+#define RELAY_PRINT   "SHA-256 0A:0B"
 
 static struct world *w;
 static struct b2bua *b;
@@ -18,13 +21,15 @@ static struct phone ann, bo, bo2;
 static uint64_t opened, closed;
 static int n_opened, n_closed;
 static char end_path[2][128];
-static bool end_connect[2];
+static char end_print[2][128];
+static bool end_connect[2], opened_tls[2];
 static bool answer_at_once;
 
-static int relay_open(void *ctx, uint64_t relay)
+static int relay_open(void *ctx, uint64_t relay, const bool tls[2])
 {
 	(void)ctx;
 	opened = relay;
+	memcpy(opened_tls, tls, sizeof(opened_tls));
 	n_opened++;
 	return 0;
 }
@@ -34,6 +39,7 @@ static void relay_answer(void *ctx, uint64_t relay, enum b2bua_side side, const 
 	(void)ctx;
 	assert_true(relay == opened || n_opened > 1);
 	view_copy(e->remote_path, end_path[side], sizeof(end_path[side]));
+	view_copy(e->fingerprint, end_print[side], sizeof(end_print[side]));
 	end_connect[side] = e->connect;
 }
 
@@ -44,22 +50,31 @@ static void relay_close(void *ctx, uint64_t relay)
 	n_closed++;
 }
 
+static void relay_fingerprint(void *ctx, char *dst)
+{
+	(void)ctx;
+	strcpy(dst, RELAY_PRINT);
+}
+
 static void ready(void)
 {
-	b2bua_relay_ready(b, opened, VIEW(NEAR_PATH), VIEW(FAR_PATH), w->now);
+	b2bua_relay_ready(b, opened, opened_tls[0] ? VIEW(NEAR_TLS_PATH) : VIEW(NEAR_PATH),
+			  opened_tls[1] ? VIEW(FAR_TLS_PATH) : VIEW(FAR_PATH), w->now);
 	world_run(w, 0);
 }
 
-static int setup(void **state)
+/* tls: how it deals with MSRP over TLS; -1: it has none. */
+static void world_with(int tls)
 {
-	static const struct b2bua_config cfg = {.feature_tag = VIEW("+g.oma.sip-im"),
+	struct b2bua_config cfg = {.feature_tag = VIEW("+g.oma.sip-im"),
 						.release = VIEW("IM-serv/OMA1.0 Confab/test"),
 						.max_calls = 100,
 						.session_expires_s = 1800,
 						.min_se_s = 90};
-	static const struct relay_broker broker = {relay_open, relay_answer, relay_close, NULL};
+	struct relay_broker broker = {relay_open, relay_answer, relay_close,
+				      tls < 0 ? NULL : relay_fingerprint, NULL};
 
-	(void)state;
+	cfg.tls = tls < 0 ? B2BUA_TLS_KEEP : (enum b2bua_tls)tls;
 	w = world_new();
 	w->cfg.auth_required = false;
 	w->cfg.mode = CORE_MODE_PROXY;
@@ -69,12 +84,19 @@ static int setup(void **state)
 	assert_non_null(b);
 	n_opened = n_closed = 0;
 	memset(end_path, 0, sizeof(end_path));
+	memset(end_print, 0, sizeof(end_print));
 	answer_at_once = true;
 	ann = phone_at(w, "ann", AT_ANN);
 	bo = phone_at(w, "bo", AT_BO);
 	bo2 = phone_at(w, "bo", AT_BO2);
 	phone_registers(&ann, IM_CONTACT);
 	phone_registers(&bo, IM_CONTACT);
+}
+
+static inline int setup(void **state)
+{
+	(void)state;
+	world_with(-1);
 	return 0;
 }
 
@@ -170,7 +192,7 @@ static char *ann_inside(const struct talk *t, const char *method, unsigned cseq,
 			     textf(w, "%s%s", routes_of(w, t->ok, true), extra));
 }
 
-static char *bo_inside(const struct talk *t, const char *method, unsigned cseq, const char *extra)
+static inline char *bo_inside(const struct talk *t, const char *method, unsigned cseq, const char *extra)
 {
 	const char *contact = header(w, t->got, "Contact");
 
@@ -203,7 +225,7 @@ static struct talk talk_with(const char *extra, const char *answer_extra)
 	return t;
 }
 
-static struct talk talk(void)
+static inline struct talk talk(void)
 {
 	return talk_with("Allow: INVITE, BYE, ACK, CANCEL\nSupported: replaces, 100rel\n", "");
 }

@@ -116,6 +116,15 @@ static void test_each_contradiction_is_named(void **state)
 	expect("msrp.threads = 99", "line 1: msrp.threads: 99 is out of range 1..64");
 }
 
+static void test_SW_4__tls_that_is_required_must_be_there(void **state)
+{
+	(void)state;
+	assert_int_equal(load("participating.msrp_tls = either\n"), 0);
+	assert_int_equal(config.participating.msrp_tls, SERVER_TLS_EITHER);
+	expect("participating.msrp_tls = required\n",
+		"line 1: participating.msrp_tls: = required needs msrp.tls = yes");
+}
+
 #define IMS "ims.mode = on\n"
 
 static void test_PF_X_2__ims_mode_needs_a_core(void **state)
@@ -218,6 +227,7 @@ int main(void)
 		cmocka_unit_test(test_R_1__the_published_tag_is_sent_unless_another_is_named),
 		cmocka_unit_test(test_R_12__require_unless_assume_is_said),
 		cmocka_unit_test(test_each_contradiction_is_named),
+		cmocka_unit_test(test_SW_4__tls_that_is_required_must_be_there),
 		cmocka_unit_test(test_PF_X_2__ims_mode_needs_a_core),
 		cmocka_unit_test(test_what_is_not_contradictory_passes),
 		cmocka_unit_test(test_mistakes_of_file_settings_and_check_come_together),

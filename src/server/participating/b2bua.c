@@ -6,9 +6,6 @@
 
 #include <stdlib.h>
 
-/* Ids of relays and of conferences never meet. */
-#define RELAY_BIT ((uint64_t)1 << 63)
-
 struct b2bua *b2bua_new(const struct b2bua_config *cfg, struct core *core,
 			const struct relay_broker *broker)
 {
@@ -28,7 +25,7 @@ struct b2bua *b2bua_new(const struct b2bua_config *cfg, struct core *core,
 	b->stack = core->stack;
 	b->timers = core->timers;
 	b->broker = *broker;
-	b->next_relay = RELAY_BIT | entropy_u64(entropy) >> 16;
+	b->next_relay = entropy_u64(entropy) >> 16;
 	key[0] = entropy_u64(entropy);
 	key[1] = entropy_u64(entropy);
 	hash_init(&b->by_token, cfg->max_calls, key);
@@ -61,6 +58,8 @@ static void call_free(struct b2bua_call *call)
 	free(call->routes);
 	free(call->remote_path[0]);
 	free(call->remote_path[1]);
+	free(call->remote_print[0]);
+	free(call->remote_print[1]);
 	free(call->sdp[0]);
 	free(call->sdp[1]);
 	free(call);
@@ -131,11 +130,6 @@ int call_invitation(const struct b2bua_call *call, struct sip_msg *out)
 
 /* ---- whose it is ---- */
 
-static uint64_t relay_hash(const struct b2bua *b, uint64_t relay)
-{
-	return hash_bytes(&b->by_relay, view_of((const char *)&relay, sizeof(relay)));
-}
-
 static struct b2bua_call *call_of_relay(const struct b2bua *b, uint64_t relay)
 {
 	uint64_t h = relay_hash(b, relay);
@@ -199,7 +193,8 @@ bool b2bua_can_serve(const struct sip_msg *invite)
 {
 	struct b2bua_media media;
 
-	return invite->method == SIP_INVITE && media_read(invite, &media) == 0 && media.sdp.n;
+	return invite->method == SIP_INVITE &&
+	       media_read(invite, NEGOTIATE_EITHER, &media) != E_SYNTAX && media.sdp.n;
 }
 
 static void on_cancel(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
@@ -324,18 +319,18 @@ static bool acceptable(struct b2bua_call *call, const struct sip_msg *m, uint64_
 		call_refuse(call, 422, NULL, buf_view(&b->body), now_ms);
 		return false;
 	}
-	rc = media_read(m, &media);
+	rc = media_read(m, relay_kinds(b), &media);
 	if (rc || !media.msrp) {
-		call_refuse(call, rc ? 400 : 488, NULL, VIEW(""), now_ms);
+		call_refuse(call, rc == E_SYNTAX ? 400 : 488, NULL, VIEW(""), now_ms);
 		return false;
 	}
+	call->tls[B2BUA_NEAR] = call->tls[B2BUA_FAR] = media.msrp->msrp.tls;
 	return true;
 }
 
 void b2bua_invite(struct inbound *r, enum b2bua_role role)
 {
 	struct b2bua_call *call = call_new(r, role);
-	struct b2bua *b = r->c->b2bua;
 
 	if (!call) {
 		core_reply(r, 503, NULL, VIEW(""));
@@ -343,14 +338,8 @@ void b2bua_invite(struct inbound *r, enum b2bua_role role)
 	}
 	call_hold(call);
 	core_reply(r, 100, NULL, VIEW(""));
-	if (acceptable(call, r->m, r->now_ms)) {
-		call->relay = b->next_relay = (b->next_relay + 1) | RELAY_BIT;
-		if (hash_add(&b->by_relay, &call->by_relay, relay_hash(b, call->relay)) ||
-		    b->broker.open(b->broker.ctx, call->relay)) {
-			call->relay = 0;
-			call_refuse(call, 503, NULL, VIEW("Retry-After: 10\r\n"), r->now_ms);
-		}
-	}
+	if (acceptable(call, r->m, r->now_ms) && relay_begin(call))
+		call_refuse(call, 503, NULL, VIEW("Retry-After: 10\r\n"), r->now_ms);
 	call_release(call);
 }
 

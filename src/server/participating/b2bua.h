@@ -23,23 +23,37 @@ enum b2bua_role { B2BUA_ORIGINATING, B2BUA_TERMINATING };
 /* Who sits at one end of a relay. Views are borrowed. */
 struct relay_end {
 	struct view remote_path, accept_types, accept_wrapped_types;
-	bool connect; /* the relay connects */
+	struct view fingerprint; /* of the phone's certificate; empty: none given */
+	bool connect;		 /* the relay connects */
 };
 
 /* The MSRP relay (switch/relay.c), seen from here. Calls return at once; b2bua_relay_ready or
  * _failed answers open. */
 struct relay_broker {
-	int (*open)(void *ctx, uint64_t relay);
+	/* tls: which of its two ends are for MSRP over TLS. */
+	int (*open)(void *ctx, uint64_t relay, const bool tls[2]);
 	void (*answer)(void *ctx, uint64_t relay, enum b2bua_side side,
 		       const struct relay_end *end);
 	void (*close)(void *ctx, uint64_t relay);
+	/* The a=fingerprint of the relay as it is now (112 bytes); NULL where it has no TLS. */
+	void (*fingerprint)(void *ctx, char *dst);
 	void *ctx;
+};
+
+/* MSRP by TLS on one side and without on the other (SW-4). The near side is always answered in
+ * kind. */
+enum b2bua_tls {
+	B2BUA_TLS_KEEP,	    /* the callee is offered what the caller offered */
+	B2BUA_TLS_MORE,	    /* a callee who refuses plain MSRP (488) is offered TLS */
+	B2BUA_TLS_EITHER,   /* and one who refuses TLS is offered plain MSRP, unless it is a sips call */
+	B2BUA_TLS_REQUIRED, /* nothing but TLS on either side */
 };
 
 struct b2bua_config {
 	struct view feature_tag;
 	struct view release; /* User-Agent and Server */
 	size_t max_calls;
+	enum b2bua_tls tls;
 	uint32_t session_expires_s, min_se_s; /* RFC 4028 */
 };
 

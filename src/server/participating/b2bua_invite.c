@@ -103,8 +103,10 @@ static struct view answer_media(struct b2bua_call *call, struct b2bua_dialog *d,
 	struct b2bua_media offer, answer;
 	enum sdp_setup setup;
 
-	if (media_read(invite, &offer) || !offer.msrp || media_read(m, &answer) || !answer.sdp.n)
+	if (media_read(invite, media_kind(call, B2BUA_NEAR), &offer) || !offer.msrp ||
+	    media_read(m, media_kind(call, B2BUA_FAR), &answer) || !answer.sdp.n)
 		return VIEW("");
+	call->near_told = true;
 	setup = negotiate_answer_setup(offer.msrp->msrp.setup, false);
 	media_write(call, B2BUA_NEAR, &answer, setup);
 	/* A second phone that picks up as well has no relay: its caller keeps one of the two. */
@@ -143,10 +145,19 @@ static void start_timers(struct b2bua_dialog *d, const struct sip_msg *m, uint64
 	session_timer_start(&d->leg[B2BUA_NEAR].timer, &call->near_terms, false, now_ms);
 }
 
+/* An answer of another kind than what was offered leads nowhere. */
+static bool is_in_kind(const struct b2bua_call *call, const struct sip_msg *m)
+{
+	struct b2bua_media answer;
+
+	return media_read(m, media_kind(call, B2BUA_FAR), &answer) != E_UNSUPPORTED;
+}
+
 static void pass_success(struct b2bua_call *call, struct b2bua_dialog *d, const struct sip_msg *m,
 			 uint64_t now_ms)
 {
 	struct b2bua *b = call->b;
+	bool in_kind = is_in_kind(call, m);
 	struct sip_msg invite;
 	struct view sdp;
 
@@ -157,6 +168,8 @@ static void pass_success(struct b2bua_call *call, struct b2bua_dialog *d, const 
 		if (call_invitation(call, &invite) || leg_learn(&d->leg[B2BUA_FAR], m, true, true))
 			return;
 		d->confirmed = true;
+	}
+	if (!d->answer && in_kind) {
 		sdp = answer_media(call, d, m, &invite);
 		compose_answer(call, d, m, &invite);
 		message_put_body(b, m, sdp);
@@ -165,9 +178,10 @@ static void pass_success(struct b2bua_call *call, struct b2bua_dialog *d, const 
 		start_timers(d, m, now_ms);
 	}
 	if (!d->answer) {
-		call_refuse(call, 500, NULL, VIEW(""), now_ms);
+		call_refuse(call, in_kind ? 500 : 488, NULL, VIEW(""), now_ms);
+		dialog_acknowledge(d, B2BUA_FAR, call->far_seq, now_ms);
 		dialog_over(d);
-		pass_bye(d, B2BUA_FAR, "SIP;cause=500", now_ms);
+		pass_bye(d, B2BUA_FAR, in_kind ? "SIP;cause=500" : "SIP;cause=488", now_ms);
 	} else if (call->near) {
 		(void)sip_server_tx_respond(call->near, view_of(d->answer, d->answer_n), m->status,
 					    now_ms);
@@ -232,7 +246,8 @@ static void far_response(void *ctx, struct sip_client_tx *tx, const struct sip_m
 		if (d)
 			pass_provisional(call, d, m, now_ms);
 	} else if (m->status >= 300) {
-		if (!try_longer(call, m, now_ms))
+		/* A relay of the other kind comes with b2bua_relay_ready, which invites again. */
+		if (!try_longer(call, m, now_ms) && !relay_turn(call, m))
 			pass_failure(call, m, now_ms);
 	} else if (d) {
 		pass_success(call, d, m, now_ms);
@@ -278,7 +293,7 @@ void call_invite_far(struct b2bua_call *call, uint64_t now_ms)
 	if (!rc)
 		rc = sip_msg_cseq(&m, &cseq);
 	if (!rc)
-		rc = media_read(&m, &media);
+		rc = media_read(&m, media_kind(call, B2BUA_NEAR), &media);
 	if (!rc)
 		rc = leg_learn(&near, &m, true, false);
 	if (!rc) {

@@ -8,7 +8,6 @@
 #include "base/error.h"
 #include "body/multipart.h"
 #include "msrp/uri.h"
-#include "procedure/negotiate.h"
 
 #include <stdlib.h>
 
@@ -26,18 +25,24 @@ static struct view sdp_of(const struct sip_msg *m)
 	return part ? part->body : VIEW("");
 }
 
-int media_read(const struct sip_msg *m, struct b2bua_media *out)
+enum negotiate_tls media_kind(const struct b2bua_call *call, enum b2bua_side side)
+{
+	return call->tls[side] ? NEGOTIATE_TLS : NEGOTIATE_NO_TLS;
+}
+
+int media_read(const struct sip_msg *m, enum negotiate_tls kind, struct b2bua_media *out)
 {
 	*out = (struct b2bua_media){.sdp = sdp_of(m)};
-	switch (negotiate_read(out->sdp, &out->desc, &out->msrp)) {
+	switch (negotiate_read_kind(out->sdp, kind, &out->desc, &out->msrp)) {
 	case 0:
 		return 0;
 	case E_MISSING:
 		out->sdp = VIEW("");
 		return 0;
 	case E_UNSUPPORTED:
+		/* Streams by port 0, or no MSRP at all: that passes as it is. */
 		out->msrp = NULL;
-		return 0;
+		return sdp_find_msrp(&out->desc) ? E_UNSUPPORTED : 0;
 	default:
 		return E_SYNTAX;
 	}
@@ -46,7 +51,9 @@ int media_read(const struct sip_msg *m, struct b2bua_media *out)
 struct rewriting {
 	struct buf *out;
 	const char *path;
+	char fingerprint[RELAY_FINGERPRINT_MAX]; /* empty: plain MSRP */
 	struct addr addr;
+	bool tls;
 	enum sdp_setup setup;
 	int media; /* index of the m= line we are behind, -1: none yet */
 	int chosen;
@@ -82,6 +89,8 @@ static void put_due(struct rewriting *w)
 	buf_putf(w->out, "a=path:%s\r\n", w->path);
 	if (w->setup != SDP_SETUP_NONE)
 		buf_putf(w->out, "a=setup:%s\r\n", text[w->setup]);
+	if (w->fingerprint[0])
+		buf_putf(w->out, "a=fingerprint:%s\r\n", w->fingerprint);
 }
 
 /* o=username sess-id sess-version IN IP4 address: the numbers stay, they grow with each change. */
@@ -99,10 +108,16 @@ static void put_media(struct rewriting *w, struct view line)
 {
 	put_due(w);
 	w->media++;
+	w->due = w->media == w->chosen;
 	buf_put(w->out, view_cut(&line, ' '));
 	(void)view_cut(&line, ' ');
-	buf_putf(w->out, " %u %.*s\r\n", w->media == w->chosen ? w->addr.port : 0, VIEW_ARG(line));
-	w->due = w->media == w->chosen;
+	if (!w->due) {
+		buf_putf(w->out, " 0 %.*s\r\n", VIEW_ARG(line));
+		return;
+	}
+	(void)view_cut(&line, ' ');
+	buf_putf(w->out, " %u %s %.*s\r\n", w->addr.port, w->tls ? "TCP/TLS/MSRP" : "TCP/MSRP",
+		 VIEW_ARG(line));
 }
 
 /* Attributes that speak of the phone's own connection. */
@@ -163,6 +178,9 @@ void media_write(struct b2bua_call *call, enum b2bua_side to, const struct b2bua
 		b->failed = true;
 		return;
 	}
+	w.tls = own.tls;
+	if (own.tls && call->b->broker.fingerprint)
+		call->b->broker.fingerprint(call->b->broker.ctx, w.fingerprint);
 	while (rest.n) {
 		struct view line = view_cut(&rest, '\n');
 
@@ -174,24 +192,4 @@ void media_write(struct b2bua_call *call, enum b2bua_side to, const struct b2bua
 	put_due(&w);
 	free(call->sdp[to]);
 	call->sdp[to] = buf_ok(b) ? view_dup(buf_view(b)) : NULL;
-}
-
-void media_tell(struct b2bua_call *call, enum b2bua_side side, const struct b2bua_media *m,
-		bool connect)
-{
-	struct relay_end end = {.connect = connect};
-
-	if (!m->msrp || !call->relay)
-		return;
-	/* As long as the path is the same, the connection that is there goes on being used. */
-	if (call->remote_path[side] &&
-	    view_eq(view_str(call->remote_path[side]), m->msrp->msrp.path))
-		return;
-	free(call->remote_path[side]);
-	call->remote_path[side] = view_dup(m->msrp->msrp.path);
-	call->connects[side] = connect;
-	end.remote_path = m->msrp->msrp.path;
-	end.accept_types = m->msrp->msrp.accept_types;
-	end.accept_wrapped_types = m->msrp->msrp.accept_wrapped_types;
-	call->b->broker.answer(call->b->broker.ctx, call->relay, side, &end);
 }

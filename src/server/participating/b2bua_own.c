@@ -19,12 +19,13 @@ static void begin(struct b2bua_pass *p, struct view method)
 	message_own_parties(p->dialog, to);
 }
 
-static void acknowledge(struct b2bua_pass *p, uint64_t now_ms)
+void dialog_acknowledge(struct b2bua_dialog *d, enum b2bua_side to, uint32_t seq, uint64_t now_ms)
 {
 	static const struct sip_flow local = {.transport = SIP_LOCAL};
-	struct b2bua *b = p->dialog->call->b;
+	struct b2bua *b = d->call->b;
 
-	begin(p, VIEW("ACK"));
+	message_request_head(d, to, VIEW("ACK"), NULL, seq);
+	message_own_parties(d, to);
 	sip_write_body(&b->out, VIEW(""), VIEW(""));
 	if (buf_ok(&b->out))
 		(void)sip_stack_send_ack(b->stack, buf_view(&b->out), &local, now_ms);
@@ -38,13 +39,13 @@ static void refreshed(struct b2bua_pass *p, const struct sip_msg *m, uint64_t no
 	struct b2bua_media media;
 	struct session_terms terms;
 
-	acknowledge(p, now_ms);
+	dialog_acknowledge(d, to, p->seq, now_ms);
 	if (!p->open || d->over)
 		return;
 	(void)leg_learn(leg, m, false, false);
 	session_timer_read_answer(m, d->call->b->cfg.session_expires_s, &terms);
 	session_timer_start(&leg->timer, &terms, true, now_ms);
-	if (media_read(m, &media) == 0 && media.msrp)
+	if (media_read(m, media_kind(d->call, to), &media) == 0 && media.msrp)
 		media_tell(d->call, to, &media, negotiate_offerer_connects(media.msrp->msrp.setup));
 }
 

@@ -107,9 +107,10 @@ static struct view renew(struct b2bua_pass *p, const struct sip_msg *m,
 
 	(void)leg_learn(&d->leg[to], m, false, false);
 	start_timers(p, m, now_ms);
-	if (media_read(m, &media) || !media.sdp.n)
+	if (media_read(m, media_kind(call, to), &media) == E_SYNTAX || !media.sdp.n)
 		return VIEW("");
-	if (p->offered && media_read(request, &asked) == 0 && asked.msrp) {
+	if (p->offered && media_read(request, media_kind(call, p->from), &asked) == 0 &&
+	    asked.msrp) {
 		setup = negotiate_answer_setup(asked.msrp->msrp.setup, call->connects[p->from]);
 		media_tell(call, p->from, &asked, negotiate_answerer_connects(setup));
 	}
@@ -291,9 +292,11 @@ static void pass_on(struct inbound *r, struct b2bua_dialog *d, enum b2bua_side f
 	struct b2bua_media media;
 	struct session_terms terms = {0};
 	struct b2bua_pass *p;
+	int rc = media_read(r->m, media_kind(d->call, from), &media);
 
-	if (media_read(r->m, &media)) {
-		core_reply(r, 400, "Malformed Session Description", VIEW(""));
+	if (rc) {
+		core_reply(r, rc == E_SYNTAX ? 400 : 488,
+			   rc == E_SYNTAX ? "Malformed Session Description" : NULL, VIEW(""));
 		return;
 	}
 	if (makes_terms(r->m->method) &&
@@ -370,7 +373,7 @@ void b2bua_ack(struct inbound *r)
 	struct sip_cseq cseq;
 
 	if (!d || sip_msg_cseq(r->m, &cseq) || cseq.number != d->leg[from].invite_in ||
-	    media_read(r->m, &media))
+	    media_read(r->m, media_kind(d->call, from), &media) == E_SYNTAX)
 		return;
 	message_request_head(d, other_side(from), VIEW("ACK"), r->m, d->leg[from].invite_out);
 	message_copy_fields(b, r->m, false);

@@ -3,6 +3,7 @@
 #define CONFAB_SERVER_PARTICIPATING_B2BUA_STATE_H
 
 #include "body/sdp.h"
+#include "procedure/negotiate.h"
 #include "server/participating/b2bua.h"
 #include "sip/session_timer.h"
 
@@ -10,7 +11,8 @@ enum {
 	B2BUA_TOKEN_CHARS = 20,
 	B2BUA_DIALOGS_MAX = 16,
 	B2BUA_PASSES_MAX = 64,
-	RELAY_PATH_MAX = 256
+	RELAY_PATH_MAX = 256,
+	RELAY_FINGERPRINT_MAX = 112
 };
 
 struct b2bua {
@@ -86,8 +88,11 @@ struct b2bua_call {
 	uint32_t far_expires_s, far_seq;
 	uint64_t relay; /* 0: none (any more) */
 	bool relay_up;
+	bool tls[2];		/* the kind of MSRP on each side, for as long as the session lasts */
+	bool near_told, turned; /* of the relay's path; the far side's kind was changed */
 	char path[2][RELAY_PATH_MAX]; /* of our ends */
 	char *remote_path[2];	      /* of the two phones, as the relay knows them */
+	char *remote_print[2];	      /* and their fingerprints */
 	bool connects[2];
 	char *sdp[2];		    /* the last that was sent to each, for a refresh */
 	struct b2bua_dialog *media; /* whose media the relay carries */
@@ -137,6 +142,8 @@ int pass_send(struct b2bua_pass *p, const struct sip_client_handler *h, uint64_t
 
 /* b2bua_own.c: requests of our own */
 void pass_refresh(struct b2bua_leg *leg, uint64_t now_ms);
+/* The ACK of a 2xx that the other side never hears of. */
+void dialog_acknowledge(struct b2bua_dialog *d, enum b2bua_side to, uint32_t seq, uint64_t now_ms);
 void pass_bye(struct b2bua_dialog *d, enum b2bua_side to, const char *reason, uint64_t now_ms);
 
 /* b2bua_message.c: everything goes to b->out. */
@@ -162,11 +169,24 @@ struct b2bua_media {
 	struct sdp desc;
 	const struct sdp_media *msrp; /* NULL: refused, or nothing of use */
 };
-/* 0, also without a session description; E_SYNTAX. */
-int media_read(const struct sip_msg *m, struct b2bua_media *out);
+/* 0, also without a session description; E_SYNTAX. E_UNSUPPORTED: there are MSRP streams in it, but
+ * none of that kind (488); out is filled all the same. */
+int media_read(const struct sip_msg *m, enum negotiate_tls kind, struct b2bua_media *out);
+/* The kind that was agreed on with a side. */
+enum negotiate_tls media_kind(const struct b2bua_call *call, enum b2bua_side side);
 /* The session description as that side gets it, in b->body. */
 void media_write(struct b2bua_call *call, enum b2bua_side to, const struct b2bua_media *m,
 		 enum sdp_setup setup);
+
+/* b2bua_relay.c */
+/* What an initial offer may be of. */
+enum negotiate_tls relay_kinds(const struct b2bua *b);
+uint64_t relay_hash(const struct b2bua *b, uint64_t relay);
+/* Asks for a relay between the kinds of call->tls. */
+int relay_begin(struct b2bua_call *call);
+/* The callee has refused what he was offered: a relay of the other kind towards him is asked for,
+ * where policy and time allow. */
+bool relay_turn(struct b2bua_call *call, const struct sip_msg *refusal);
 /* Tells the relay who sits at that end, when that is new. */
 void media_tell(struct b2bua_call *call, enum b2bua_side side, const struct b2bua_media *m,
 		bool connect);
