@@ -1,5 +1,6 @@
 """The benches of the 1-1 relay: pairs whose sessions run through the B2BUA."""
 import statistics
+import time
 
 import sip
 from conference import Phones, path_of
@@ -14,8 +15,8 @@ WINDOWS = {1: (1.15, 0.7), 4: (1.25, 0.6), 32: (1.4, 0.5)}  # most of the floor,
 class Pairs(Phones):
     """Users 2k and 2k + 1 talk with each other; 2k begins, and is served in the media path. start() as Phones does."""
 
-    def __init__(self, port, pairs, name="p"):
-        super().__init__(port, 2 * pairs - 1, name)
+    def __init__(self, port, pairs, name="p", tls=False):
+        super().__init__(port, 2 * pairs - 1, name, tls=tls)
 
     def invite(self, i):
         self.cseq = 0
@@ -26,6 +27,9 @@ class Pairs(Phones):
 
     def start(self):
         self.register()
+        return self.start_sessions()
+
+    def start_sessions(self):
         acknowledged = 0
         for i in range(0, self.n + 1, 2):
             self.invite(i)
@@ -56,7 +60,8 @@ def relay_run(place, kind, window, messages, tls=False):
             "--from", "sip:p0@example.com", "--to", "sip:p1@example.com"]
     phones = None
     if kind == "confab":
-        server = conference_server(place, 3)
+        server = conference_server(place, 3, *(place.tls() if tls else ()))
+        argv += ["--tls"] if tls else []
     elif kind == "kamailio":
         server = place.kamailio_msrp(place.port)
         argv.append("--auth")
@@ -65,7 +70,7 @@ def relay_run(place, kind, window, messages, tls=False):
         argv.append("--floor")
     try:
         if kind == "confab":
-            phones = Pairs(place.port, PAIRS)
+            phones = Pairs(place.port, PAIRS, tls=tls)
             text = phones_text(phones.start())
         elif kind == "kamailio":
             text = phones_text(kamailio_phones(place.port, PAIRS))
@@ -116,3 +121,51 @@ def relay(place, quick):
         for kind in runs:
             raw.setdefault(kind, {})["window %d" % window] = runs[kind]
     return raw, rows
+
+
+def relay_tls(place, quick):
+    """TLS on both legs, and without, in turn."""
+    pairs_of_users(place, PAIRS)
+    raw, rows = {}, []
+    for window in WINDOWS:
+        runs = {"plain": [], "tls": []}
+        for _ in range(1 if quick else 5):
+            for kind in runs:
+                runs[kind].append(relay_run(place, "confab", window, 40 if quick else 1200, kind == "tls"))
+        more = [a["s_per_100k"] - b["s_per_100k"] for a, b in zip(runs["tls"], runs["plain"])]
+        lost = sum(r["lost"] + r["failed"] for r in runs["tls"])
+        print("  window %2d: CPU s per 100,000 messages: %s" % (window, describe(runs)), flush=True)
+        rows.append(Row("msrp-relay-tls", "window %d" % window, "plain + %.2f s per 100,000 (%.2f to %.2f)%s" % (
+            median(more), min(more), max(more), ", %d lost" % lost if lost else ""), "≤ plain + 0.70 s",
+            median(more) <= 0.7 and not lost))
+        raw["window %d" % window] = runs
+    return {"confab": raw}, rows
+
+
+def session_memory(place, quick):
+    """Private memory of the server per session in the media path, SIP and relay, before the phones connect for MSRP. The
+    second lot counts: it finds free again what the setup of the first took (its transactions linger for 32 s)."""
+    pairs, linger = (50, 0) if quick else (1500, 34)
+    names = ["%s%d" % (lot, i) for lot in "pq" for i in range(2 * pairs)]
+    place.users(names)
+    place.in_media_path(names[::2])
+    (place.port,) = free_ports(1)
+    server = conference_server(place, 3, "msrp.rebind_grace_ms=600000")
+    lots = [Pairs(place.port, pairs, lot) for lot in "pq"]
+    try:
+        memory = []
+        for lot in lots:
+            lot.register()
+        for lot in lots:
+            lot.start_sessions()
+            memory.append(server.memory())
+            if len(memory) == 1:
+                time.sleep(linger)
+    finally:
+        for lot in lots:
+            lot.close()
+        server.stop()
+    each = (memory[1] - memory[0]) / pairs
+    print("  bytes per B2BUA session: %.0f (%d of them)" % (each, pairs), flush=True)
+    return {"sessions": pairs, "bytes_each": each}, Row("sip-memory", "B2BUA, per session (SIP and relay)",
+                                                        "%.2f kB" % (each / 1000), "≤ 4 kB", each <= 4000)

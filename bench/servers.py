@@ -153,6 +153,15 @@ class Place:
         db.commit()
         db.close()
 
+    def tls(self):
+        """Settings for MSRP over TLS, with a certificate made by confabctl."""
+        where = os.path.join(self.directory, "tls")
+        if not os.path.exists(where):
+            subprocess.run([os.path.join(self.build, "bin", "confabctl"), "tls", "init", where, "example.com", "127.0.0.1"],
+                           check=True, stdout=subprocess.DEVNULL)
+        return ("tls.certificate=" + os.path.join(where, "server.pem"), "tls.key=" + os.path.join(where, "server.key"),
+                "tls.ca=" + os.path.join(where, "ca.pem"), "msrp.tls=yes", "msrp.tls_port=0")
+
     def confabd(self, port, *settings):
         """The peers are trusted, so that no request is challenged: Kamailio and the floor challenge none either."""
         argv = [os.path.join(self.build, "bin", "confabd"),

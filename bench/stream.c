@@ -4,14 +4,12 @@
 
 #include <errno.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
-enum { HANDSHAKE_MS = 10000, YEAR_S = 31536000 };
+enum { HANDSHAKE_MS = 10000 };
 
 static void need(bool good, const char *what)
 {
@@ -19,24 +17,6 @@ static void need(bool good, const char *what)
 		return;
 	ERR_print_errors_fp(stderr);
 	die("%s", what);
-}
-
-/* One for all phones: nobody compares it with anything here but the server, with the fingerprint
- * that it was promised. */
-static void certify(SSL_CTX *ctx)
-{
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *cert = X509_new();
-
-	need(key && cert, "a certificate");
-	X509_gmtime_adj(X509_getm_notBefore(cert), 0);
-	X509_gmtime_adj(X509_getm_notAfter(cert), YEAR_S);
-	need(X509_set_version(cert, X509_VERSION_3) && X509_set_pubkey(cert, key) &&
-		     X509_sign(cert, key, EVP_sha256()),
-	     "signing");
-	need(SSL_CTX_use_certificate(ctx, cert) && SSL_CTX_use_PrivateKey(ctx, key), "using it");
-	X509_free(cert);
-	EVP_PKEY_free(key);
 }
 
 static SSL_CTX *context(void)
@@ -49,7 +29,6 @@ static SSL_CTX *context(void)
 	need(ctx != NULL, "TLS");
 	(void)SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 					    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	certify(ctx);
 	return ctx;
 }
 

@@ -14,7 +14,7 @@ struct stream {
 	struct ssl_st *tls; /* NULL: plain */
 };
 
-/* The handshake as a client, with a certificate of its own; it waits for its end. */
+/* The handshake as a client without a certificate; it waits for its end. */
 void stream_secure(struct stream *s);
 /* As send() and recv(); -1: nothing goes or comes just now. A broken connection ends the program. */
 ssize_t stream_send(struct stream *s, const void *p, size_t n);
