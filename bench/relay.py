@@ -143,26 +143,32 @@ def relay_tls(place, quick):
 
 
 def session_memory(place, quick):
-    """Private memory of the server per session in the media path, SIP and relay, before the phones connect for MSRP. The
-    second lot counts: it finds free again what the setup of the first took (its transactions linger for 32 s)."""
+    """Private memory of the server per session in the media path, SIP and relay, without the phones' connections. The second
+    lot counts: it finds free again what the setup of the first took (its transactions linger for 32 s)."""
     pairs, linger = (50, 0) if quick else (1500, 34)
     names = ["%s%d" % (lot, i) for lot in "pq" for i in range(2 * pairs)]
     place.users(names)
     place.in_media_path(names[::2])
     (place.port,) = free_ports(1)
     server = conference_server(place, 3, "msrp.rebind_grace_ms=600000")
-    lots = [Pairs(place.port, pairs, lot) for lot in "pq"]
+    first, second = [Pairs(place.port, pairs, lot) for lot in "pq"]
+    memory = []
+
+    def connected(when):
+        if when != "ready":
+            return
+        time.sleep(linger)
+        memory.append(server.memory())
+        second.start_sessions()
+        memory.append(server.memory())
+        place.let_go()
+
     try:
-        memory = []
-        for lot in lots:
-            lot.register()
-        for lot in lots:
-            lot.start_sessions()
-            memory.append(server.memory())
-            if len(memory) == 1:
-                time.sleep(linger)
+        second.register()
+        # A session to which nobody connects ends.
+        place.load("msrp_load", ["--idle", "--group", "2"], server, stdin=phones_text(first.start()), hook=connected)
     finally:
-        for lot in lots:
+        for lot in (first, second):
             lot.close()
         server.stop()
     each = (memory[1] - memory[0]) / pairs
