@@ -10,14 +10,15 @@ def path_of(sdp):
 
 
 def address_of(path):
-    return re.match(r"msrp://([^/]+)/", path).group(1)
+    return re.match(r"msrps?://([^/]+)/", path).group(1)
 
 
 class Phones:
     """Members m1 ... mN and their creator m0. start() returns where each speaks MSRP: (address, To-Path, From-Path)."""
 
-    def __init__(self, port, n, name="m", call=None):
-        self.port, self.n, self.name, self.call = port, n, name, call or name
+    def __init__(self, port, n, name="m", call=None, tls=False):
+        """tls: MSRP over TLS."""
+        self.port, self.n, self.name, self.call, self.tls = port, n, name, call or name, tls
         self.sock = socket.create_connection(("127.0.0.1", port), 10)
         self.sock.settimeout(60)
         self.here = "127.0.0.1:%d" % self.sock.getsockname()[1]
@@ -33,12 +34,12 @@ class Phones:
         return "<sip:%s@%s;transport=tcp>;%s" % (self.user(i), self.here, TAG)
 
     def own_path(self, i):
-        return "msrp://127.0.0.1:9/%s-session-of-a-phone;tcp" % self.user(i)
+        return "%s://127.0.0.1:9/%s-session-of-a-phone;tcp" % ("msrps" if self.tls else "msrp", self.user(i))
 
     def sdp(self, i, setup):
-        return ("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=message 9 TCP/MSRP *\r\n"
+        return ("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=message 9 %s *\r\n"
                 "a=accept-types:message/cpim\r\na=accept-wrapped-types:*\r\na=setup:%s\r\na=path:%s\r\n"
-                % (setup, self.own_path(i)))
+                % ("TCP/TLS/MSRP" if self.tls else "TCP/MSRP", setup, self.own_path(i)))
 
     def send(self, first, fields, body=""):
         text = "\r\n".join([first] + fields + ["Content-Length: %d" % len(body.encode()), "", body])
@@ -132,4 +133,7 @@ class Phones:
                 self.uri = self.acknowledge(0, call, fields)
             elif not first.startswith("SIP/2.0 1"):
                 raise RuntimeError("the conference: " + first)
+        return self.places()
+
+    def places(self):
         return [(address_of(self.paths[i]), self.paths[i], self.own_path(i)) for i in range(self.n + 1)]

@@ -222,7 +222,7 @@ static void connect_all(void)
 		p->fd = tcp_connect(&p->at, NULL);
 		watch(load.epoll, p->fd, EPOLLIN, p);
 		if (load.floor)
-			(void)snprintf(text, sizeof(text), "%c %08d\n", i ? 'R' : 'S',
+			(void)snprintf(text, sizeof(text), "%c %08d 000000\n", i ? 'R' : 'S',
 				       i ? 0 : 99999999);
 		else
 			(void)snprintf(

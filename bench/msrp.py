@@ -81,33 +81,39 @@ def fanout_row(n, window, runs):
                "≤ 1.20 × floor", median(ratios) <= 1.2 and not lost)
 
 
-def idle(place, quick):
+def idle_run(place, quick, tls):
     """Memory of the server with N members who have not connected, and with all connected and bound."""
     conferences, n = (1, 100) if quick else (4, 999)
     (place.port,) = free_ports(1)
     place.users(["m%dn%d" % (k, i) for k in range(conferences) for i in range(n + 1)])
-    server = conference_server(place, n, "msrp.rebind_grace_ms=600000")
+    server = conference_server(place, n, "msrp.rebind_grace_ms=600000", *(place.tls() if tls else ()))
     bare, held, text, at = server.memory(), [], "", {}
     try:
         for k in range(conferences):
-            phones = Phones(place.port, n, name="m%dn" % k)
+            phones = Phones(place.port, n, name="m%dn" % k, tls=tls)
             held.append(phones)
             text += phones_text(phones.start())[:-1]
         seats = server.memory()
-        place.load("msrp_load", ["--idle"], server, stdin=text + "\n",
+        place.load("msrp_load", ["--idle"] + (["--tls"] if tls else []), server, stdin=text + "\n",
                    hook=lambda when: (at.__setitem__(when, server.memory()), when == "ready" and place.let_go()))
     finally:
         for phones in held:
             phones.close()
         server.stop()
     n = conferences * (n + 1)
-    each = (at["ready"] - seats) / n
-    session = (seats - bare) / n
-    print("  bytes per idle connection: %.0f; per session (binding, dialog, member, seat): %.0f (%d of each)"
-          % (each, session, n), flush=True)
-    return ({"confab": [{"connections": n, "bytes_each": each, "bytes_per_session": session}]},
-            [Row("msrp-idle", "plain, beyond the kernel's", "%.0f B" % each, "≤ 1024 B", each <= 1024),
-             Row("msrp-idle", "TLS", "no bench for TLS yet", "≤ 16 kB", None, "no bench yet")])
+    return {"connections": n, "bytes_each": (at["ready"] - seats) / n, "bytes_per_session": (seats - bare) / n}
+
+
+def idle(place, quick):
+    raw, rows = {}, []
+    for tls, limit in ((False, 1024), (True, 16384)):
+        kind = "TLS" if tls else "plain"
+        raw[kind] = r = idle_run(place, quick, tls)
+        print("  %s, bytes per idle connection: %.0f; per session (binding, dialog, member, seat): %.0f (%d of each)"
+              % (kind, r["bytes_each"], r["bytes_per_session"], r["connections"]), flush=True)
+        rows.append(Row("msrp-idle", kind + ", beyond the kernel's", "%.0f B" % r["bytes_each"], "≤ %d B" % limit,
+                        r["bytes_each"] <= limit))
+    return {"confab": raw}, rows
 
 
 def growth_messages(place, quick):

@@ -1,12 +1,12 @@
 /*
- * The floor of msrp-fanout: the same reads and writes as a switch, and nothing looked at. What the
- * sender writes goes to each receiver as it was read; what receivers write is read and dropped; the
- * sender gets an answer for each of his messages, whose size he says when he connects.
+ * The floor of the switch and of the relay: the same reads and writes, and nothing looked at. What a
+ * sender writes goes to each receiver of his group as it was read; what receivers write is read and
+ * dropped; the sender gets an answer for each of his messages, whose size he says when he connects.
  *
  *   msrp_floor --listen IP:PORT
  *
- * A connection begins with eleven bytes: "S 00000450\n" (the sender, and the size of a message) or
- * "R 00000000\n".
+ * A connection begins with 18 bytes: "S 00000450 000007\n" (the sender of group 7, and the size of
+ * a message) or "R 00000000 000007\n".
  */
 #include "wire.h"
 
@@ -17,7 +17,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-enum { HELLO = 11, EVENTS = 256, READ_MAX = 65536, RECEIVERS_MAX = 20000 };
+enum { HELLO = 18, EVENTS = 256, READ_MAX = 65536, RECEIVERS_MAX = 20000, GROUPS_MAX = 1000 };
 
 static const char answer[] =
 	"MSRP 0123456789abcdefghijklmno 200 OK\r\n"
@@ -25,18 +25,23 @@ static const char answer[] =
 	"From-Path: msrp://127.0.0.1:2855/0123456789abcdefghijklmnopqrst;tcp\r\n"
 	"-------0123456789abcdefghijklmno$\r\n";
 
+struct group {
+	struct conn **receiver;
+	size_t n;
+	size_t size, bytes; /* of a message; of the one that is coming */
+};
+
 struct conn {
 	int fd;
-	bool known, sender;
+	bool sender;
+	struct group *group; /* NULL: it has not said */
 	struct queue out;
 };
 
 static struct {
 	int epoll;
 	struct conn listener;
-	struct conn *receiver[RECEIVERS_MAX];
-	size_t n;
-	size_t size, bytes; /* of a message; of the one that is coming */
+	struct group group[GROUPS_MAX];
 } all;
 
 static void flush(struct conn *c)
@@ -84,25 +89,35 @@ static void accept_all(void)
 static void hello(struct conn *c)
 {
 	char text[HELLO + 1] = "";
+	struct group *g;
+	unsigned long number;
 
 	if (recv(c->fd, text, HELLO, 0) != HELLO)
 		return;
-	c->known = true;
+	number = strtoul(text + 11, NULL, 10);
+	if (number >= GROUPS_MAX)
+		die("group %lu", number);
+	g = c->group = &all.group[number];
 	c->sender = text[0] == 'S';
+	if (!g->receiver)
+		g->receiver = calloc(RECEIVERS_MAX, sizeof(struct conn *));
+	if (!g->receiver)
+		die("memory");
 	if (c->sender)
-		all.size = strtoul(text + 2, NULL, 10);
-	else if (all.n < RECEIVERS_MAX)
-		all.receiver[all.n++] = c;
+		g->size = strtoul(text + 2, NULL, 10);
+	else if (g->n < RECEIVERS_MAX)
+		g->receiver[g->n++] = c;
 }
 
 static void from_sender(struct conn *c, const char *p, size_t n)
 {
 	static char answers[READ_MAX];
+	struct group *g = c->group;
 	size_t used = 0;
 
-	for (size_t i = 0; i < all.n; i++)
-		put(all.receiver[i], p, n);
-	for (all.bytes += n; all.bytes >= all.size; all.bytes -= all.size)
+	for (size_t i = 0; i < g->n; i++)
+		put(g->receiver[i], p, n);
+	for (g->bytes += n; g->bytes >= g->size; g->bytes -= g->size)
 		if (used + sizeof(answer) <= sizeof(answers)) {
 			memcpy(answers + used, answer, sizeof(answer) - 1);
 			used += sizeof(answer) - 1;
@@ -116,7 +131,7 @@ static void readable(struct conn *c)
 	static char bytes[READ_MAX];
 	ssize_t n;
 
-	if (!c->known) {
+	if (!c->group) {
 		hello(c);
 		return;
 	}

@@ -143,6 +143,25 @@ class Place:
         db.commit()
         db.close()
 
+    def in_media_path(self, names):
+        """The sessions that these users begin run through the B2BUA."""
+        subprocess.run([os.path.join(self.build, "bin", "confabctl"), "--store", self.store, "user", "mode",
+                        "sip:%s@example.com" % names[0], "b2bua"], check=True, stdout=subprocess.DEVNULL)
+        db = sqlite3.connect(self.store)
+        db.executemany("UPDATE user SET mode = (SELECT mode FROM user WHERE name = ?) WHERE name = ?",
+                       [(names[0], name) for name in names[1:]])
+        db.commit()
+        db.close()
+
+    def tls(self):
+        """Settings for MSRP over TLS, with a certificate made by confabctl."""
+        where = os.path.join(self.directory, "tls")
+        if not os.path.exists(where):
+            subprocess.run([os.path.join(self.build, "bin", "confabctl"), "tls", "init", where, "example.com", "127.0.0.1"],
+                           check=True, stdout=subprocess.DEVNULL)
+        return ("tls.certificate=" + os.path.join(where, "server.pem"), "tls.key=" + os.path.join(where, "server.key"),
+                "tls.ca=" + os.path.join(where, "ca.pem"), "msrp.tls=yes", "msrp.tls_port=0")
+
     def confabd(self, port, *settings):
         """The peers are trusted, so that no request is challenged: Kamailio and the floor challenge none either."""
         argv = [os.path.join(self.build, "bin", "confabd"),
@@ -159,6 +178,11 @@ class Place:
         argv = ["kamailio", "-f", os.path.join(HERE, "kamailio.cfg"), "-DD", "-E", "-m", "2048", "-M", "32",
                 "-l", "udp:127.0.0.1:%d" % port, "-l", "tcp:127.0.0.1:%d" % port, "-Y", self.directory,
                 "-A", 'CALLEE="sip:127.0.0.1:%d;transport=%s"' % (callee, kind)]
+        return Server(argv, self.directory, "kamailio", ready_port=port)
+
+    def kamailio_msrp(self, port):
+        argv = ["kamailio", "-f", os.path.join(HERE, "kamailio_msrp.cfg"), "-DD", "-E", "-m", "512", "-M", "32",
+                "-l", "tcp:127.0.0.1:%d" % port, "-Y", self.directory]
         return Server(argv, self.directory, "kamailio", ready_port=port)
 
     def floor(self, name, *argv):

@@ -118,8 +118,7 @@ def memory(place, quick):
         print("  bytes kept per call: %s %.0f (%d calls)" % (kind, result["bytes_per_call"], result["calls"]), flush=True)
     bytes_per_call = raw["confab"][0]["bytes_per_call"]
     return raw, [Row("sip-memory", "proxy, per call while it lingers", "%.2f kB" % (bytes_per_call / 1000), "≤ 2 kB",
-                     bytes_per_call <= 2000),
-                 Row("sip-memory", "B2BUA, per session", "no bench for the B2BUA yet", "≤ 4 kB", None, "no bench yet")]
+                     bytes_per_call <= 2000)]
 
 
 class Sampler(threading.Thread):

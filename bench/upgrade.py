@@ -1,56 +1,15 @@
 """Many 1-1 chats that become conferences at the same moment."""
 import selectors
-import socket
 import time
 
-from conference import Phones, address_of, path_of
+from conference import Phones, path_of
+from leg import Leg
 from msrp import conference_server
 from servers import free_ports
 from table import Row
 
 MESSAGES = 5  # of each inviter, the first of them right behind the answer
 LIMIT_S = 30
-
-
-class Leg:
-    """One member's MSRP connection."""
-
-    def __init__(self, i, path, own):
-        host, port = address_of(path).rsplit(":", 1)
-        self.i, self.to, self.own, self.buffer, self.got = i, path, own, b"", 0
-        self.sock = socket.create_connection((host, int(port)), 10)
-        self.sock.setblocking(False)
-
-    def write(self, text):
-        if self.sock.send(text.encode()) != len(text):
-            raise RuntimeError("a socket is full")
-
-    def bind(self):
-        self.write("MSRP bind%08d SEND\r\nTo-Path: %s\r\nFrom-Path: %s\r\nMessage-ID: b%d\r\nByte-Range: 1-0/0\r\n"
-                   "-------bind%08d$\r\n" % (self.i, self.to, self.own, self.i, self.i))
-
-    def say(self, sender, conference, number):
-        body = ("From: <sip:%s@example.com>\r\nTo: <%s>\r\nDateTime: 2026-01-01T00:00:00Z\r\n\r\n"
-                "Content-Type: text/plain\r\n\r\nmessage %d" % (sender, conference, number))
-        self.write("MSRP send%04d%04d SEND\r\nTo-Path: %s\r\nFrom-Path: %s\r\nMessage-ID: s%d.%d\r\nByte-Range: 1-%d/%d\r\n"
-                   "Content-Type: message/cpim\r\n\r\n%s\r\n-------send%04d%04d$\r\n"
-                   % (self.i, number, self.to, self.own, self.i, number, len(body), len(body), body, self.i, number))
-
-    def read(self):
-        """Messages that came; each is answered."""
-        self.buffer += self.sock.recv(1 << 16)
-        came = 0
-        while True:
-            tid = self.buffer[5:self.buffer.find(b" ", 5)]
-            end = self.buffer.find(b"\r\n-------" + tid) if tid else -1
-            if end < 0 or self.buffer.find(b"\r\n", end + 2) < 0:
-                return came
-            frame, self.buffer = self.buffer[:end], self.buffer[self.buffer.find(b"\r\n", end + 2) + 2:]
-            if b" SEND\r\n" not in frame[:60]:
-                continue
-            came += b"\r\n\r\n" in frame
-            tid = tid.decode()
-            self.write("MSRP %s 200 OK\r\nTo-Path: %s\r\nFrom-Path: %s\r\n-------%s$\r\n" % (tid, self.to, self.own, tid))
 
 
 class Upgrades(Phones):

@@ -28,6 +28,7 @@ def bench(out, name):
 
 
 cases = Cases()
-for each in ("sip-proxy-udp", "sip-proxy-tcp", "sip-memory", "msrp-fanout", "msrp-idle", "large-message", "upgrade", "growth"):
-    cases.run("bench " + each, [], runs, each)
+for each in ("sip-proxy-udp", "sip-proxy-tcp", "sip-memory", "msrp-relay", "msrp-relay-tls", "msrp-fanout", "msrp-idle",
+             "large-message", "upgrade", "growth", "two-models"):
+    cases.run("bench " + each, ["FL-9"] if each == "two-models" else [], runs, each)
 cases.done()
