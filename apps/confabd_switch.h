@@ -17,6 +17,7 @@ struct switch_threads_config {
 	unsigned n_threads; /* at least 1, at most 64 */
 	struct addr listen; /* thread i listens on port + i; port 0: any ports */
 	struct io_tls *tls; /* NULL: plain TCP alone. Needed while it runs. */
+	size_t max_per_source; /* connections from one address at each listener; 0: no cap */
 	uint16_t tls_port;  /* thread i listens for TLS on this plus i; 0: any ports */
 	struct switch_config
 		shard; /* shard, n_shards and the port of advertise are set for each thread; an
