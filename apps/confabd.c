@@ -147,6 +147,13 @@ static int start_stack(struct confabd *d)
 	sip_stack_config_defaults(&cfg);
 	cfg.max_tx = d->cfg.sip.max_transactions;
 	cfg.max_conns = d->cfg.sip.max_connections;
+	cfg.max_uri = d->cfg.sip.max_uri;
+	cfg.max_head = d->cfg.sip.max_head;
+	cfg.max_fields = d->cfg.sip.max_fields;
+	cfg.max_body = d->cfg.sip.max_body;
+	cfg.max_message = SIP_HEAD_BYTES_MAX + d->cfg.sip.max_body;
+	cfg.conn_idle_ms = (uint32_t)d->cfg.sip.unproven_time_ms;
+	cfg.unproven_bytes = d->cfg.sip.unproven_bytes;
 	cfg.server = VIEW(IM_SERVER_RELEASE);
 	rc = confabd_sockets_open(d, cfg.sent_by);
 	if (rc)
@@ -174,6 +181,8 @@ static int start_core(struct confabd *d)
 		.auth_required = d->cfg.auth.required,
 		.realm = view_str(d->cfg.auth.realm),
 		.nonce_lifetime_ms = d->cfg.auth.nonce_lifetime_ms,
+		.max_failures = d->cfg.auth.max_failures,
+		.lockout_ms = d->cfg.auth.lockout_ms,
 		.offer_md5 = d->cfg.auth.algorithms & SERVER_AUTH_MD5,
 		.offer_sha256 = d->cfg.auth.algorithms & SERVER_AUTH_SHA256,
 		.min_expires = (uint32_t)(d->cfg.registrar.min_expires_ms / 1000),

@@ -133,6 +133,7 @@ int confabd_seats_start(struct confabd *d)
 	struct switch_threads_config cfg = {
 		.n_threads = d->cfg.msrp.threads,
 		.listen = d->cfg.msrp.listen,
+		.max_per_source = d->cfg.msrp.max_connections_per_address,
 		.loop = &d->loop,
 		.event = on_event,
 		.ctx = d,

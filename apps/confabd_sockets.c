@@ -244,6 +244,8 @@ static int open_one(struct confabd *d, const struct option_listen *want, struct 
 {
 	struct confabd_sockets *s = d->sockets;
 	struct io_listener_options options = {.max_conns = d->cfg.sip.max_connections,
+					      .max_per_source =
+						      d->cfg.sip.max_connections_per_address,
 					      .queue_max = QUEUE_MAX};
 	int rc;
 

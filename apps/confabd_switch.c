@@ -615,7 +615,9 @@ static int listen_on(struct switch_thread *t, uint16_t port, struct io_tls *tls,
 		     struct io_listener **listener, struct addr *bound)
 {
 	const struct switch_threads_config *cfg = &t->all->cfg;
-	struct io_listener_options options = {.max_conns = cfg->shard.max_conns, .tls = tls};
+	struct io_listener_options options = {.max_conns = cfg->shard.max_conns,
+					      .max_per_source = cfg->max_per_source,
+					      .tls = tls};
 	struct addr at = cfg->listen;
 	char text[ADDR_TEXT_MAX];
 	int rc;

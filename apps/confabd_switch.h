@@ -19,6 +19,7 @@ struct switch_threads_config {
 	struct io_tls *tls; /* NULL: plain TCP alone. Needed while it runs. */
 	bool tls_unverified; /* who is connected to and gave no fingerprint is believed all the same
 			      */
+	size_t max_per_source; /* connections from one address at each listener; 0: no cap */
 	uint16_t tls_port;  /* thread i listens for TLS on this plus i; 0: any ports */
 	struct switch_config
 		shard; /* shard, n_shards and the port of advertise are set for each thread; an

@@ -11,7 +11,7 @@ WINDOWS = (1, 4)
 
 def conference_server(place, n, *settings):
     return place.confabd(place.port, "conference.max_members=%d" % max(n + 1, 50), "msrp.threads=1",
-                         "msrp.max_connections=19000", *settings)
+                         "msrp.max_connections=19000", "msrp.max_connections_per_address=0", *settings)
 
 
 def phones_text(phones):

@@ -146,3 +146,8 @@ bool addr_is_any(const struct addr *a)
 
 	return a->family && memcmp(a->ip, zero, a->family == 4 ? 4 : sizeof(zero)) == 0;
 }
+
+struct view addr_source(const struct addr *a)
+{
+	return view_of((const char *)a->ip, a->family == 4 ? 4 : 8);
+}

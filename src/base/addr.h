@@ -25,6 +25,9 @@ const char *addr_host(const struct addr *a, char *dst);
 const char *addr_text(const struct addr *a, char *dst);
 bool addr_eq(const struct addr *a, const struct addr *b);
 bool addr_same_host(const struct addr *a, const struct addr *b);
+/* The bytes that tell one source of requests from another: all of IPv4, the first half of IPv6, of
+ * which a subscriber has the rest to himself (RFC 4291 §2.5.1). They point into a. */
+struct view addr_source(const struct addr *a);
 /* 0.0.0.0 or ::; not "none" (family 0). */
 bool addr_is_any(const struct addr *a);
 

@@ -75,6 +75,23 @@ static const struct option_spec specs[] = {
 	 NULL, "SIP transactions at a time; above it new requests get 503."},
 	{"sip.max_connections", OPTION_U32, AT(sip.max_connections), "10000", 1, 1000000, NULL,
 	 "SIP connections over TCP at a time."},
+	{"sip.max_connections_per_address", OPTION_U32, AT(sip.max_connections_per_address), "1000",
+	 0, 1000000, NULL,
+	 "Of those, the most from one address (IPv6: one /64) at each listener; one more is closed "
+	 "at once. 0: no such cap."},
+	{"sip.unproven_time", OPTION_DURATION, AT(sip.unproven_time_ms), "30s", SECOND, HOUR, NULL,
+	 "A connection over which nobody proved by digest who he is (or that he is of a running "
+	 "dialog) is closed after this time; it does not concern those of sip.trusted."},
+	{"sip.unproven_bytes", OPTION_SIZE, AT(sip.unproven_bytes), "256K", KIB, KIB *MIB, NULL,
+	 "Or when it has sent more bytes than this."},
+	{"sip.max_uri", OPTION_SIZE, AT(sip.max_uri), "2K", 64, 64 * KIB, NULL,
+	 "A request whose Request-URI is longer gets 414."},
+	{"sip.max_head", OPTION_SIZE, AT(sip.max_head), "32K", KIB, 64 * KIB, NULL,
+	 "A request whose start line and header fields together are longer gets 513."},
+	{"sip.max_fields", OPTION_U32, AT(sip.max_fields), "128", 16, 128, NULL,
+	 "A request with more header fields than this gets 513."},
+	{"sip.max_body", OPTION_SIZE, AT(sip.max_body), "192K", KIB, 16 * MIB, NULL,
+	 "A request with a larger body gets 413."},
 
 	{"tls.certificate", OPTION_STRING, AT(tls.certificate), "", 0, 0, NULL,
 	 "PEM file with the server's certificate, and behind it those between it and its CA. Its "
@@ -109,6 +126,12 @@ static const struct option_spec specs[] = {
 	 "How long a nonce is good for; after it a request gets a new challenge with stale=true."},
 	{"auth.algorithms", OPTION_ENUM_SET, AT(auth.algorithms), "SHA-256, MD5", 0, 0,
 	 algorithm_words, "Digest algorithms offered, the strongest first (RFC 7616, RFC 8760)."},
+	{"auth.max_failures", OPTION_U32, AT(auth.max_failures), "10", 0, 1000000, NULL,
+	 "Wrong passwords for one user from one address (IPv6: one /64) after which its requests "
+	 "for that user get 403. The user at another address is not concerned, nor is a phone of "
+	 "his that is registered. 0: no limit."},
+	{"auth.lockout", OPTION_DURATION, AT(auth.lockout_ms), "5m", SECOND, DAY, NULL,
+	 "For how long they do after the last wrong one."},
 
 	{"registrar.min_expires", OPTION_DURATION, AT(registrar.min_expires_ms), "60s", SECOND, DAY,
 	 NULL, "A registration for less than this gets 423 (RFC 3261 section 10.3)."},
@@ -215,6 +238,10 @@ static const struct option_spec specs[] = {
 	 "waits (RFC 4975 section 5.1)."},
 	{"msrp.max_connections", OPTION_U32, AT(msrp.max_connections), "10000", 1, 1000000, NULL,
 	 "MSRP connections of one thread at a time."},
+	{"msrp.max_connections_per_address", OPTION_U32, AT(msrp.max_connections_per_address),
+	 "1000", 0, 1000000, NULL,
+	 "Of those, the most from one address (IPv6: one /64) at each listener; one more is closed "
+	 "at once. 0: no such cap."},
 	{"msrp.tls", OPTION_BOOL, AT(msrp.tls), "no", 0, 0, NULL,
 	 "Whether the switch takes MSRP over TLS too, with tls.certificate. An offer is answered "
 	 "in "

@@ -31,6 +31,13 @@ struct server_config {
 		struct option_strings service_route;
 		uint32_t max_transactions;
 		uint32_t max_connections;
+		uint32_t max_connections_per_address; /* 0: no cap */
+		uint64_t unproven_time_ms;
+		uint64_t unproven_bytes;
+		uint64_t max_uri;
+		uint64_t max_head;
+		uint32_t max_fields;
+		uint64_t max_body;
 	} sip;
 	struct {
 		char certificate[OPTION_TEXT_MAX];
@@ -47,6 +54,8 @@ struct server_config {
 		char realm[OPTION_TEXT_MAX]; /* never empty after the check */
 		uint64_t nonce_lifetime_ms;
 		uint32_t algorithms; /* enum server_auth_algorithm bits, at least one */
+		uint32_t max_failures; /* 0: no limit */
+		uint64_t lockout_ms;
 	} auth;
 	struct {
 		uint64_t min_expires_ms;
@@ -90,6 +99,7 @@ struct server_config {
 		uint64_t rebind_grace_ms;
 		uint64_t chunk_whole_max;
 		uint32_t max_connections;
+		uint32_t max_connections_per_address; /* 0: no cap */
 		bool tls;
 		bool tls_verify;
 		uint32_t tls_port; /* thread i listens on tls_port + i; 0: the kernel chooses */

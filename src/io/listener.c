@@ -1,6 +1,8 @@
 #include "io/conn.h"
 
 #include "base/error.h"
+#include "base/quota.h"
+#include "io/entropy.h"
 #include "io/socket.h"
 
 #include <errno.h>
@@ -23,31 +25,59 @@ struct io_listener {
 	struct io_listener_options options;
 	size_t n_refs; /* the open handle, and each connection */
 	size_t n_conns;
+	struct quota sources; /* connections of each */
 	uint64_t refused;
 	int fd;
 	bool closed;
 	bool starved; /* out of descriptors, and said so */
 };
 
+/* A connection as its listener knows it. */
+struct visit {
+	struct io_listener *listener;
+	struct quota_share *source;
+};
+
 static void on_poll(uv_poll_t *poll, int status, int events);
 
 static void unref(struct io_listener *l)
 {
-	if (--l->n_refs == 0)
-		free(l);
+	if (--l->n_refs)
+		return;
+	quota_fini(&l->sources);
+	free(l);
+}
+
+static struct visit *visit_new(struct io_listener *l, const struct addr *from)
+{
+	struct visit *v = calloc(1, sizeof(*v));
+
+	if (!v)
+		return NULL;
+	v->listener = l;
+	if (quota_take(&l->sources, addr_source(from), &v->source)) {
+		free(v);
+		return NULL;
+	}
+	l->n_conns++;
+	l->n_refs++;
+	return v;
 }
 
 static void on_conn_gone(void *ctx)
 {
-	struct io_listener *l = ctx;
+	struct visit *v = ctx;
+	struct io_listener *l = v->listener;
 
+	quota_release(&l->sources, v->source);
+	free(v);
 	l->n_conns--;
 	unref(l);
 }
 
 static void on_conn_ready(void *ctx, struct io_conn *c)
 {
-	struct io_listener *l = ctx;
+	struct io_listener *l = ((struct visit *)ctx)->listener;
 
 	/* A handshake may end when the listener is gone. */
 	if (!l->closed)
@@ -102,20 +132,19 @@ static void rest(struct io_listener *l, int system_error)
 
 static void take(struct io_listener *l, int fd, const struct addr *remote)
 {
-	struct io_conn_listener us = {on_conn_gone, on_conn_ready, l};
+	bool full = l->options.max_conns && l->n_conns >= l->options.max_conns;
+	struct visit *v = full ? NULL : visit_new(l, remote);
+	struct io_conn_listener us = {on_conn_gone, on_conn_ready, v};
 	int rc;
 
-	if (l->options.max_conns && l->n_conns >= l->options.max_conns) {
+	if (!v) {
 		l->refused++;
 		(void)close(fd);
 		return;
 	}
-	l->n_conns++;
-	l->n_refs++;
 	rc = io_conn_adopt(l->loop, fd, remote, l->options.queue_max, l->options.tls, &us);
 	if (rc) {
-		l->n_conns--;
-		l->n_refs--;
+		on_conn_gone(v);
 		log_line(l->loop->log, LOG_WARN, "io", "an accepted connection is dropped: %s",
 			 error_text(rc));
 		(void)close(fd);
@@ -172,6 +201,14 @@ static int listen_socket(const struct addr *local, int backlog)
 	return rc;
 }
 
+static void init_sources(struct io_listener *l)
+{
+	struct entropy entropy = io_entropy();
+	uint64_t key[2] = {entropy_u64(&entropy), entropy_u64(&entropy)};
+
+	quota_init(&l->sources, l->options.max_per_source, key);
+}
+
 int io_listener_open(struct io_loop *loop, const struct addr *local,
 		     const struct io_listener_options *options, io_accept_fn *accept, void *ctx,
 		     struct io_listener **listener_out)
@@ -198,6 +235,7 @@ int io_listener_open(struct io_loop *loop, const struct addr *local,
 	l->ctx = ctx;
 	if (options)
 		l->options = *options;
+	init_sources(l);
 	l->n_refs = 1;
 	timer_init(&l->retry, on_retry, l);
 	l->handle.close = close_handle;

@@ -63,6 +63,7 @@ struct io_listener_options {
 	int backlog;	  /* 0: 512 */
 	size_t max_conns; /* most connections at a time; 0: no cap. Above it, new ones are accepted
 			   * and closed at once, so that they do not hang. */
+	size_t max_per_source; /* the same of those from one address (IPv6: /64); 0: no cap */
 	size_t queue_max; /* cap on queued output of each connection; 0: IO_CONN_QUEUE_MAX */
 	struct io_tls *tls; /* NULL: plain; must outlive the listener */
 };
@@ -84,7 +85,7 @@ void io_listener_close(struct io_listener *l);
 void io_listener_local(const struct io_listener *l, struct addr *out);
 /* Connections of this listener that are open now. */
 size_t io_listener_conns(const struct io_listener *l);
-/* Connections turned away because of max_conns. */
+/* Connections turned away because of max_conns or max_per_source. */
 uint64_t io_listener_refused(const struct io_listener *l);
 
 struct io_conn_options {

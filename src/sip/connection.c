@@ -59,7 +59,7 @@ static void conn_idle(void *ctx, uint64_t now_ms)
 	struct sip_conn *c = ctx;
 
 	log_line(c->stack->log, LOG_INFO, "sip",
-		 "a connection without a whole message in time: closed");
+		 "a connection that did not show in time what it is for: closed");
 	sip_conn_close(c, now_ms);
 }
 
@@ -116,6 +116,12 @@ struct sip_conn *sip_conn_accept(struct sip_stack *s, void *handle, enum sip_tra
 	c->up = true;
 	timer_arm(s->timers, &c->idle, now_ms + s->cfg.conn_idle_ms);
 	return c;
+}
+
+void sip_conn_prove(struct sip_conn *c)
+{
+	c->proven = true;
+	timer_cancel(c->stack->timers, &c->idle);
 }
 
 void sip_conn_up(struct sip_conn *c, uint64_t now_ms)
@@ -198,11 +204,27 @@ static void stream_broken(struct sip_conn *c, int error, struct view head, uint6
 
 	log_line(s->log, LOG_INFO, "sip", "a stream that cannot be framed: closed (%s)",
 		 error_text(error));
+	/* A head that can be read is broken by what it says of its body. */
 	if (head.n && error == E_LIMIT)
-		sip_stack_receive(s, head, &from, 513, NULL, now_ms);
+		sip_stack_receive(s, head, &from, 413, NULL, now_ms);
 	else if (head.n)
 		sip_stack_receive(s, head, &from, 400, "Bad Content-Length", now_ms);
 	sip_conn_close(c, now_ms);
+}
+
+/* Of one who has not shown who he is, only so much is read. */
+static bool spends_too_much(struct sip_conn *c, size_t n)
+{
+	const struct sip_stack *s = c->stack;
+
+	if (c->proven || !s->cfg.unproven_bytes)
+		return false;
+	if (n <= s->cfg.unproven_bytes - c->unproven_bytes) {
+		c->unproven_bytes += n;
+		return false;
+	}
+	log_line(s->log, LOG_INFO, "sip", "a connection sent too much before it was known: closed");
+	return true;
 }
 
 void sip_conn_recv(struct sip_conn *c, struct view bytes, uint64_t now_ms)
@@ -213,6 +235,10 @@ void sip_conn_recv(struct sip_conn *c, struct view bytes, uint64_t now_ms)
 	struct view message;
 	int rc;
 
+	if (spends_too_much(c, bytes.n)) {
+		sip_conn_close(c, now_ms);
+		return;
+	}
 	c->dead = &dead;
 	while ((rc = sip_stream_feed(&c->stream, &bytes, &message)) > SIP_STREAM_NEED_MORE) {
 		bool crlf = rc == SIP_STREAM_PING || rc == SIP_STREAM_PONG;
@@ -232,10 +258,8 @@ void sip_conn_recv(struct sip_conn *c, struct view bytes, uint64_t now_ms)
 			s->ops.write(s->ops.ctx, c->handle, VIEW("\r\n"));
 		if (rc != SIP_STREAM_MESSAGE)
 			continue;
-		if (!c->proven) {
-			c->proven = true;
-			timer_cancel(s->timers, &c->idle);
-		}
+		if (!c->proven && !s->cfg.unproven_bytes)
+			sip_conn_prove(c);
 		sip_stack_receive(s, message, &from, 0, NULL, now_ms);
 		sip_stack_settle(s, now_ms);
 		if (dead)
@@ -257,6 +281,7 @@ uint64_t sip_stack_conn_open(struct sip_stack *s, enum sip_transport t, const st
 	c = conn_new(s, t, to);
 	if (!c)
 		return 0;
+	c->proven = true; /* it leads where we meant */
 	c->handle = s->ops.connect(s->ops.ctx, c, t, to);
 	if (!c->handle) {
 		conn_free(c);

@@ -92,11 +92,16 @@ void sip_challenger_init(struct sip_challenger *c, const struct digest *digest,
 void sip_nonce_sign(const struct sip_challenger *c, uint8_t raw[SIP_NONCE_BYTES])
 {
 	uint8_t key[DIGEST_SHA256_LEN], mac[DIGEST_SHA256_LEN];
+	char own[SIP_NONCE_ID_BYTES + SIP_CHALLENGER_PEER_MAX];
+	struct view peer = view_first(c->peer, SIP_CHALLENGER_PEER_MAX);
 
 	/* Two steps, as data comes in one piece: a key for the realm, then the nonce's own part. */
 	c->digest->hmac_sha256(view_of((const char *)c->secret, sizeof(c->secret)), c->realm, key);
+	memcpy(own, raw, SIP_NONCE_ID_BYTES);
+	if (peer.n)
+		memcpy(own + SIP_NONCE_ID_BYTES, peer.p, peer.n);
 	c->digest->hmac_sha256(view_of((const char *)key, sizeof(key)),
-			       view_of((const char *)raw, SIP_NONCE_ID_BYTES), mac);
+			       view_of(own, SIP_NONCE_ID_BYTES + peer.n), mac);
 	memcpy(raw + SIP_NONCE_ID_BYTES, mac, SIP_NONCE_BYTES - SIP_NONCE_ID_BYTES);
 }
 

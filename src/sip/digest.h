@@ -19,6 +19,7 @@ enum sip_digest_algorithm { SIP_DIGEST_MD5, SIP_DIGEST_SHA256 };
 enum {
 	SIP_HA1_SIZE = 65,	       /* 64 hexadecimal digits and a NUL; MD5 takes 33 of them */
 	SIP_CHALLENGER_NONCES = 16384, /* default of sip_challenger.max_nonces */
+	SIP_CHALLENGER_PEER_MAX = 16,
 };
 
 /* H(user ":" realm ":" password) in lowercase hexadecimal digits, NUL-terminated: what a server
@@ -37,6 +38,10 @@ struct sip_challenger {
 	uint8_t secret[32];
 	uint64_t nonce_lifetime_ms;
 	struct view realm;  /* lives as long as the challenger */
+	/* Bytes that stand for the peer whose request is looked at (an address): his nonces are
+	 * good for him alone. Set before each challenge and check; borrowed for that call. Empty:
+	 * for anybody. At most SIP_CHALLENGER_PEER_MAX. */
+	struct view peer;
 	bool offer_sha256;  /* default: yes */
 	bool offer_md5;	    /* default: yes; most phones know nothing else */
 	bool allow_rfc2069; /* take answers without qop; no replay protection; default: no */
@@ -63,18 +68,20 @@ void sip_challenge_write(struct buf *b, const struct sip_challenger *c, bool pro
 
 enum sip_auth_result {
 	SIP_AUTH_OK,
-	SIP_AUTH_STALE, /* right password, but the nonce is old, used or not ours: challenge, stale
-			 */
-	SIP_AUTH_BAD,	/* wrong: challenge again */
+	SIP_AUTH_STALE, /* the nonce is old, used, or not one made for this peer: challenge, stale;
+			 * of a nonce that is not good the password was not looked at */
+	SIP_AUTH_BAD,	/* of no use: challenge again */
+	SIP_AUTH_WRONG, /* a good nonce and a wrong password: challenge again, and count it */
 	SIP_AUTH_OTHER_REALM, /* credentials for somebody else */
 	SIP_AUTH_MALFORMED,   /* 400: a parameter is missing or cannot be what it says */
 };
 
 /* Verifies credentials. method and request_uri are those of the request line. HA1s as
  * sip_digest_ha1 writes them; NULL where the user has none of that kind (both NULL: no such user,
- * takes the same time, SIP_AUTH_BAD). The caller looks the user up by cred->username beforehand,
- * and calls once per request (a second call with the same nonce count is a replay). Memory short
- * while a nonce is to be remembered: SIP_AUTH_STALE. */
+ * takes the same time, SIP_AUTH_WRONG). The nonce comes first: who was not seen to get one cannot
+ * try passwords, so each guess has an address that it can be counted for. The caller looks the user
+ * up by cred->username beforehand, and calls once per request (a second call with the same nonce
+ * count is a replay). Memory short while a nonce is to be remembered: SIP_AUTH_STALE. */
 enum sip_auth_result sip_challenge_verify(struct sip_challenger *c, const struct sip_auth *cred,
 					  struct view method, struct view request_uri,
 					  const char *ha1_md5_or_null,

@@ -4,8 +4,8 @@
 
 #include "sip/digest.h"
 
-/* A nonce: when it was made, random bytes, and 96 bits of HMAC over both and the realm; base64url.
- */
+/* A nonce: when it was made, random bytes, and 96 bits of HMAC over both, the realm and the
+ * peer; base64url. */
 enum {
 	SIP_NONCE_TIME_BYTES = 6,
 	SIP_NONCE_ID_BYTES = 12,
@@ -22,7 +22,7 @@ void sip_digest_response(const struct digest *d, enum sip_digest_algorithm alg, 
 			 const struct sip_auth *a, struct view method, char *hex_out);
 /* E_UNSUPPORTED. */
 int sip_digest_algorithm_of(struct view text, enum sip_digest_algorithm *out);
-/* Fills the HMAC part of a raw nonce from its first SIP_NONCE_ID_BYTES bytes. */
+/* Fills the HMAC part of a raw nonce for c->peer from its first SIP_NONCE_ID_BYTES bytes. */
 void sip_nonce_sign(const struct sip_challenger *c, uint8_t raw[SIP_NONCE_BYTES]);
 
 #endif

@@ -258,13 +258,15 @@ enum sip_auth_result sip_challenge_verify(struct sip_challenger *c, const struct
 
 	if (form != SIP_AUTH_OK)
 		return form;
-	if (!response_matches(c, alg, cred, method, ha1) || !uri_matches(c, cred->uri, request_uri))
-		return SIP_AUTH_BAD;
-	/* The password is right: whatever is wrong with the nonce, a fresh one helps without asking
-	 * the person again (RFC 7616 §3.3, stale). That covers nonces from before a restart. */
+	/* A nonce of ours is fresh, whatever else it is: RFC 7616 §3.3 lets stale say so without a
+	 * look at the password. That covers nonces from before a restart. */
 	if (nonce_read(c, cred->nonce, raw, &made_ms) || made_ms > now_ms ||
 	    now_ms - made_ms > c->nonce_lifetime_ms)
 		return SIP_AUTH_STALE;
+	if (!uri_matches(c, cred->uri, request_uri))
+		return SIP_AUTH_BAD;
+	if (!response_matches(c, alg, cred, method, ha1))
+		return SIP_AUTH_WRONG;
 	if (c->track_nc && cred->qop.n && !nc_take(c, raw, made_ms, nc, now_ms))
 		return SIP_AUTH_STALE;
 	return SIP_AUTH_OK;

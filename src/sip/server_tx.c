@@ -69,6 +69,10 @@ static void enter(struct sip_server_tx *tx, enum sip_server_state to, uint64_t n
 	case SIP_SERVER_PROCEEDING:
 		break;
 	case SIP_SERVER_COMPLETED:
+		if (tx->unproven) {
+			timer_arm(s->timers, &tx->life, now_ms + cfg->t4_ms);
+			break;
+		}
 		if (tx->method == SIP_INVITE && !reliable) { /* timer G */
 			tx->interval_ms = cfg->t1_ms;
 			timer_arm(s->timers, &tx->retransmit, now_ms + tx->interval_ms);
@@ -301,6 +305,20 @@ void sip_server_tx_receive(struct sip_stack *s, const struct sip_msg *m,
 		receive_new(s, m, from, buf_view(key), now_ms);
 }
 
+void sip_server_tx_doubt(struct sip_server_tx *tx)
+{
+	tx->unproven = true;
+}
+
+void sip_server_tx_prove(struct sip_server_tx *tx)
+{
+	struct sip_conn *c = sip_conn_find(tx->stack, tx->flow.conn);
+
+	tx->unproven = false;
+	if (c)
+		sip_conn_prove(c);
+}
+
 void sip_server_tx_attach(struct sip_server_tx *tx, const struct sip_server_handler *h, void *ctx)
 {
 	tx->h = h;
@@ -321,6 +339,12 @@ static int keep_response(struct sip_server_tx *tx, struct view response)
 	return 0;
 }
 
+static bool is_amplified(const struct sip_server_tx *tx, size_t n, int status)
+{
+	return tx->unproven && tx->flow.transport == SIP_UDP && status >= 200 &&
+	       n > SIP_ANSWER_FACTOR * tx->request_n;
+}
+
 int sip_server_tx_respond(struct sip_server_tx *tx, struct view response, int status,
 			  uint64_t now_ms)
 {
@@ -333,6 +357,13 @@ int sip_server_tx_respond(struct sip_server_tx *tx, struct view response, int st
 	}
 	if (tx->state > SIP_SERVER_PROCEEDING)
 		return E_STATE;
+	if (is_amplified(tx, response.n, status)) {
+		log_line(tx->stack->log, LOG_DEBUG, "sip",
+			 "a %d would be much longer than its request: dropped", status);
+		drop_request(tx);
+		enter(tx, SIP_SERVER_COMPLETED, now_ms);
+		return 0;
+	}
 	if (!accepts && keep_response(tx, response))
 		return E_NOMEM;
 	transmit(tx, response, now_ms);

@@ -221,7 +221,8 @@ void sip_stack_reply_stateless(struct sip_stack *s, const struct sip_msg *m,
 	sip_write_response_head(&b, m, status, reason, view_str(tag));
 	sip_write_field(&b, "Server", s->cfg.server);
 	sip_write_body(&b, VIEW(""), VIEW(""));
-	if (buf_ok(&b))
+	/* Nothing is known of who asks. */
+	if (buf_ok(&b) && (from->transport != SIP_UDP || b.n <= SIP_ANSWER_FACTOR * m->raw.n))
 		(void)sip_stack_transmit(s, &to, buf_view(&b), now_ms, NULL);
 	buf_fini(&b);
 }
@@ -245,6 +246,17 @@ static int status_of_error(int rc, const char **reason)
 	}
 }
 
+/* The status for a request that is larger than is taken here; 0 for none. */
+static int status_of_size(const struct sip_stack_config *cfg, const struct sip_msg *m)
+{
+	if (cfg->max_uri && m->uri.n > cfg->max_uri)
+		return 414;
+	if ((cfg->max_head && m->head.n > cfg->max_head) ||
+	    (cfg->max_fields && (size_t)m->n_fields > cfg->max_fields))
+		return 513;
+	return cfg->max_body && m->body.n > cfg->max_body ? 413 : 0;
+}
+
 void sip_stack_receive(struct sip_stack *s, struct view bytes, const struct sip_flow *from,
 		       int refuse, const char *reason, uint64_t now_ms)
 {
@@ -259,6 +271,8 @@ void sip_stack_receive(struct sip_stack *s, struct view bytes, const struct sip_
 		refuse = status_of_error(rc, &reason);
 	if (!refuse)
 		refuse = sip_msg_check(&m, &reason);
+	if (!refuse && m.is_request && from->transport != SIP_LOCAL)
+		refuse = status_of_size(&s->cfg, &m);
 	if (refuse)
 		log_line(s->log, LOG_INFO, "sip", "broken message from %s: %d %s",
 			 addr_text(&from->remote, text), refuse,

@@ -79,8 +79,14 @@ struct sip_stack_config {
 	struct addr sent_by[3][2]; /* own address per transport (UDP, TCP, TLS) and family (4, 6) */
 	size_t udp_grow_at;	   /* 1300 bytes */
 	size_t max_tx, max_conns, max_message;
-	uint32_t
-		conn_idle_ms; /* a connection that never showed a whole message in this time goes */
+	/* Of a request from outside: bytes of its Request-URI (414), of its head and header fields
+	 * in it (513), and of its body (413). 0: what the parser takes, at most SIP_HEAD_BYTES_MAX
+	 * and SIP_FIELDS_MAX. */
+	size_t max_uri, max_head, max_fields, max_body;
+	/* A connection that was accepted goes when it has shown nothing in this time: a whole
+	 * message; or with unproven_bytes, a request that was proven (sip_server_tx_prove). */
+	uint32_t conn_idle_ms;
+	size_t unproven_bytes; /* most that are read of it before; 0: no cap, a message will do */
 	struct view
 		server; /* Server header of answers that the stack makes itself; lives as long */
 };
@@ -182,6 +188,13 @@ int sip_server_tx_respond(struct sip_server_tx *tx, struct view response, int st
  * no body. Adds Server where extra has none. */
 int sip_server_tx_reply(struct sip_server_tx *tx, int status, const char *reason, struct view extra,
 			uint64_t now_ms);
+/* Its sender has shown nothing yet: no password, and by UDP not even that he is at the address that
+ * the request names. A final answer other than the 2xx of an INVITE is then sent once for each copy
+ * of the request that comes and not by timer G (RFC 3261 §26.3.2.4), by UDP only when it is at most
+ * three times as long as the request, and is forgotten after T4. */
+void sip_server_tx_doubt(struct sip_server_tx *tx);
+/* Now he has, and the connection that it came on is his. */
+void sip_server_tx_prove(struct sip_server_tx *tx);
 /* Re-parses the request (kept until the final response): E_STATE afterwards. */
 int sip_server_tx_request(const struct sip_server_tx *tx, struct sip_msg *out);
 const struct sip_flow *sip_server_tx_flow(const struct sip_server_tx *tx);

@@ -22,7 +22,9 @@ struct sip_conn {
 	void *handle;
 	bool up;
 	bool vouched;
-	bool proven; /* a whole message came */
+	bool proven; /* a whole message came, or a proven request: sip_stack_config.unproven_bytes
+		      */
+	size_t unproven_bytes;
 	struct sip_stream stream;
 	struct list client_txs;
 	struct timer idle;
@@ -91,6 +93,7 @@ struct sip_server_tx {
 	enum sip_server_state state;
 	enum sip_method method;
 	bool uas, merged;
+	bool unproven; /* sip_server_tx_doubt */
 	struct sip_flow flow;
 	struct addr
 		return_address; /* of UDP, and of a connection that is gone (RFC 3261 §18.2.2) */
@@ -104,6 +107,10 @@ struct sip_server_tx {
 	size_t key_n;
 	char key[]; /* what RFC 3261 §17.2.3 matches by */
 };
+
+/* An answer that is larger than so many requests is not sent to an address that a datagram alone
+ * speaks for: it could be anybody's (RFC 9000 §8.1 has the same measure). */
+enum { SIP_ANSWER_FACTOR = 3 };
 
 static inline bool sip_reliable(enum sip_transport t)
 {
@@ -122,6 +129,8 @@ void sip_stack_settle(struct sip_stack *s, uint64_t now_ms);
  * used, NULL for UDP and LOCAL. E_IO, E_NOMEM. */
 int sip_stack_transmit(struct sip_stack *s, struct sip_flow *flow, struct view bytes,
 		       uint64_t now_ms, struct sip_conn **conn_out);
+/* It need not show any more who it belongs to. */
+void sip_conn_prove(struct sip_conn *c);
 struct sip_conn *sip_conn_find(const struct sip_stack *s, uint64_t id);
 /* Ours to close: client transactions are told. */
 void sip_conn_close(struct sip_conn *c, uint64_t now_ms);

@@ -145,7 +145,7 @@ def stream_broken(stage):
             "a negative Content-Length": (400, lambda w: w.request(length="Content-Length: -5")),
             "two different Content-Lengths": (400, lambda w: w.request(fields=["l: 3"], length="Content-Length: 0")),
             "no Content-Length": (400, lambda w: w.request(drop=["length"])),
-            "a body beyond all bounds": (513, lambda w: w.request(length="Content-Length: 4000000000")),
+            "a body beyond all bounds": (413, lambda w: w.request(length="Content-Length: 4000000000")),
             "a head beyond all bounds": (None, lambda w: w.request(fields=["Subject: " + "x" * 300000])),
             "noise": (None, lambda w: b"\r\x00\xff\x80" * 64),
             "a line that never ends": (None, lambda w: b"A" * 300000),

@@ -612,6 +612,33 @@ static void test_cap_on_connections(void **state)
 	world_fini(&w);
 }
 
+static void test_cap_on_connections_from_one_address(void **state)
+{
+	const struct io_listener_options options = {.max_per_source = 2};
+	struct addr elsewhere;
+	const struct io_conn_options from = {.local = &elsewhere};
+	struct end client[3], other;
+	struct world w;
+
+	(void)state;
+	world_init(&w, 4, &options);
+	assert_int_equal(addr_parse(VIEW("127.0.0.9"), 0, &elsewhere), 0);
+	(void)pair(&w, &client[0], &no_eof);
+	(void)pair(&w, &client[1], &no_eof);
+	dial(&w, &client[2], &no_eof, NULL);
+	UNTIL(&w.loop, client[2].n_closed);
+	assert_int_equal(io_listener_refused(w.l), 1);
+	assert_int_equal(w.n_ends, 2);
+	/* Another one is let in, and so is the next when one has gone. */
+	dial(&w, &other, &no_eof, &from);
+	UNTIL(&w.loop, w.n_ends == 3);
+	io_conn_close(w.end[0].c);
+	UNTIL(&w.loop, w.end[0].n_closed);
+	(void)pair(&w, &client[2], &no_eof);
+	assert_int_equal(io_listener_conns(w.l), 3);
+	world_fini(&w);
+}
+
 static void test_not_attached_is_closed(void **state)
 {
 	struct end client;
@@ -751,6 +778,7 @@ int main(void)
 		cmocka_unit_test(test_connect_errors_are_not_announced),
 		cmocka_unit_test(test_local_address),
 		cmocka_unit_test(test_cap_on_connections),
+		cmocka_unit_test(test_cap_on_connections_from_one_address),
 		cmocka_unit_test(test_not_attached_is_closed),
 		cmocka_unit_test(test_connections_outlive_their_listener),
 		cmocka_unit_test(test_out_of_descriptors_pauses_and_recovers),

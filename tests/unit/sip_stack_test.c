@@ -321,7 +321,7 @@ static void test_a_broken_stream_costs_its_own_connection_only(void **state)
 	world_end(w);
 }
 
-static void test_a_message_past_the_cap_is_513_and_ends_the_connection(void **state)
+static void test_a_message_past_the_cap_is_413_and_ends_the_connection(void **state)
 {
 	struct world *w = world_new();
 	int in;
@@ -333,7 +333,7 @@ static void test_a_message_past_the_cap_is_513_and_ends_the_connection(void **st
 	world_stream(w, in,
 		     "MESSAGE sip:b@example.com SIP/2.0\r\n" REST
 		     "CSeq: 1 MESSAGE\r\nContent-Length: 3000\r\n\r\n");
-	assert_happened(w, "0:tcp1 513, 0:close1, 0:lost");
+	assert_happened(w, "0:tcp1 413, 0:close1, 0:lost");
 	world_end(w);
 }
 
@@ -666,7 +666,7 @@ int main(void)
 		cmocka_unit_test(test_a_stream_in_one_piece_and_byte_by_byte),
 		cmocka_unit_test(test_ping_gets_pong),
 		cmocka_unit_test(test_a_broken_stream_costs_its_own_connection_only),
-		cmocka_unit_test(test_a_message_past_the_cap_is_513_and_ends_the_connection),
+		cmocka_unit_test(test_a_message_past_the_cap_is_413_and_ends_the_connection),
 		cmocka_unit_test(test_a_broken_message_in_a_whole_frame_costs_nothing),
 		cmocka_unit_test(test_a_connection_that_shows_no_message_goes),
 		cmocka_unit_test(test_connections_are_capped),

@@ -160,7 +160,7 @@ static void test_wrong_credentials_are_passed_up(void **state)
 	(void)state;
 	send("MESSAGE", "", 0, NULL);
 	challenge(401, true, false, false);
-	assert_int_equal(verify(false, "another"), SIP_AUTH_BAD);
+	assert_int_equal(verify(false, "another"), SIP_AUTH_WRONG);
 	buf_reset(&S.w->happened);
 	challenge(401, true, false, false);
 	assert_happened(S.w, "0:told 401");
@@ -241,7 +241,7 @@ static void test_server_and_proxy_one_after_the_other(void **state)
 	/* The proxy's still go along: its next challenge would refuse them. */
 	assert_true(sip_auth_parse(world_field(S.w->last, SIP_H_PROXY_AUTHORIZATION),
 				   &(struct sip_auth){0}) == 0);
-	assert_int_equal(verify(true, "other"), SIP_AUTH_BAD);
+	assert_int_equal(verify(true, "other"), SIP_AUTH_WRONG);
 	assert_field(SIP_H_CSEQ, "9 MESSAGE");
 }
 

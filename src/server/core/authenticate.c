@@ -32,6 +32,7 @@ static void challenge(struct inbound *r, bool proxy, bool stale)
 	struct buf *extra = &r->c->extra;
 
 	buf_reset(extra);
+	r->c->challenger.peer = addr_source(&r->from->remote);
 	sip_challenge_write(extra, &r->c->challenger, proxy, stale, r->now_ms);
 	core_reply(r, proxy ? 407 : 401, NULL, buf_view(extra));
 }
@@ -60,9 +61,63 @@ static void aor_of_username(struct inbound *r, struct view name, struct buf *aor
 	}
 }
 
+/* The phone that this user registered with sent this. */
+static bool came_from_binding(const struct inbound *r, struct view aor)
+{
+	const struct location_aor *a = location_find(&r->c->location, aor);
+
+	if (a)
+		LIST_EACH(l, tmp, &a->bindings)
+	if (binding_came_from(binding_of(l), r->from))
+		return true;
+	return false;
+}
+
+/* Who guessed at this user's password from there is not listened to for a while; the user's own
+ * phone is, though a neighbour of it guesses (RFC 3261 §22.1 wants 403 for a refusal for good: a
+ * challenge would ask for the next guess). */
+static bool is_shut_out(struct inbound *r, struct view aor)
+{
+	return guesses_shut(&r->c->guesses, &r->from->remote, aor, r->now_ms) &&
+	       !came_from_binding(r, aor);
+}
+
+static enum sip_auth_result verify(struct inbound *r, const struct sip_auth *cred,
+				   const struct core_user *user_or_null)
+{
+	struct core *c = r->c;
+	const char *md5 = user_or_null ? user_or_null->ha1_md5 : "";
+	const char *sha256 = user_or_null ? user_or_null->ha1_sha256 : "";
+
+	c->challenger.peer = addr_source(&r->from->remote);
+	return sip_challenge_verify(&c->challenger, cred, r->m->method_name, r->m->uri,
+				    md5[0] ? md5 : NULL, sha256[0] ? sha256 : NULL, r->now_ms);
+}
+
+static void note_wrong(struct inbound *r, struct view aor)
+{
+	char host[ADDR_TEXT_MAX];
+	bool shut = guesses_wrong(&r->c->guesses, &r->from->remote, aor, r->now_ms);
+
+	log_line(r->c->log, shut ? LOG_WARN : LOG_INFO, "core", "wrong password for %.*s from %s%s",
+		 VIEW_ARG(aor), addr_text(&r->from->remote, host),
+		 shut ? ": once too often, not listened to for a while" : "");
+}
+
+/* Answered, whatever the result. */
+static bool refuse_credentials(struct inbound *r, bool proxy, enum sip_auth_result result)
+{
+	if (result == SIP_AUTH_MALFORMED)
+		core_reply(r, 400, "Malformed Credentials", VIEW(""));
+	else
+		challenge(r, proxy, result == SIP_AUTH_STALE);
+	return false;
+}
+
 bool core_authenticate(struct inbound *r, bool proxy, struct buf *aor, struct core_user *user)
 {
 	struct core *c = r->c;
+	enum sip_auth_result result;
 	struct sip_auth cred;
 	int rc;
 
@@ -71,32 +126,23 @@ bool core_authenticate(struct inbound *r, bool proxy, struct buf *aor, struct co
 		return false;
 	}
 	aor_of_username(r, cred.username, aor);
+	if (is_shut_out(r, buf_view(aor))) {
+		core_reply(r, 403, "Too Many Wrong Passwords", VIEW(""));
+		return false;
+	}
 	rc = aor->n ? core_user_find(c, buf_view(aor), user) : E_NOTFOUND;
 	if (rc && rc != E_NOTFOUND) {
 		core_reply(r, 500, NULL, VIEW(""));
 		return false;
 	}
-	switch (sip_challenge_verify(&c->challenger, &cred, r->m->method_name, r->m->uri,
-				     rc == 0 && user->ha1_md5[0] ? user->ha1_md5 : NULL,
-				     rc == 0 && user->ha1_sha256[0] ? user->ha1_sha256 : NULL,
-				     r->now_ms)) {
-	case SIP_AUTH_OK:
-		return true;
-	case SIP_AUTH_MALFORMED:
-		core_reply(r, 400, "Malformed Credentials", VIEW(""));
-		return false;
-	case SIP_AUTH_STALE:
-		challenge(r, proxy, true);
-		return false;
-	case SIP_AUTH_BAD:
-		log_line(c->log, LOG_INFO, "core", "wrong credentials of %.*s",
-			 VIEW_ARG(cred.username));
-		break;
-	case SIP_AUTH_OTHER_REALM:
-		break;
-	}
-	challenge(r, proxy, false);
-	return false;
+	result = verify(r, &cred, rc == 0 ? user : NULL);
+	if (result == SIP_AUTH_WRONG)
+		note_wrong(r, buf_view(aor));
+	if (result != SIP_AUTH_OK)
+		return refuse_credentials(r, proxy, result);
+	guesses_right(&c->guesses, &r->from->remote, buf_view(aor));
+	sip_server_tx_prove(r->tx);
+	return true;
 }
 
 static void assert_as(struct inbound *r, struct view uri, struct view display)
@@ -272,7 +318,7 @@ static bool check_referred_by(struct inbound *r)
 	return false;
 }
 
-/* A request outside a dialog from a stranger: digest, or refused. */
+/* A request of no dialog that is known: digest, or refused. */
 static bool identify_stranger(struct inbound *r)
 {
 	if (!r->trusted && r->c->cfg.auth_required && !r->c->cfg.ims.on)
@@ -282,6 +328,15 @@ static bool identify_stranger(struct inbound *r)
 		return false;
 	}
 	return look_up_sender(r);
+}
+
+/* A tag in To proves nothing by itself. The dialog's own secrets do: the Route that was made here
+ * for this Call-ID; or the tags, that a user agent of this process has and goes by. */
+static bool is_of_a_dialog(struct inbound *r)
+{
+	if (r->marked)
+		sip_server_tx_prove(r->tx);
+	return r->marked || r->ends_here;
 }
 
 bool core_identify(struct inbound *r)
@@ -295,7 +350,7 @@ bool core_identify(struct inbound *r)
 	if (r->trusted && identify_by_assertion(r)) {
 		if (r->sender_served && !look_up_sender(r))
 			return false;
-	} else if (r->in_dialog) {
+	} else if (r->in_dialog && is_of_a_dialog(r)) {
 		/* Not challenged: who set up the dialog was. */
 		(void)identify_by_binding(r);
 	} else if (r->c->cfg.ims.on && r->trusted) {

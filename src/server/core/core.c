@@ -11,7 +11,10 @@
 
 #include <stdlib.h>
 
-enum { HOPS_MAX = 8 }; /* own Vias on one request */
+enum {
+	HOPS_MAX = 8,	      /* own Vias on one request */
+	GUESSERS_MAX = 65536, /* pairs of an address and a user whose passwords were wrong */
+};
 
 static void binding_expired(void *ctx, const struct binding *b, uint64_t now_ms)
 {
@@ -99,6 +102,9 @@ static void init_tables(struct core *c, const struct digest *digest)
 			    c->cfg.nonce_lifetime_ms);
 	c->challenger.offer_md5 = c->cfg.offer_md5;
 	c->challenger.offer_sha256 = c->cfg.offer_sha256;
+	key[0] = entropy_u64(entropy);
+	key[1] = entropy_u64(entropy);
+	guesses_init(&c->guesses, GUESSERS_MAX, c->cfg.max_failures, c->cfg.lockout_ms, key);
 	list_init(&c->contexts);
 	list_init(&c->parked);
 	buf_init(&c->out, max + CORE_HEAD_MAX);
@@ -149,6 +155,7 @@ void core_free(struct core *c)
 	core_parked_drop(c);
 	location_fini(&c->location);
 	sip_challenger_fini(&c->challenger);
+	guesses_fini(&c->guesses);
 	hash_fini(&c->keyed);
 	buf_fini(&c->out);
 	buf_fini(&c->extra);
@@ -399,6 +406,7 @@ static void go_on(struct inbound *r)
 		answer_options(r);
 		return;
 	}
+	r->ends_here = local || is_b2bua_side(r);
 	if (!core_identify(r))
 		return;
 	if (is_b2bua_side(r)) {
@@ -432,6 +440,12 @@ void core_request(struct core *c, struct sip_server_tx *tx, const struct sip_msg
 	struct inbound r = {
 		.c = c, .tx = tx, .m = m, .from = sip_server_tx_flow(tx), .now_ms = now_ms};
 
+	/* RFC 3261 §26.3.2.4: nobody gets a stream of answers by putting another's address on a
+	 * datagram. Digest and a dialog's Route prove it later. */
+	if (c->cfg.auth_required && !core_is_trusted(c, r.from))
+		sip_server_tx_doubt(tx);
+	else
+		sip_server_tx_prove(tx);
 	if (core_readable(&r) && check_proxy_require(&r))
 		go_on(&r);
 }

@@ -78,6 +78,9 @@ struct core_config {
 	bool auth_required;
 	struct view realm;
 	uint64_t nonce_lifetime_ms;
+	uint32_t max_failures; /* wrong passwords of one user from one address, then 403; 0: no
+				  limit */
+	uint64_t lockout_ms;   /* for so long */
 	bool offer_md5, offer_sha256;
 	uint32_t min_expires, max_expires, default_expires; /* seconds */
 	size_t max_contacts;          /* per address-of-record */

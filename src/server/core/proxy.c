@@ -112,11 +112,14 @@ static bool to_binding(struct inbound *r, struct proxy_target *t, struct view *a
 	return true;
 }
 
-/* No open relay: what leads to strangers must come from somebody known, or belong to a dialog that
- * was set up through here. */
+/* No open relay: what leads to strangers must come from a user of ours, or belong to a dialog that
+ * was set up through here. A trusted peer's word for somebody else's user is not enough; behind an
+ * S-CSCF, whose users these are is its business. */
 static bool may_leave(const struct inbound *r)
 {
-	return r->trusted || r->who.asserted || (r->in_dialog && r->marked);
+	if (r->from->transport == SIP_LOCAL || (r->c->cfg.ims.on && r->trusted))
+		return true;
+	return (r->who.asserted && r->sender_served) || (r->in_dialog && r->marked);
 }
 
 /* A domain whose server is known by configuration. */

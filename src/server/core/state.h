@@ -4,6 +4,7 @@
 
 #include "procedure/ims.h"
 #include "server/core/core.h"
+#include "server/core/guesses.h"
 #include "server/core/location.h"
 #include "sip/digest.h"
 
@@ -15,6 +16,7 @@ struct core {
 	struct timers *timers;
 	const struct log *log;
 	struct sip_challenger challenger;
+	struct guesses guesses; /* wrong passwords */
 	struct location location;
 	struct hash keyed;    /* its key alone: for the cookies in Record-Route */
 	struct list contexts; /* struct response_context */
@@ -56,6 +58,8 @@ struct inbound {
 	struct view next_route; /* value of the first one left */
 	struct sip_addr from_addr, to_addr;
 	bool in_dialog; /* To has a tag */
+	bool ends_here; /* a user agent of this process, or its B2BUA, knows the dialog or refuses
+			   it */
 	bool trusted;	/* a peer or this process: its P-Asserted-Identity stands */
 	struct core_identity who;
 	bool sender_served; /* who is a user here, and this is what the store says */

@@ -1,0 +1,35 @@
+/*
+ * Wrong passwords, counted per source address and user: who guesses is shut out, and nobody else
+ * is. The same user at another address goes on, and so does another user at the same address. Only
+ * an answer to a challenge that was made for that address counts (sip_challenge_verify), so that a
+ * forged source address shuts nobody out either.
+ */
+#ifndef CONFAB_SERVER_CORE_GUESSES_H
+#define CONFAB_SERVER_CORE_GUESSES_H
+
+#include "base/addr.h"
+#include "base/hash.h"
+#include "base/list.h"
+
+struct guesses {
+	struct hash table;   /* struct guess */
+	struct list by_age;  /* the latest wrong password last */
+	size_t max;	     /* pairs remembered; the oldest makes room */
+	uint32_t limit;	     /* wrong passwords before the door is shut; 0: it never is */
+	uint64_t lockout_ms; /* how long it is, and how long they are remembered */
+};
+
+/* key: 128 bits of entropy. Takes no memory yet. */
+void guesses_init(struct guesses *g, size_t max, uint32_t limit, uint64_t lockout_ms,
+		  const uint64_t key[2]);
+void guesses_fini(struct guesses *g);
+
+/* True while this user's password is not looked at when it comes from there. */
+bool guesses_shut(struct guesses *g, const struct addr *from, struct view aor, uint64_t now_ms);
+/* A wrong password. True when it was the one that shuts the door. Memory short: it is not counted.
+ */
+bool guesses_wrong(struct guesses *g, const struct addr *from, struct view aor, uint64_t now_ms);
+/* The right one: what came before it were slips. */
+void guesses_right(struct guesses *g, const struct addr *from, struct view aor);
+
+#endif
