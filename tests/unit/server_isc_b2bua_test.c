@@ -361,7 +361,7 @@ static void test_R_3__a_stranger_has_no_b2bua_on_ISC(void **state)
 
 /* --- the edge of the trust domain where the B2BUA faces phones --- */
 
-static const struct core_route to_far = {VIEW("far.example"), {.family = 0}};
+static const struct core_route to_far = {.domain = VIEW("far.example")};
 static struct core_route far_route;
 
 /* The embedded core; Ann's sessions are served by B2BUA, and far.example is a trusted peer's. */
