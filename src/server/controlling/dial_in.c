@@ -75,6 +75,7 @@ void conference_dial_in(struct conference *conf, struct sip_server_tx *tx, const
 			const struct core_identity *who, uint64_t now_ms)
 {
 	struct controlling *c = conf->ctl;
+	struct invitee_limits max = controlling_list_limits(c, c->cfg.max_members);
 	struct create_conference req;
 	const struct sdp_media *media;
 	struct sdp desc;
@@ -91,7 +92,7 @@ void conference_dial_in(struct conference *conf, struct sip_server_tx *tx, const
 		return;
 	}
 	/* A list would name people to be invited: that is the factory's business, and REFER's. */
-	create_conference_read(&req, m, view_str(aor), c->cfg.max_members);
+	create_conference_read(&req, m, view_str(aor), &max);
 	if (req.status)
 		(void)sip_server_tx_reply(tx, req.status, req.reason, buf_view(&req.lines), now_ms);
 	else if (req.has_list)

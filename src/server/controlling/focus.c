@@ -66,14 +66,12 @@ static void replaces_late(void *ctx, uint64_t now_ms)
 	conference_invite_next(conf, now_ms);
 }
 
-struct conference *conference_new(struct controlling *c)
+static struct conference *make(struct controlling *c)
 {
 	struct conference *conf;
 	char token[27], at[ADDR_TEXT_MAX];
 	const struct addr *own;
 
-	if (c->by_user.n >= c->cfg.max_conferences)
-		return NULL;
 	conf = calloc(1, sizeof(*conf));
 	if (!conf)
 		return NULL;
@@ -100,6 +98,25 @@ struct conference *conference_new(struct controlling *c)
 		return NULL;
 	}
 	return conf;
+}
+
+int conference_new(struct controlling *c, struct view maker, struct conference **out)
+{
+	struct quota_share *share;
+	int rc;
+
+	if (c->by_user.n >= c->cfg.max_conferences)
+		return E_NOMEM;
+	rc = quota_take(&c->made, maker, &share);
+	if (rc)
+		return rc;
+	*out = make(c);
+	if (!*out) {
+		quota_release(&c->made, share);
+		return E_NOMEM;
+	}
+	(*out)->share = share;
+	return 0;
 }
 
 struct conference *conference_by_user(const struct controlling *c, struct view user)
@@ -244,6 +261,7 @@ void conference_free(struct conference *conf)
 	referrals_drop(conf);
 	hash_del(&c->by_user, &conf->by_user);
 	hash_del(&c->by_id, &conf->by_id);
+	quota_release(&c->made, conf->share);
 	LIST_EACH(l, next, &conf->members)
 	member_free(CONTAINER(l, struct member, link));
 	free(conf->subject);

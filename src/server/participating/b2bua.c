@@ -52,6 +52,7 @@ static void call_free(struct b2bua_call *call)
 	call_media_end(call);
 	hash_del(&b->by_token, &call->by_token);
 	hash_del(&b->by_relay, &call->by_relay);
+	quota_release(&b->core->sessions, call->share);
 	if (call->near)
 		sip_server_tx_attach(call->near, NULL, NULL);
 	if (call->far)
@@ -334,13 +335,19 @@ static bool acceptable(struct b2bua_call *call, const struct sip_msg *m, uint64_
 
 void b2bua_invite(struct inbound *r, enum b2bua_role role)
 {
-	struct b2bua_call *call = call_new(r, role);
 	struct b2bua *b = r->c->b2bua;
+	struct quota_share *share;
+	struct b2bua_call *call;
 
+	if (!core_session_count(r, &share))
+		return;
+	call = call_new(r, role);
 	if (!call) {
+		quota_release(&r->c->sessions, share);
 		core_reply(r, 503, NULL, VIEW(""));
 		return;
 	}
+	call->share = share;
 	call_hold(call);
 	core_reply(r, 100, NULL, VIEW(""));
 	if (acceptable(call, r->m, r->now_ms)) {

@@ -84,7 +84,8 @@ struct b2bua_call {
 	bool near_trusted, cancelled;
 	struct session_terms near_terms;
 	uint32_t far_expires_s, far_seq;
-	uint64_t relay; /* 0: none (any more) */
+	struct quota_share *share; /* of the sessions that its originator may have */
+	uint64_t relay;		   /* 0: none (any more) */
 	bool relay_up;
 	char path[2][RELAY_PATH_MAX]; /* of our ends */
 	char *remote_path[2];	      /* of the two phones, as the relay knows them */
