@@ -323,6 +323,9 @@ void conference_end(struct conference *conf, uint64_t now_ms)
 	if (conf->ending)
 		return;
 	conf->ending = true;
+	/* Those that wait for a last answer are no longer running. */
+	quota_release(&c->made, conf->share);
+	conf->share = NULL;
 	conference_hold(conf);
 	log_line(sip_stack_log(c->stack), LOG_INFO, "focus", "%s ends", conf->uri);
 	LIST_EACH(l, next, &conf->members)

@@ -423,7 +423,7 @@ void core_request(struct core *c, struct sip_server_tx *tx, const struct sip_msg
 
 	/* RFC 3261 §26.3.2.4: nobody gets a stream of answers by putting another's address on a
 	 * datagram. Digest and a dialog's Route prove it later. */
-	if (c->cfg.auth_required && !core_is_trusted(c, r.from))
+	if ((c->cfg.auth_required || c->cfg.ims.on) && !core_is_trusted(c, r.from))
 		sip_server_tx_doubt(tx);
 	else
 		sip_server_tx_prove(tx);

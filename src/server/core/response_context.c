@@ -29,7 +29,9 @@ struct response_context {
 	char *challenges; /* those of the other 401s and 407s (§16.7 step 7) */
 	size_t challenges_n;
 	char *aor; /* whose bindings the branches go to; NULL: not known */
-	struct quota_share *share; /* of the invitations that its sender may have under way */
+	/* Of the invitations that its sender may have under way; NULL when no branch is any more,
+	 * though transactions linger. */
+	struct quota_share *share;
 	struct branch branch[];
 };
 
@@ -201,8 +203,11 @@ static void branch_done(struct branch *b)
 	if (!b->pending)
 		return;
 	b->pending = false;
-	b->context->pending--;
 	timer_cancel(b->context->c->timers, &b->timer_c);
+	if (--b->context->pending)
+		return;
+	quota_release(&b->context->c->sessions, b->context->share);
+	b->context->share = NULL;
 }
 
 /* §16.7 step 10, §16.10. */

@@ -52,7 +52,6 @@ static void call_free(struct b2bua_call *call)
 	call_media_end(call);
 	hash_del(&b->by_token, &call->by_token);
 	hash_del(&b->by_relay, &call->by_relay);
-	quota_release(&b->core->sessions, call->share);
 	if (call->near)
 		sip_server_tx_attach(call->near, NULL, NULL);
 	if (call->far)
@@ -123,6 +122,9 @@ void call_media_end(struct b2bua_call *call)
 		call->b->broker.close(call->b->broker.ctx, call->relay);
 	call->relay = 0;
 	call->media = NULL;
+	/* Transactions may linger; the session does not. */
+	quota_release(&call->b->core->sessions, call->share);
+	call->share = NULL;
 }
 
 int call_invitation(const struct b2bua_call *call, struct sip_msg *out)
