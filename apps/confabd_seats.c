@@ -142,6 +142,8 @@ int confabd_seats_start(struct confabd *d)
 		.shard = {.seat_backlog = d->cfg.msrp.seat_backlog,
 			  .chunk_whole_max = d->cfg.msrp.chunk_whole_max,
 			  .max_message = d->cfg.msrp.max_message,
+			  .max_chunks = d->cfg.msrp.max_chunks,
+			  .unclaimed_bytes = d->cfg.msrp.unclaimed_bytes,
 			  .response_timeout_ms = 30000,
 			  .rebind_grace_ms = d->cfg.msrp.rebind_grace_ms,
 			  .bind_timeout_ms = 30000,

@@ -169,6 +169,7 @@ class Place:
                 "--set", "sip.domain=example.com", "--set", "sip.trusted=127.0.0.1", "--set", "auth.required=no",
                 "--set", "sip.max_transactions=2000000", "--set", "sip.max_connections=15000",
                 "--set", "sip.max_connections_per_address=0", "--set", "msrp.max_connections_per_address=0",
+                "--set", "participating.max_sessions_per_user=0", "--set", "conference.max_per_user=0",
                 "--set", "store.path=" + self.store, "--set", "log.level=warn", "--set", "msrp.port=0"]
         for setting in settings:
             argv += ["--set", setting]

@@ -64,7 +64,8 @@ static void as_factory(const struct sip_msg *m)
 {
 	struct create_conference c;
 
-	create_conference_read(&c, m, VIEW("sip:ann@example.com"), MEMBERS_MAX);
+	create_conference_read(&c, m, VIEW("sip:ann@example.com"),
+			       &(struct invitee_limits){.entries = MEMBERS_MAX});
 	check(within(c.sdp, m->raw));
 	check(c.status == 0 || (c.status >= 400 && c.status <= 600));
 	check(c.invitees.n <= MEMBERS_MAX && (c.status == 0 || c.invitees.n == 0));

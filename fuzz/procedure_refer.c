@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (sip_msg_parse(view_of((const char *)data, size), &m) || !m.is_request)
 		return 0;
 	(void)refer_event_id(sip_msg_value(&m, SIP_H_EVENT), &id);
-	refer_read(&r, &m, 8);
+	refer_read(&r, &m, &(struct invitee_limits){.entries = 8});
 	if (r.status == 0 && (r.targets.n == 0 || r.targets.n > 8))
 		abort();
 	for (size_t i = 0; r.status == 0 && i < r.targets.n; i++)

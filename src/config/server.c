@@ -67,7 +67,7 @@ static const struct option_spec specs[] = {
 	 "Other domains and the peers that serve them: domain=address:port, or "
 	 "domain=tls:address:port; then the peer must be certified for the domain (RFC 5922). A "
 	 "request to a user of such a domain goes there. Peers that are to be believed stand in "
-	 "sip.trusted or tls.trusted as well."},
+	 "sip.trusted or sip.trusted_names as well."},
 	{"sip.service_route", OPTION_STRING_LIST, AT(sip.service_route), "", 0, 0, NULL,
 	 "URIs that registered phones are to put into the Route of their requests, in this order "
 	 "(RFC 3608), each with ;lr."},
@@ -106,9 +106,6 @@ static const struct option_spec specs[] = {
 	{"tls.verify_clients", OPTION_ENUM, AT(tls.verify_clients), "optional", 0, 0, client_words,
 	 "Whether those who connect by SIP over TLS show a certificate. optional: it is asked for, "
 	 "and one that is shown must be good. required: for links between servers."},
-	{"tls.trusted", OPTION_STRING_LIST, AT(tls.trusted), "", 0, 0, NULL,
-	 "Servers that are believed as those of sip.trusted are, by the domain in the certificate "
-	 "that they show (RFC 5922), and not by their address."},
 
 	{"dns.servers", OPTION_STRING_LIST, AT(dns.servers), "", 0, 0, NULL,
 	 "The DNS servers to ask, ADDRESS or ADDRESS:PORT; those of the system where it is not "
@@ -153,6 +150,11 @@ static const struct option_spec specs[] = {
 	 "server, "
 	 "begun by him or coming in for him, run through it, SIP and MSRP. A user can have another "
 	 "setting (confabctl)."},
+	{"participating.max_sessions_per_user", OPTION_U32, AT(participating.max_sessions_per_user),
+	 "100", 0, 1000000, NULL,
+	 "Invitations of one user that are under way and, in b2bua mode, sessions that he began; "
+	 "one "
+	 "more gets 486. 0: no such cap."},
 	{"participating.session_expires", OPTION_DURATION, AT(participating.session_expires_ms),
 	 "30m", 90 * SECOND, DAY, NULL,
 	 "The session timer of sessions in b2bua mode (RFC 4028): in half of it each side is asked "
@@ -190,6 +192,21 @@ static const struct option_spec specs[] = {
 	 "Participants of one conference, those being invited among them."},
 	{"conference.max", OPTION_U32, AT(conference.max), "10000", 1, 1000000, NULL,
 	 "Conferences at a time; one more gets 503."},
+	{"conference.max_per_user", OPTION_U32, AT(conference.max_per_user), "50", 0, 1000000, NULL,
+	 "Of those, the most that one user made and that still run; one more gets 486. 0: no such "
+	 "cap."},
+	{"conference.max_list_bytes", OPTION_SIZE, AT(conference.max_list_bytes), "64K", 256,
+	 16 * MIB, NULL,
+	 "A recipient list (RFC 5366, RFC 5368) that is larger gets 413, as does one that names "
+	 "more "
+	 "people than conference.max_members."},
+	{"conference.max_list_depth", OPTION_U32, AT(conference.max_list_depth), "16", 3, 256, NULL,
+	 "A recipient list whose XML elements are nested deeper gets 413."},
+	{"conference.max_subscriptions", OPTION_U32, AT(conference.max_subscriptions), "1024", 0,
+	 1000000, NULL, "Subscriptions to one conference; one more gets 486. 0: no such cap."},
+	{"conference.max_subscriptions_per_user", OPTION_U32,
+	 AT(conference.max_subscriptions_per_user), "10", 0, 1000000, NULL,
+	 "Of those, the most of one participant, who has one for each of his phones."},
 	{"conference.invite_timeout_ms", OPTION_DURATION, AT(conference.invite_timeout_ms), "20000",
 	 SECOND, 600 * SECOND, NULL,
 	 "How long the others wait for the answer of the one whose running chat is being "
@@ -225,6 +242,12 @@ static const struct option_spec specs[] = {
 	 "Switch threads; a conference lives on one of them."},
 	{"msrp.max_message", OPTION_SIZE, AT(msrp.max_message), "100M", KIB, 64ull * KIB *MIB, NULL,
 	 "A message that is larger gets 413. Messages are streamed, never gathered whole."},
+	{"msrp.max_chunks", OPTION_U32, AT(msrp.max_chunks), "100000", 0, 4294967295u, NULL,
+	 "A message to a conference that comes in more chunks gets 413. 0: no such cap."},
+	{"msrp.unclaimed_bytes", OPTION_SIZE, AT(msrp.unclaimed_bytes), "256K", 64 * KIB, KIB *MIB,
+	 NULL,
+	 "A connection that has sent more than this and has shown no session id of this server is "
+	 "closed; without a session it is closed after 30 seconds in any case."},
 	{"msrp.seat_backlog", OPTION_SIZE, AT(msrp.seat_backlog), "1M", 16 * KIB, KIB *MIB, NULL,
 	 "Bytes that may wait for a slow participant; above it messages to that one are aborted."},
 	{"msrp.rebind_grace_ms", OPTION_DURATION, AT(msrp.rebind_grace_ms), "10000", 0,

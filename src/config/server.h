@@ -44,7 +44,6 @@ struct server_config {
 		char key[OPTION_TEXT_MAX]; /* empty: in the certificate's file */
 		char ca[OPTION_TEXT_MAX];  /* empty: those of the system */
 		uint32_t verify_clients;   /* enum server_verify_clients */
-		struct option_strings trusted; /* domains */
 	} tls;
 	struct {
 		struct option_strings servers; /* empty: those of the system */
@@ -69,6 +68,7 @@ struct server_config {
 	} im;
 	struct {
 		uint32_t mode; /* enum server_participating_mode */
+		uint32_t max_sessions_per_user; /* 0: no cap */
 		uint64_t session_expires_ms;
 		uint32_t msrp_tls; /* enum server_relay_tls */
 	} participating;
@@ -82,6 +82,10 @@ struct server_config {
 		char factory[OPTION_TEXT_MAX]; /* user part of the factory URI */
 		uint32_t max_members;
 		uint32_t max;
+		uint32_t max_per_user; /* 0: no cap */
+		uint64_t max_list_bytes;
+		uint32_t max_list_depth;
+		uint32_t max_subscriptions, max_subscriptions_per_user; /* 0: no cap */
 		uint64_t invite_timeout_ms;
 		uint64_t session_expires_ms;
 		uint32_t end_policy; /* enum server_end_policy */
@@ -95,6 +99,8 @@ struct server_config {
 		uint32_t port;	    /* thread i listens on port + i; 0: the kernel chooses */
 		uint32_t threads;
 		uint64_t max_message;
+		uint32_t max_chunks; /* 0: no cap */
+		uint64_t unclaimed_bytes;
 		uint64_t seat_backlog;
 		uint64_t rebind_grace_ms;
 		uint64_t chunk_whole_max;

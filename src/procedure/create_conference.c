@@ -73,7 +73,7 @@ static struct view find_list(struct create_conference *c, const struct sip_msg *
 }
 
 void create_conference_read(struct create_conference *out, const struct sip_msg *m,
-			    struct view creator, size_t max_members)
+			    struct view creator, const struct invitee_limits *max)
 {
 	struct buf unsupported;
 	struct view list;
@@ -96,8 +96,7 @@ void create_conference_read(struct create_conference *out, const struct sip_msg 
 	list = find_list(out, m);
 	if (out->status || !out->has_list)
 		return;
-	(void)invitee_list_parse(list, creator, max_members, &out->invitees, &out->status,
-				 &out->reason);
+	(void)invitee_list_parse(list, creator, max, &out->invitees, &out->status, &out->reason);
 	if (!out->status && out->invitees.n == 0)
 		refuse(out, 403, "No Destinations");
 }

@@ -18,10 +18,10 @@ struct create_conference {
 #define CREATE_CONFERENCE_SUPPORTED                                                                \
 	"recipient-list-invite, replaces, norefersub, multiple-refer, timer"
 
-/* creator: his AOR. max_members: invitees besides him. Look at status; call create_conference_fini
+/* creator: his AOR. max: the invitees besides him. Look at status; call create_conference_fini
  * in any case. */
 void create_conference_read(struct create_conference *out, const struct sip_msg *m,
-			    struct view creator, size_t max_members);
+			    struct view creator, const struct invitee_limits *max);
 void create_conference_fini(struct create_conference *c);
 
 #endif

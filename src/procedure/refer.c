@@ -97,7 +97,8 @@ static struct view find_list(struct refer *r, const struct sip_msg *m, struct vi
 	return part->body;
 }
 
-static void read_list(struct refer *r, const struct sip_msg *m, struct view cid, size_t max)
+static void read_list(struct refer *r, const struct sip_msg *m, struct view cid,
+		      const struct invitee_limits *max)
 {
 	struct view list;
 
@@ -116,16 +117,12 @@ static void read_list(struct refer *r, const struct sip_msg *m, struct view cid,
 }
 
 /* Phones put the method inside the brackets or behind them; both may stand when they agree. */
-static void read_one(struct refer *r, const struct sip_addr *a, size_t max)
+static void read_one(struct refer *r, const struct sip_addr *a)
 {
 	struct view method = VIEW(""), inner;
 	struct sip_uri u;
 	struct invitee *one;
 
-	if (max < 1) {
-		refuse(r, 403, "Size Exceeded");
-		return;
-	}
 	if (sip_uri_parse(a->uri, &u)) {
 		refuse(r, 400, "Malformed Refer-To");
 		return;
@@ -178,7 +175,7 @@ static bool wants_subscription(const struct refer *r, const struct sip_msg *m)
 	return !(r->multiple && sip_msg_lists(m, SIP_H_REQUIRE, VIEW("norefersub")));
 }
 
-void refer_read(struct refer *out, const struct sip_msg *m, size_t max)
+void refer_read(struct refer *out, const struct sip_msg *m, const struct invitee_limits *max)
 {
 	struct sip_addr to;
 
@@ -189,7 +186,7 @@ void refer_read(struct refer *out, const struct sip_msg *m, size_t max)
 	if (view_starts_nocase(to.uri, VIEW("cid:")))
 		read_list(out, m, to.uri, max);
 	else
-		read_one(out, &to, max);
+		read_one(out, &to);
 	out->subscribe = wants_subscription(out, m);
 }
 

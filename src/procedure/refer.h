@@ -21,8 +21,8 @@ struct refer {
 	bool subscribe;	 /* its sender is to get NOTIFYs */
 };
 
-/* Reads a REFER. max: targets it may name. Look at status; call refer_fini in any case. */
-void refer_read(struct refer *out, const struct sip_msg *m, size_t max);
+/* Reads a REFER. max: what it may name. Look at status; call refer_fini in any case. */
+void refer_read(struct refer *out, const struct sip_msg *m, const struct invitee_limits *max);
 void refer_fini(struct refer *r);
 
 struct refer_request {

@@ -289,11 +289,14 @@ static int add_entry(struct invitee_list *l, const struct resource_entry *entry,
 	return 0;
 }
 
-static int list_parse(struct view xml, struct view self, size_t max, bool refer,
-		      struct invitee_list *out, int *status_out, const char **reason_out)
+static int list_parse(struct view xml, struct view self, const struct invitee_limits *max,
+		      bool refer, struct invitee_list *out, int *status_out,
+		      const char **reason_out)
 {
 	/* Room for the inviter himself and for doubles, which do not count. */
-	struct resource_limits limits = {.max_entries = 2 * max + DOUBLES_MAX};
+	struct resource_limits limits = {.max_entries = 2 * max->entries + DOUBLES_MAX,
+					 .max_bytes = max->bytes,
+					 .max_depth = max->depth};
 	struct resource_list list;
 	struct invitee_list l = {0};
 	int rc = resource_lists_parse(xml, &limits, &list);
@@ -307,7 +310,7 @@ static int list_parse(struct view xml, struct view self, size_t max, bool refer,
 	l.entry = calloc(list.n ? list.n : 1, sizeof(*l.entry));
 	rc = l.entry ? 0 : E_NOMEM;
 	for (size_t i = 0; rc == 0 && i < list.n; i++)
-		rc = add_entry(&l, &list.entries[i], self, max, refer);
+		rc = add_entry(&l, &list.entries[i], self, max->entries, refer);
 	resource_list_free(&list);
 	if (rc == 0) {
 		*out = l;
@@ -321,14 +324,14 @@ static int list_parse(struct view xml, struct view self, size_t max, bool refer,
 	return refuse(400, "Recipient Cannot Be Invited", status_out, reason_out, rc);
 }
 
-int invitee_list_parse(struct view xml, struct view self, size_t max, struct invitee_list *out,
-		       int *status_out, const char **reason_out)
+int invitee_list_parse(struct view xml, struct view self, const struct invitee_limits *max,
+		       struct invitee_list *out, int *status_out, const char **reason_out)
 {
 	return list_parse(xml, self, max, false, out, status_out, reason_out);
 }
 
-int invitee_list_parse_refer(struct view xml, size_t max, struct invitee_list *out, int *status_out,
-			     const char **reason_out)
+int invitee_list_parse_refer(struct view xml, const struct invitee_limits *max,
+			     struct invitee_list *out, int *status_out, const char **reason_out)
 {
 	return list_parse(xml, VIEW(""), max, true, out, status_out, reason_out);
 }

@@ -22,6 +22,13 @@ struct invitee {
 	enum resource_copy copy;
 };
 
+/* What a list may be; 0: the default of resource_lists_parse, and of entries: none at all. */
+struct invitee_limits {
+	size_t entries; /* people named, the sender and doubles not counted */
+	size_t bytes;	/* of the document */
+	unsigned depth; /* of nested elements */
+};
+
 struct invitee_list {
 	struct invitee *entry;
 	size_t n;
@@ -37,11 +44,11 @@ void invitee_fini(struct invitee *i);
 
 /* Reads a whole list: duplicates (RFC 5363 §4) and `self` (the inviter's AOR) are left out.
  * status_out is what to answer on failure: 400, 403, 413, 500. */
-int invitee_list_parse(struct view xml, struct view self, size_t max, struct invitee_list *out,
-		       int *status_out, const char **reason_out);
+int invitee_list_parse(struct view xml, struct view self, const struct invitee_limits *max,
+		       struct invitee_list *out, int *status_out, const char **reason_out);
 /* The list of a REFER (RFC 5368): BYE entries too, and nobody is left out for being the sender. */
-int invitee_list_parse_refer(struct view xml, size_t max, struct invitee_list *out, int *status_out,
-			     const char **reason_out);
+int invitee_list_parse_refer(struct view xml, const struct invitee_limits *max,
+			     struct invitee_list *out, int *status_out, const char **reason_out);
 void invitee_list_free(struct invitee_list *l);
 
 /* Appends an entry URI with an escaped Replaces header: sip:bo@example.com;method=INVITE?Replaces=…

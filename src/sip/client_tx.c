@@ -196,9 +196,23 @@ static void on_life(void *ctx, uint64_t now_ms)
 		enter(tx, SIP_CLIENT_TERMINATED, now_ms);
 }
 
-/* branch: NULL for one of our own making. */
+/* RFC 5393 §4.2.1: one part that is unique, and one that can be compared. */
+static void make_branch(struct sip_client_tx *tx, struct view mark)
+{
+	char *unique = tx->branch + sizeof(SIP_MAGIC) - 1, *end = unique + SIP_BRANCH_CHARS;
+
+	memcpy(tx->branch, SIP_MAGIC, sizeof(SIP_MAGIC));
+	entropy_token(tx->stack->entropy, unique, SIP_BRANCH_CHARS);
+	if (mark.n && mark.n <= SIP_MARK_CHARS) {
+		*end++ = '.';
+		memcpy(end, mark.p, mark.n);
+	}
+}
+
+/* branch: NULL for one of our own making, with this mark. */
 static int create(struct sip_stack *s, struct view request, const struct sip_flow *to,
-		  const char *branch, uint64_t now_ms, struct sip_client_tx **tx_out)
+		  const char *branch, struct view mark, uint64_t now_ms,
+		  struct sip_client_tx **tx_out)
 {
 	size_t line = view_find(request, '\n', 0), space = view_find(request, ' ', 0);
 	struct sip_client_tx *tx;
@@ -217,11 +231,10 @@ static int create(struct sip_stack *s, struct view request, const struct sip_flo
 	list_init(&tx->on_conn);
 	timer_init(&tx->retransmit, on_retransmit, tx);
 	timer_init(&tx->life, on_life, tx);
-	memcpy(tx->branch, SIP_MAGIC, sizeof(SIP_MAGIC));
 	if (branch)
 		memcpy(tx->branch, branch, sizeof(tx->branch));
 	else
-		entropy_token(s->entropy, tx->branch + sizeof(SIP_MAGIC) - 1, SIP_BRANCH_CHARS);
+		make_branch(tx, mark);
 	rc = compose(tx, view_first(request, line + 1), view_from(request, line + 1));
 	/* RFC 3261 §18.1.1 */
 	if (rc == 0 && to->transport == SIP_UDP && to->may_grow &&
@@ -252,8 +265,15 @@ int sip_client_tx_new(struct sip_stack *s, struct view request, const struct sip
 		      const struct sip_client_handler *h, void *ctx, uint64_t now_ms,
 		      struct sip_client_tx **tx_out)
 {
+	return sip_client_tx_new_marked(s, request, to, VIEW(""), h, ctx, now_ms, tx_out);
+}
+
+int sip_client_tx_new_marked(struct sip_stack *s, struct view request, const struct sip_flow *to,
+			     struct view mark, const struct sip_client_handler *h, void *ctx,
+			     uint64_t now_ms, struct sip_client_tx **tx_out)
+{
 	struct sip_client_tx *tx;
-	int rc = create(s, request, to, NULL, now_ms, &tx);
+	int rc = create(s, request, to, NULL, mark, now_ms, &tx);
 
 	if (rc)
 		return rc;
@@ -327,7 +347,7 @@ static void send_cancel(struct sip_client_tx *tx, uint64_t now_ms)
 	/* The CANCEL has the branch of what it cancels; its method keeps the two apart. */
 	flow.may_grow = false;
 	if (buf_ok(&b))
-		(void)create(s, buf_view(&b), &flow, tx->branch, now_ms, &cancel);
+		(void)create(s, buf_view(&b), &flow, tx->branch, VIEW(""), now_ms, &cancel);
 	buf_fini(&b);
 }
 

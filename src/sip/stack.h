@@ -156,6 +156,14 @@ struct sip_client_handler {
 int sip_client_tx_new(struct sip_stack *s, struct view request, const struct sip_flow *to,
 		      const struct sip_client_handler *h, void *ctx, uint64_t now_ms,
 		      struct sip_client_tx **tx_out);
+/* The same for a proxy: mark (at most SIP_MARK_CHARS of a token, may be empty) stands behind a '.'
+ * at the end of the branch, where the proxy finds it again when the request comes back (RFC 5393
+ * §4.2).
+ */
+enum { SIP_MARK_CHARS = 16 };
+int sip_client_tx_new_marked(struct sip_stack *s, struct view request, const struct sip_flow *to,
+			     struct view mark, const struct sip_client_handler *h, void *ctx,
+			     uint64_t now_ms, struct sip_client_tx **tx_out);
 /* RFC 3261 §9.1: CANCEL goes once a provisional came; if no final response follows in 64*T1,
  * on_failed(E_TIMEOUT). extra: further header lines ("Reason: …\r\n") or empty. */
 void sip_client_tx_cancel(struct sip_client_tx *tx, struct view extra, uint64_t now_ms);

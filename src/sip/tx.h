@@ -66,7 +66,7 @@ struct sip_client_tx {
 	struct sip_flow flow;
 	const struct sip_client_handler *h;
 	void *ctx;
-	char branch[sizeof(SIP_MAGIC) + SIP_BRANCH_CHARS];
+	char branch[sizeof(SIP_MAGIC) + SIP_BRANCH_CHARS + 1 + SIP_MARK_CHARS];
 	char *request; /* with our Via; the ACK instead once a non-2xx final came */
 	size_t request_n, via_at, via_n;
 	struct timer retransmit, life; /* A/E and B/D/F/K/M */

@@ -322,11 +322,30 @@ static void on_event(struct switch_conn *c, int type, const struct msrp_event *e
 		on_broken(c, &ev->head, now_ms);
 }
 
+/* Only so much is read of who has shown no session id of ours. What goes to another shard is judged
+ * there. */
+static bool spends_too_much(struct switch_conn *c, size_t n)
+{
+	const struct switch_config *cfg = &c->shard->cfg;
+
+	if (!cfg->unclaimed_bytes || c->guest || c->n_seats || c->used || c->dialed ||
+	    (c->in && c->in->mode == INBOUND_FORWARD))
+		return false;
+	if (n > cfg->unclaimed_bytes - c->unclaimed_bytes)
+		return true;
+	c->unclaimed_bytes += n;
+	return false;
+}
+
 void switch_conn_recv(struct switch_conn *c, struct view bytes, uint64_t now_ms)
 {
 	struct switch_shard *s = c->shard;
 
 	s->counts.bytes_in += bytes.n;
+	if (spends_too_much(c, bytes.n)) {
+		conn_unclaimed(c, now_ms);
+		return;
+	}
 	c->busy = true;
 	while (!c->deaf && !c->freed) {
 		struct msrp_event ev;

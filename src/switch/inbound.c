@@ -264,8 +264,10 @@ static int check_content(struct switch_conn *c, struct seat *seat, const struct 
 		in->message->in = in;
 	in->is_cpim = view_eq_nocase(view_trim(view_cut(&type, ';')), VIEW("message/cpim"));
 	if (in->message) {
+		const struct switch_config *cfg = &c->shard->cfg;
+
 		in->wrapped = in->message->shift > 0;
-		return 0;
+		return cfg->max_chunks && in->message->chunks >= cfg->max_chunks ? 413 : 0;
 	}
 	/* The beginning is not known (any more): 413 makes a sender stop (RFC 4975 §10.5). */
 	if (h->start > 1)
@@ -467,6 +469,7 @@ static void note_chunk(struct message *m, const struct inbound *in, uint64_t now
 		m->next = last + 1;
 	if (last > m->size)
 		m->size = last;
+	m->chunks++;
 	if (m->n_listeners)
 		switch_message_arm(m, now_ms);
 }

@@ -146,6 +146,7 @@ struct switch_conn {
 	struct seat *dialed;	  /* the seat for which it was begun */
 	struct delivery *open;	  /* the streamed chunk whose end-line is still due */
 	struct timer timer;	  /* no valid session yet; or its peer takes nothing */
+	size_t unclaimed_bytes;	  /* read while it had no session */
 	struct list dirty;	  /* shard->dirty: output to be mailed */
 	struct switch_mail *mail; /* being filled, for mail_to */
 	unsigned mail_to;
@@ -243,6 +244,7 @@ struct message {
 	struct list sender_link, incoming_link, conference_link;
 	struct timer timer; /* report gathering */
 	struct timer idle;  /* chunk reception (RFC 7701 §6.1) */
+	uint32_t chunks;    /* that came whole */
 	uint32_t pending;   /* deliveries without a result */
 	uint32_t n_receivers, n_failed;
 	int status; /* worst */

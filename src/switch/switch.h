@@ -35,7 +35,11 @@ struct switch_config {
 	size_t seat_backlog;       /* bytes that may wait for one seat, unanswered ones included */
 	size_t chunk_whole_max;    /* a chunk up to this is passed on whole (SW-6) */
 	uint64_t max_message;      /* bytes; a larger one: 413 */
-	uint64_t response_timeout_ms; /* RFC 4975 §7.1.1, 30 s; also how long a connection may take nothing */
+	/* RFC 4975 §7.1.1, 30 s; also how long a connection may take nothing */
+	uint64_t response_timeout_ms;
+	uint32_t max_chunks;	   /* of one message to a conference; one more: 413; 0: no cap */
+	size_t unclaimed_bytes;	   /* most that are read of a connection that has no session (any
+				      more); 0: no cap */
 	uint64_t rebind_grace_ms;  /* how long a seat that lost its connection may be bound anew */
 	uint64_t bind_timeout_ms;  /* how long a seat whose owner has answered may stay unclaimed */
 	size_t max_conns, max_conferences, max_seats; /* of this shard; max_seats per conference below */

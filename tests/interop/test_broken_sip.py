@@ -253,7 +253,7 @@ def needs(stage):
             expect(status == 407, f"{method}: {status}")
         wire.send(wire.request(method="ACK", uri=f"sip:ann@{DOMAIN}", to=f"To: <sip:ann@{DOMAIN}>;tag=none"))
         status = wire.ask(method="BYE", uri=f"sip:{stage.server}", to=f"To: <sip:ann@{DOMAIN}>;tag=none")[0]
-        expect(status == 481, f"BYE to nothing: {status}")
+        expect(status == 407, f"BYE to nothing: {status}")
         status = wire.ask(method="CANCEL", uri=f"sip:ann@{DOMAIN}")[0]
         expect(status == 481, f"CANCEL of nothing: {status}")
 

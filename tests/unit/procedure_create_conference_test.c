@@ -27,7 +27,8 @@ static void read_it(struct create_conference *c, const char *fields, const char 
 	buf_puts(&b, fields);
 	buf_putc(&b, '\0');
 	request_make(&r, "INVITE", b.p, type, view_str(body));
-	create_conference_read(c, &r.m, VIEW("sip:ann@example.com"), 3);
+	create_conference_read(c, &r.m, VIEW("sip:ann@example.com"),
+			       &(struct invitee_limits){.entries = 3});
 	buf_fini(&b);
 	/* Header lines are whole ones. */
 	assert_true(buf_ok(&c->lines));

@@ -31,7 +31,7 @@ static void read_refer(struct refer *out, const char *lines, struct view body, s
 	assert_true(buf_ok(&message));
 	assert_int_equal(sip_msg_parse(view_of(guard_copy(message.p, message.n), message.n), &m),
 			 0);
-	refer_read(out, &m, max);
+	refer_read(out, &m, &(struct invitee_limits){.entries = max});
 }
 
 static void test_CF_9_3_2__the_method_inside_or_outside_the_brackets_or_absent(void **state)

@@ -45,7 +45,8 @@ static void test_IC_7_1_4_3_and_IC_7_1_4_4__peer_with_replaces_and_the_new_user(
 	request_make(&r, "INVITE", fields.p, type.p, buf_view(&body));
 	assert_true(sip_msg_lists(&r.m, SIP_H_REQUIRE, VIEW("recipient-list-invite")));
 	/* What the client writes is what the factory reads. */
-	create_conference_read(&c, &r.m, VIEW("sip:ann@example.com"), 10);
+	create_conference_read(&c, &r.m, VIEW("sip:ann@example.com"),
+			       &(struct invitee_limits){.entries = 10});
 	assert_int_equal(c.status, 0);
 	assert_view(c.sdp, SDP_PLAIN);
 	assert_int_equal(c.invitees.n, 2);

@@ -195,7 +195,8 @@ static int list_of(const char *xml, size_t max, struct invitee_list *l, int *sta
 
 	*status = 0;
 	rc = invitee_list_parse(view_of(guard_copy(xml, strlen(xml)), strlen(xml)),
-				VIEW("sip:ann@example.com"), max, l, status, &reason);
+				VIEW("sip:ann@example.com"),
+				&(struct invitee_limits){.entries = max}, l, status, &reason);
 	assert_int_equal(rc == 0, *status == 0);
 	return rc;
 }

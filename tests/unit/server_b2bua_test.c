@@ -1,5 +1,39 @@
 #include "b2bua_world.h"
 
+static void test_cap_on_sessions_of_a_user_is_486(void **state)
+{
+	char *invite, *answer;
+
+	(void)state;
+	/* setup's world, with a cap of two. */
+	w->core->sessions.max_each = 2;
+	for (unsigned i = 0; i < 3; i++) {
+		invite = with_sdp(phone_request(&ann, "INVITE", BO_URI, BO, 5 + i, IM_ACCEPT),
+				  ANN_SDP);
+		phone_send(&ann, invite);
+		if (i == 2)
+			break;
+		ready();
+		answers(&bo, phone_next(&bo), 200, textf(w, "b%u", i),
+			"Contact: <sip:bo@192.0.2.12:5060>\n", BO_SDP);
+		assert_int_equal(phone_status(&ann), 200);
+	}
+	assert_int_equal(b2bua_call_count(b), 2);
+	answer = phone_next(&ann);
+	assert_int_equal(parsed(answer).status, 486);
+	assert_string_equal(header(w, answer, "Retry-After"), "30");
+	assert_int_equal(n_opened, 2);
+	/* What comes in for him is not his doing. */
+	phone_send(&bo, with_sdp(phone_request(&bo, "INVITE", "sip:ann@example.com",
+					       "<sip:ann@example.com>", 1, IM_ACCEPT),
+				 BO_SDP));
+	assert_int_equal(n_opened, 3);
+	/* The share is given back when the calls are over. */
+	b2bua_free(b);
+	assert_int_equal(w->core->sessions.table.n, 0);
+	b = NULL;
+}
+
 static void test_PF_9_1_2_2__own_contact_request_uri_and_media(void **state)
 {
 	char *got;
@@ -743,6 +777,7 @@ int main(void)
 {
 #define IN(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		IN(test_cap_on_sessions_of_a_user_is_486),
 		IN(test_PF_9_1_2_2__own_contact_request_uri_and_media),
 		IN(test_PF_9_1_1_6__server_once_and_the_responders_address),
 		IN(test_PF_9_1_1_1__the_invite_is_well_made),

@@ -41,6 +41,7 @@ struct controlling *controlling_new(const struct controlling_config *cfg, struct
 	key[1] = entropy_u64(sip_stack_entropy(stack));
 	hash_init(&c->by_user, cfg->max_conferences, key);
 	hash_init(&c->by_id, cfg->max_conferences, key);
+	quota_init(&c->made, cfg->max_conferences_per_user, key);
 	if (!c->factory_user || !c->feature_tag || !c->release || !c->route ||
 	    !c->conference_domain || !c->ioi || !c->ua) {
 		controlling_free(c);
@@ -62,6 +63,7 @@ void controlling_free(struct controlling *c)
 	hash_each(&c->by_id, drop, c);
 	hash_fini(&c->by_id);
 	hash_fini(&c->by_user);
+	quota_fini(&c->made);
 	sip_ua_free(c->ua);
 	free(c->factory_user);
 	free(c->feature_tag);
@@ -78,6 +80,12 @@ void controlling_set_domain_check(struct controlling *c,
 {
 	c->served = served;
 	c->served_ctx = ctx;
+}
+
+struct invitee_limits controlling_list_limits(const struct controlling *c, size_t entries)
+{
+	return (struct invitee_limits){
+		.entries = entries, .bytes = c->cfg.max_list_bytes, .depth = c->cfg.max_list_depth};
 }
 
 bool controlling_is_local(const struct controlling *c, const struct sip_uri *uri)
@@ -98,13 +106,14 @@ bool controlling_names_conference(const struct controlling *c, struct view uri)
 	return sip_uri_parse(uri, &u) == 0 && controlling_is_local(c, &u);
 }
 
-static bool is_member(const struct conference *conf, const struct core_identity *who)
+/* Who is only invited has not said that he wants to be in, and need not know who is. */
+static bool is_participant(const struct conference *conf, const struct core_identity *who)
 {
 	char *aor = who->asserted ? aor_of(who->uri) : NULL;
-	bool is = aor && member_by_aor(conf, view_str(aor));
+	const struct member *m = aor ? member_by_aor(conf, view_str(aor)) : NULL;
 
 	free(aor);
-	return is;
+	return m && m->state == MEMBER_JOINED;
 }
 
 static void refuse_method(struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
@@ -123,13 +132,16 @@ static void conference_request(struct conference *conf, struct sip_server_tx *tx
 		focus_answer_options(conf->ctl, conf, tx, now_ms);
 		break;
 	case SIP_SUBSCRIBE:
-		if (is_member(conf, who))
+		if (is_participant(conf, who))
 			watcher_subscribe(conf, tx, m, who, now_ms);
 		else
 			(void)sip_server_tx_reply(tx, 403, "Participants Only", VIEW(""), now_ms);
 		break;
 	case SIP_INVITE:
-		conference_dial_in(conf, tx, m, who, now_ms);
+		if (sip_msg_has(m, SIP_H_REPLACES))
+			conference_replace(conf, tx, m, who, now_ms);
+		else
+			conference_dial_in(conf, tx, m, who, now_ms);
 		break;
 	case SIP_REFER:
 		conference_refer(conf, NULL, tx, m, who, now_ms);
@@ -171,7 +183,11 @@ static void factory_request(struct controlling *c, struct sip_server_tx *tx,
 
 	switch (m->method) {
 	case SIP_INVITE:
-		factory_invite(c, tx, m, who, now_ms);
+		/* There is no dialog with the factory that could be replaced. */
+		if (sip_msg_has(m, SIP_H_REPLACES))
+			(void)sip_server_tx_reply(tx, 481, NULL, VIEW(""), now_ms);
+		else
+			factory_invite(c, tx, m, who, now_ms);
 		break;
 	case SIP_OPTIONS:
 		focus_answer_options(c, NULL, tx, now_ms);
@@ -204,18 +220,16 @@ void controlling_request(struct controlling *c, struct sip_server_tx *tx, const 
 		(void)sip_server_tx_reply(tx, 400, "Malformed Request-URI", VIEW(""), now_ms);
 		return;
 	}
-	conf = conference_by_user(c, uri.user);
-	/* RFC 3891 §3: Replaces has no meaning outside INVITE, and only a conference has dialogs.
-	 */
-	if (sip_msg_has(m, SIP_H_REPLACES) && (m->method != SIP_INVITE || !conf)) {
-		(void)sip_server_tx_reply(tx, m->method == SIP_INVITE ? 481 : 400, NULL, VIEW(""),
-					  now_ms);
+	/* RFC 3891 §3: Replaces has no meaning outside INVITE. */
+	if (sip_msg_has(m, SIP_H_REPLACES) && m->method != SIP_INVITE) {
+		(void)sip_server_tx_reply(tx, 400, "Replaces Outside INVITE", VIEW(""), now_ms);
 		return;
 	}
 	if (view_eq(uri.user, view_str(c->factory_user))) {
 		factory_request(c, tx, m, who, now_ms);
 		return;
 	}
+	conf = conference_by_user(c, uri.user);
 	if (conf ? conf->ending : conference_has_ended(c, uri.user))
 		(void)sip_server_tx_reply(tx, 410, "Conference Has Ended", VIEW(""), now_ms);
 	else if (!conf)

@@ -73,6 +73,11 @@ struct controlling_config {
 	struct view release; /* Server / User-Agent */
 	size_t max_members;  /* of one conference, its creator included */
 	size_t max_conferences;
+	size_t max_conferences_per_user;   /* running ones that he made; 0: no cap */
+	size_t max_list_bytes;		   /* of a recipient list; 0: 64 KiB */
+	unsigned max_list_depth;	   /* of its elements; 0: 16 */
+	size_t max_subscriptions;	   /* to one conference; 0: no cap */
+	size_t max_subscriptions_per_user; /* to one conference; 0: no cap */
 	uint32_t invite_timeout_ms; /* how long the others wait for the final answer of an entry
 				       with Replaces */
 	uint32_t seat_timeout_ms;   /* how long the switch may take */

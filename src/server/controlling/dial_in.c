@@ -4,7 +4,6 @@
 
 #include "base/error.h"
 #include "procedure/create_conference.h"
-#include "procedure/replaces.h"
 
 #include <stdlib.h>
 
@@ -72,50 +71,13 @@ static void join(struct conference *conf, struct sip_server_tx *tx, const struct
 	conference_release(conf);
 }
 
-static enum replaces_dialog_state state_of(const struct member *m)
-{
-	if (!m)
-		return REPLACES_DIALOG_NONE;
-	switch (sip_session_state(m->session)) {
-	case SIP_SESSION_INVITING:
-		return REPLACES_DIALOG_EARLY_OURS;
-	case SIP_SESSION_INCOMING:
-		return REPLACES_DIALOG_EARLY_THEIRS;
-	case SIP_SESSION_ANSWERED:
-	case SIP_SESSION_CONFIRMED:
-		return m->state == MEMBER_GONE ? REPLACES_DIALOG_ENDED : REPLACES_DIALOG_CONFIRMED;
-	default:
-		return REPLACES_DIALOG_ENDED;
-	}
-}
-
-/* A participant changes his phone (R-11; RFC 4579 §5.9, RFC 3891 §3). Nobody takes another's seat.
- */
-static void judge_replaces(struct conference *conf, struct replaces *r, struct view aor)
-{
-	const struct member *found = NULL;
-	const struct sip_dialog *d = r->status
-					     ? NULL
-					     : sip_dialog_find(conf->ctl->ua, r->named.call_id,
-							       r->named.to_tag, r->named.from_tag);
-
-	LIST_EACH(l, next, &conf->members)
-	{
-		const struct member *m = CONTAINER(l, struct member, link);
-
-		if (d && m->session && sip_session_dialog(m->session) == d)
-			found = m;
-	}
-	replaces_judge(r, state_of(found), found && view_eq(view_str(found->aor), aor));
-}
-
 void conference_dial_in(struct conference *conf, struct sip_server_tx *tx, const struct sip_msg *m,
 			const struct core_identity *who, uint64_t now_ms)
 {
 	struct controlling *c = conf->ctl;
+	struct invitee_limits max = controlling_list_limits(c, c->cfg.max_members);
 	struct create_conference req;
 	bool tls = false;
-	struct replaces replaces;
 	char *aor;
 	int rc;
 
@@ -124,22 +86,14 @@ void conference_dial_in(struct conference *conf, struct sip_server_tx *tx, const
 		return;
 	}
 	aor = who->asserted ? aor_of(who->uri) : NULL;
-	replaces_read(m, &replaces);
-	if (aor && replaces.present)
-		judge_replaces(conf, &replaces, view_str(aor));
-	/* Who takes his own place is in already. */
-	if (!aor || !(replaces.present || policy_may_dial_in(conf, view_str(aor)))) {
+	/* Who takes his own place (conference_replace has judged that) is in already. */
+	if (!aor || !(sip_msg_has(m, SIP_H_REPLACES) || policy_may_dial_in(conf, view_str(aor)))) {
 		free(aor);
 		refuse(tx, 403, "Joining By Invitation Only", now_ms);
 		return;
 	}
-	if (replaces.status) {
-		free(aor);
-		refuse(tx, replaces.status, replaces.reason, now_ms);
-		return;
-	}
 	/* A list would name people to be invited: that is the factory's business, and REFER's. */
-	create_conference_read(&req, m, view_str(aor), c->cfg.max_members);
+	create_conference_read(&req, m, view_str(aor), &max);
 	rc = req.status ? 0 : conference_read_kind(conf, m, req.sdp, &tls);
 	if (req.status)
 		(void)sip_server_tx_reply(tx, req.status, req.reason, buf_view(&req.lines), now_ms);

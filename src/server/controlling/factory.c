@@ -75,13 +75,20 @@ static int add_invitees(struct conference *conf, const struct member *creator,
 }
 
 static void create(struct controlling *c, struct sip_server_tx *tx, const struct sip_msg *m,
-		   const struct core_identity *who, const struct create_conference *req, bool tls,
-		   uint64_t now_ms)
+		   const struct core_identity *who, struct view self,
+		   const struct create_conference *req, bool tls, uint64_t now_ms)
 {
-	struct conference *conf = conference_new(c);
+	struct conference *conf;
 	struct member *creator;
+	int rc = conference_new(c, self, &conf);
 
-	if (!conf) {
+	if (rc == E_LIMIT) {
+		/* 503 would speak of the whole server: a phone may go elsewhere with everything. */
+		(void)sip_server_tx_reply(tx, 486, "Too Many Conferences",
+					  VIEW("Retry-After: 60\r\n"), now_ms);
+		return;
+	}
+	if (rc) {
 		(void)sip_server_tx_reply(tx, 503, "No Conference Resources",
 					  VIEW("Retry-After: 10\r\n"), now_ms);
 		return;
@@ -124,6 +131,7 @@ static bool names_conference(const struct controlling *c, const struct create_co
 void factory_invite(struct controlling *c, struct sip_server_tx *tx, const struct sip_msg *m,
 		    const struct core_identity *who, uint64_t now_ms)
 {
+	struct invitee_limits max = controlling_list_limits(c, c->cfg.max_members - 1);
 	struct create_conference req;
 	char *self;
 	bool tls;
@@ -145,7 +153,7 @@ void factory_invite(struct controlling *c, struct sip_server_tx *tx, const struc
 		refuse(tx, 500, NULL, now_ms);
 		return;
 	}
-	create_conference_read(&req, m, view_str(self), c->cfg.max_members - 1);
+	create_conference_read(&req, m, view_str(self), &max);
 	if (req.status) {
 		(void)sip_server_tx_reply(tx, req.status, req.reason, buf_view(&req.lines), now_ms);
 	} else if (names_conference(c, &req)) {
@@ -153,7 +161,7 @@ void factory_invite(struct controlling *c, struct sip_server_tx *tx, const struc
 	} else if (!member_timer_refuses(c, tx, m, now_ms)) {
 		switch (controlling_read_kind(c, m, req.sdp, &tls)) {
 		case 0:
-			create(c, tx, m, who, &req, tls, now_ms);
+			create(c, tx, m, who, view_str(self), &req, tls, now_ms);
 			break;
 		case E_SYNTAX:
 			refuse(tx, 400, "Malformed Session Description", now_ms);

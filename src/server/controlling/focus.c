@@ -67,14 +67,12 @@ static void replaces_late(void *ctx, uint64_t now_ms)
 	conference_invite_next(conf, now_ms);
 }
 
-struct conference *conference_new(struct controlling *c)
+static struct conference *make(struct controlling *c)
 {
 	struct conference *conf;
 	char token[27], at[ADDR_TEXT_MAX];
 	const struct addr *own;
 
-	if (c->by_user.n >= c->cfg.max_conferences)
-		return NULL;
 	conf = calloc(1, sizeof(*conf));
 	if (!conf)
 		return NULL;
@@ -101,6 +99,25 @@ struct conference *conference_new(struct controlling *c)
 		return NULL;
 	}
 	return conf;
+}
+
+int conference_new(struct controlling *c, struct view maker, struct conference **out)
+{
+	struct quota_share *share;
+	int rc;
+
+	if (c->by_user.n >= c->cfg.max_conferences)
+		return E_NOMEM;
+	rc = quota_take(&c->made, maker, &share);
+	if (rc)
+		return rc;
+	*out = make(c);
+	if (!*out) {
+		quota_release(&c->made, share);
+		return E_NOMEM;
+	}
+	(*out)->share = share;
+	return 0;
 }
 
 struct conference *conference_by_user(const struct controlling *c, struct view user)
@@ -249,6 +266,7 @@ void conference_free(struct conference *conf)
 	referrals_drop(conf);
 	hash_del(&c->by_user, &conf->by_user);
 	hash_del(&c->by_id, &conf->by_id);
+	quota_release(&c->made, conf->share);
 	LIST_EACH(l, next, &conf->members)
 	member_free(CONTAINER(l, struct member, link));
 	free(conf->subject);
@@ -313,6 +331,9 @@ void conference_end(struct conference *conf, uint64_t now_ms)
 	if (conf->ending)
 		return;
 	conf->ending = true;
+	/* Those that wait for a last answer are no longer running. */
+	quota_release(&c->made, conf->share);
+	conf->share = NULL;
 	conference_hold(conf);
 	log_line(sip_stack_log(c->stack), LOG_INFO, "focus", "%s ends", conf->uri);
 	LIST_EACH(l, next, &conf->members)

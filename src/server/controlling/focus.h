@@ -3,6 +3,7 @@
 #define CONFAB_SERVER_CONTROLLING_FOCUS_H
 
 #include "base/list.h"
+#include "base/quota.h"
 #include "body/conference_info.h"
 #include "procedure/general.h"
 #include "procedure/negotiate.h"
@@ -30,6 +31,7 @@ struct controlling {
 	bool (*served)(void *ctx, struct view host, uint16_t port);
 	void *served_ctx;
 	struct hash by_user, by_id;
+	struct quota made; /* running conferences by the address of who made them */
 	uint64_t next_id;
 	char ended[CONFERENCES_ENDED_KEPT][CONFERENCE_USER_MAX]; /* a ring */
 	size_t n_ended;
@@ -85,6 +87,7 @@ struct conference {
 	struct hash_node by_user, by_id;
 	struct controlling *ctl;
 	uint64_t id;
+	struct quota_share *share; /* of its maker */
 	char user[CONFERENCE_USER_MAX];
 	char uri[CONFERENCE_URI_MAX];
 	struct list members, watchers, referrals;
@@ -101,7 +104,9 @@ struct conference {
 };
 
 /* --- focus.c --- */
-struct conference *conference_new(struct controlling *c);
+/* maker: his address-of-record. E_LIMIT: he has as many as he may; E_NOMEM: no room for one more.
+ */
+int conference_new(struct controlling *c, struct view maker, struct conference **out);
 struct conference *conference_by_id(const struct controlling *c, uint64_t id);
 struct conference *conference_by_user(const struct controlling *c, struct view user);
 /* Records of those who are gone are kept so that they can come back. Drops those that no longer
@@ -192,6 +197,8 @@ void member_reinvited(struct member *m, struct sip_server_tx *tx, const struct s
 void member_reinvite_confirmed(struct member *m, const struct sip_msg *ack, uint64_t now_ms);
 
 /* --- controlling.c --- */
+/* What a list may be that names so many people. */
+struct invitee_limits controlling_list_limits(const struct controlling *c, size_t entries);
 /* The URI is that of a conference here or of the factory: inviting it would make conferences of
  * conferences. */
 bool controlling_names_conference(const struct controlling *c, struct view uri);
@@ -215,6 +222,10 @@ void conference_dial_in(struct conference *conf, struct sip_server_tx *tx, const
 			const struct core_identity *who, uint64_t now_ms);
 /* He has his seat and his answer: what was his before is given up. */
 void member_take_over(struct member *m, uint64_t now_ms);
+
+/* --- replace_member.c --- */
+void conference_replace(struct conference *conf, struct sip_server_tx *tx, const struct sip_msg *m,
+			const struct core_identity *who, uint64_t now_ms);
 
 /* --- policy.c --- */
 bool policy_may_remove(const struct member *asker, const struct member *target);

@@ -11,7 +11,6 @@
 enum {
 	EXPIRES_DEFAULT = 3600,
 	EXPIRES_MAX = 7200,
-	WATCHERS_MAX = 1024,
 	DOCUMENT_MAX = 262144,
 	GONE_SHOWN_MS =
 		30000, /* who left stays in the roster, as disconnected, for that long at least */
@@ -307,28 +306,49 @@ static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg
 
 static const struct sip_dialog_owner watcher_owner = {.on_request = on_request};
 
+/* False: the conference has as many as it may, or this one has. */
+static bool has_room(const struct conference *conf, struct view aor)
+{
+	const struct controlling_config *cfg = &conf->ctl->cfg;
+	size_t n = 0, own = 0;
+
+	LIST_EACH(l, next, &conf->watchers)
+	{
+		n++;
+		own += view_eq(view_str(CONTAINER(l, struct watcher, link)->aor), aor);
+	}
+	return (!cfg->max_subscriptions || n < cfg->max_subscriptions) &&
+	       (!cfg->max_subscriptions_per_user || own < cfg->max_subscriptions_per_user);
+}
+
 void watcher_subscribe(struct conference *conf, struct sip_server_tx *tx, const struct sip_msg *m,
 		       const struct core_identity *who, uint64_t now_ms)
 {
 	struct sip_token_params event;
 	struct watcher *w;
-	size_t n = 0;
+	char *aor;
 
-	LIST_EACH(l, next, &conf->watchers)
-	n++;
 	if (sip_token_params_parse(sip_msg_value(m, SIP_H_EVENT), &event) ||
 	    !view_eq(event.token, VIEW("conference"))) {
 		(void)sip_server_tx_reply(tx, 489, NULL, VIEW("Allow-Events: conference\r\n"),
 					  now_ms);
 		return;
 	}
-	w = n < WATCHERS_MAX ? calloc(1, sizeof(*w)) : NULL;
+	aor = aor_of(who->uri);
+	if (aor && !has_room(conf, view_str(aor))) {
+		free(aor);
+		(void)sip_server_tx_reply(tx, 486, "Too Many Subscriptions",
+					  VIEW("Retry-After: 30\r\n"), now_ms);
+		return;
+	}
+	w = calloc(1, sizeof(*w));
 	if (!w) {
+		free(aor);
 		(void)sip_server_tx_reply(tx, 503, NULL, VIEW("Retry-After: 30\r\n"), now_ms);
 		return;
 	}
 	w->conference = conf;
-	w->aor = aor_of(who->uri);
+	w->aor = aor;
 	if (!view_copy(sip_msg_value(m, SIP_H_EVENT), w->event, sizeof(w->event)))
 		(void)view_copy(VIEW("conference"), w->event, sizeof(w->event));
 	timer_init(&w->expiry, on_expiry, w);

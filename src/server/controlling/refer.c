@@ -155,6 +155,7 @@ static void carry_out(struct conference *conf, struct member *asker, struct sip_
 void conference_refer(struct conference *conf, struct member *asker, struct sip_server_tx *tx,
 		      const struct sip_msg *m, const struct core_identity *who, uint64_t now_ms)
 {
+	struct invitee_limits max = controlling_list_limits(conf->ctl, conf->ctl->cfg.max_members);
 	bool inside = asker != NULL, anonymous;
 	const char *reason = NULL;
 	struct refer r;
@@ -168,7 +169,7 @@ void conference_refer(struct conference *conf, struct member *asker, struct sip_
 		return;
 	}
 	anonymous = asker->anonymous || asks_privacy(m) || (who && who->privacy_id);
-	refer_read(&r, m, conf->ctl->cfg.max_members);
+	refer_read(&r, m, &max);
 	status = r.status ? 0 : check(conf, asker, &r, &reason);
 	if (r.status) {
 		(void)sip_server_tx_reply(tx, r.status, r.reason, buf_view(&r.lines), now_ms);

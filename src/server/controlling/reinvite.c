@@ -39,9 +39,11 @@ static void answer(struct member *m, struct sip_server_tx *tx, const struct sip_
 void member_reinvited(struct member *m, struct sip_server_tx *tx, const struct sip_msg *msg,
 		      uint64_t now_ms)
 {
+	struct controlling *c = m->conference->ctl;
+	struct invitee_limits max = controlling_list_limits(c, c->cfg.max_members);
 	struct create_conference req;
 
-	create_conference_read(&req, msg, view_str(m->aor), m->conference->ctl->cfg.max_members);
+	create_conference_read(&req, msg, view_str(m->aor), &max);
 	/* RFC 5366 §5.1: a list has no place in a re-INVITE; the mere option tag is let pass (R-5).
 	 */
 	if (req.has_list)
@@ -49,7 +51,7 @@ void member_reinvited(struct member *m, struct sip_server_tx *tx, const struct s
 					  VIEW("Unsupported: recipient-list-invite\r\n"), now_ms);
 	else if (req.status)
 		(void)sip_server_tx_reply(tx, req.status, req.reason, buf_view(&req.lines), now_ms);
-	else if (!member_timer_refuses(m->conference->ctl, tx, msg, now_ms))
+	else if (!member_timer_refuses(c, tx, msg, now_ms))
 		answer(m, tx, msg, req.sdp, now_ms);
 	create_conference_fini(&req);
 }

@@ -105,6 +105,9 @@ static void init_tables(struct core *c, const struct digest *digest)
 	key[0] = entropy_u64(entropy);
 	key[1] = entropy_u64(entropy);
 	guesses_init(&c->guesses, GUESSERS_MAX, c->cfg.max_failures, c->cfg.lockout_ms, key);
+	key[0] = entropy_u64(entropy);
+	key[1] = entropy_u64(entropy);
+	quota_init(&c->sessions, c->cfg.max_sessions_per_user, key);
 	list_init(&c->contexts);
 	list_init(&c->parked);
 	buf_init(&c->out, max + CORE_HEAD_MAX);
@@ -156,6 +159,7 @@ void core_free(struct core *c)
 	location_fini(&c->location);
 	sip_challenger_fini(&c->challenger);
 	guesses_fini(&c->guesses);
+	quota_fini(&c->sessions);
 	hash_fini(&c->keyed);
 	buf_fini(&c->out);
 	buf_fini(&c->extra);
@@ -285,6 +289,21 @@ void core_reply(struct inbound *r, int status, const char *reason, struct view e
 	core_answer_at_least(r->tx, status, r->now_ms);
 }
 
+bool core_session_count(struct inbound *r, struct quota_share **out)
+{
+	int rc = 0;
+
+	*out = NULL;
+	/* What comes in for a user is not his doing: counted, it would let others use up his share.
+	 */
+	if (r->m->method == SIP_INVITE && !r->in_dialog && r->sender_served)
+		rc = quota_take(&r->c->sessions, r->who.uri, out);
+	if (rc)
+		core_reply(r, rc == E_LIMIT ? 486 : 500, rc == E_LIMIT ? "Too Many Sessions" : NULL,
+			   rc == E_LIMIT ? VIEW("Retry-After: 30\r\n") : VIEW(""));
+	return rc == 0;
+}
+
 /* RFC 3261 §16.3 step 5. Privacy other than id asks for what is not done here (RFC 3323 §5). */
 static bool check_proxy_require(struct inbound *r)
 {
@@ -306,40 +325,6 @@ static bool check_proxy_require(struct inbound *r)
 	if (unknown)
 		core_reply(r, 420, NULL, buf_view(extra));
 	return !unknown;
-}
-
-/* RFC 3261 §16.3 step 4 and RFC 5393: a request may pass here more than once (a spiral), but not
- * without end. */
-static bool check_loop(struct inbound *r)
-{
-	struct sip_values it;
-	struct view value;
-	struct sip_via via;
-	unsigned hops = 0, own = 0;
-
-	sip_values_start(&it, r->m, SIP_H_VIA);
-	while (sip_values_next(&it, &value)) {
-		if (++hops <= 1)
-			continue; /* the sender's own */
-		if (sip_via_parse(value, &via) == 0 &&
-		    sip_stack_is_own(r->c->stack, via.host, via.port))
-			own++;
-	}
-	if (own <= HOPS_MAX)
-		return true;
-	core_reply(r, 482, NULL, VIEW(""));
-	return false;
-}
-
-static bool check_hops(struct inbound *r)
-{
-	uint32_t hops;
-
-	if (!sip_msg_has(r->m, SIP_H_MAX_FORWARDS) ||
-	    view_to_u32(sip_msg_value(r->m, SIP_H_MAX_FORWARDS), &hops) || hops > 0)
-		return true;
-	core_reply(r, 483, NULL, VIEW(""));
-	return false;
 }
 
 static bool is_local(struct inbound *r)
@@ -410,7 +395,7 @@ static void go_on(struct inbound *r)
 	if (!core_identify(r))
 		return;
 	if (is_b2bua_side(r)) {
-		if (check_hops(r))
+		if (core_check_hops(r))
 			b2bua_request(r);
 		return;
 	}
@@ -419,7 +404,7 @@ static void go_on(struct inbound *r)
 			r->c->ops.local_request(r->c->ops.ctx, r->tx, r->m, &r->who, r->now_ms);
 		return;
 	}
-	if (!check_hops(r) || !check_loop(r))
+	if (!core_check_hops(r) || !core_check_loop(r))
 		return;
 	switch (participates(r, false)) {
 	case PARTICIPATION_B2BUA:
@@ -442,7 +427,7 @@ void core_request(struct core *c, struct sip_server_tx *tx, const struct sip_msg
 
 	/* RFC 3261 §26.3.2.4: nobody gets a stream of answers by putting another's address on a
 	 * datagram. Digest and a dialog's Route prove it later. */
-	if (c->cfg.auth_required && !core_is_trusted(c, r.from))
+	if ((c->cfg.auth_required || c->cfg.ims.on) && !core_is_trusted(c, r.from))
 		sip_server_tx_doubt(tx);
 	else
 		sip_server_tx_prove(tx);
@@ -454,7 +439,7 @@ void core_ack(struct core *c, const struct sip_msg *m, const struct sip_flow *fr
 {
 	struct inbound r = {.c = c, .m = m, .from = from, .now_ms = now_ms};
 
-	if (!core_readable(&r) || !check_hops(&r) || !check_loop(&r))
+	if (!core_readable(&r) || !core_check_hops(&r) || !core_check_loop(&r))
 		return;
 	r.trusted = core_is_trusted(c, from);
 	r.who.privacy_id = core_privacy_has(m, VIEW("id"));

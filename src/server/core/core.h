@@ -91,6 +91,8 @@ struct core_config {
 	size_t n_routes;
 	struct view server;           /* Server header value */
 	struct view service_route;    /* RFC 3608: name-addrs parted by commas, told to who registers; may be empty */
+	size_t max_sessions_per_user; /* invitations under way, and sessions of the B2BUA, that a
+					 user began; 0: no cap */
 	uint32_t timer_c_ms;          /* RFC 3261 §16.6: more than 3 minutes */
 	struct ims_config ims;
 };

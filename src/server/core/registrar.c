@@ -187,6 +187,10 @@ static bool check_changes(struct registration *reg)
 	}
 	if (added && after + added > r->c->cfg.max_contacts)
 		return refuse(r, 403, "Too Many Contacts");
+	if (added && location_count(&r->c->location) + added > r->c->cfg.max_bindings) {
+		core_reply(r, 503, NULL, VIEW("Retry-After: 60\r\n"));
+		return false;
+	}
 	return true;
 }
 

@@ -29,6 +29,9 @@ struct response_context {
 	char *challenges; /* those of the other 401s and 407s (§16.7 step 7) */
 	size_t challenges_n;
 	char *aor; /* whose bindings the branches go to; NULL: not known */
+	/* Of the invitations that its sender may have under way; NULL when no branch is any more,
+	 * though transactions linger. */
+	struct quota_share *share;
 	struct branch branch[];
 };
 
@@ -42,6 +45,7 @@ static void context_free(struct response_context *x)
 	if (x->tx)
 		sip_server_tx_attach(x->tx, NULL, NULL);
 	list_del(&x->link);
+	quota_release(&x->c->sessions, x->share);
 	free(x->best);
 	free(x->challenges);
 	free(x->aor);
@@ -199,8 +203,11 @@ static void branch_done(struct branch *b)
 	if (!b->pending)
 		return;
 	b->pending = false;
-	b->context->pending--;
 	timer_cancel(b->context->c->timers, &b->timer_c);
+	if (--b->context->pending)
+		return;
+	quota_release(&b->context->c->sessions, b->context->share);
+	b->context->share = NULL;
 }
 
 /* §16.7 step 10, §16.10. */
@@ -397,22 +404,31 @@ static uint32_t breadth_each(struct inbound *r, size_t n)
 static int start_branch(struct inbound *r, struct branch *b, const struct proxy_target *t,
 			uint32_t breadth)
 {
+	char mark[SIP_MARK_CHARS];
+
 	proxy_compose_request(r, t, breadth);
 	if (!buf_ok(&r->c->out))
 		return E_LIMIT;
-	return sip_client_tx_new(r->c->stack, buf_view(&r->c->out), &t->flow, &client_handler, b,
-				 r->now_ms, &b->tx);
+	return sip_client_tx_new_marked(r->c->stack, buf_view(&r->c->out), &t->flow,
+					core_loop_mark(r, mark), &client_handler, b, r->now_ms,
+					&b->tx);
 }
 
 void proxy_fork(struct inbound *r, const struct proxy_target *targets, size_t n, struct view aor)
 {
-	struct response_context *x = context_new(r, n, aor);
 	uint32_t breadth = breadth_each(r, n);
+	struct response_context *x;
+	struct quota_share *share;
 
+	if (!core_session_count(r, &share))
+		return;
+	x = context_new(r, n, aor);
 	if (!x) {
+		quota_release(&r->c->sessions, share);
 		core_reply(r, 503, NULL, VIEW(""));
 		return;
 	}
+	x->share = share;
 	if (x->invite)
 		core_reply(r, 100, NULL, VIEW(""));
 	for (size_t i = 0; i < n; i++) {

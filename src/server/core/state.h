@@ -2,6 +2,7 @@
 #ifndef CONFAB_SERVER_CORE_STATE_H
 #define CONFAB_SERVER_CORE_STATE_H
 
+#include "base/quota.h"
 #include "procedure/ims.h"
 #include "server/core/core.h"
 #include "server/core/guesses.h"
@@ -17,6 +18,7 @@ struct core {
 	const struct log *log;
 	struct sip_challenger challenger;
 	struct guesses guesses; /* wrong passwords */
+	struct quota sessions;	/* of each user of ours who began them */
 	struct location location;
 	struct hash keyed;    /* its key alone: for the cookies in Record-Route */
 	struct list contexts; /* struct response_context */
@@ -93,9 +95,20 @@ int core_route_preprocess(struct inbound *r);
 /* core.c: fills what is read off the message; false: it was answered. */
 bool core_readable(struct inbound *r);
 
+/* loop.c: RFC 3261 §16.3 steps 3 and 4, RFC 5393. False: it was answered (483, 482). */
+bool core_check_hops(struct inbound *r);
+bool core_check_loop(struct inbound *r);
+/* What the branches of this request say of it, for core_check_loop should it come back. text has
+ * room for SIP_MARK_CHARS; the view is of it. */
+struct view core_loop_mark(const struct inbound *r, char *text);
+
 /* parked.c: a request that waits for DNS. E_LIMIT, E_NOMEM. */
 int core_park(struct inbound *r);
 void core_parked_drop(struct core *c);
+
+/* core.c: counts a session that a user of ours begins; *out for quota_release, NULL where nothing
+ * is counted. False: he has as many as he may, and it was answered. */
+bool core_session_count(struct inbound *r, struct quota_share **out);
 
 /* authenticate.c */
 /* Finds out who sent a request. False: it was answered. */

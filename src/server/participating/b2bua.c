@@ -121,6 +121,9 @@ void call_media_end(struct b2bua_call *call)
 		call->b->broker.close(call->b->broker.ctx, call->relay);
 	call->relay = 0;
 	call->media = NULL;
+	/* Transactions may linger; the session does not. */
+	quota_release(&call->b->core->sessions, call->share);
+	call->share = NULL;
 }
 
 int call_invitation(const struct b2bua_call *call, struct sip_msg *out)
@@ -289,7 +292,6 @@ static char *routes_left(struct inbound *r)
 
 static struct b2bua_call *call_new(struct inbound *r, enum b2bua_role role)
 {
-	struct b2bua *b = r->c->b2bua;
 	struct b2bua_call *call = calloc(1, sizeof(*call));
 
 	if (!call)
@@ -345,12 +347,19 @@ static bool acceptable(struct b2bua_call *call, const struct sip_msg *m, uint64_
 
 void b2bua_invite(struct inbound *r, enum b2bua_role role)
 {
-	struct b2bua_call *call = call_new(r, role);
+	struct b2bua *b = r->c->b2bua;
+	struct quota_share *share;
+	struct b2bua_call *call;
 
+	if (!core_session_count(r, &share))
+		return;
+	call = call_new(r, role);
 	if (!call) {
+		quota_release(&r->c->sessions, share);
 		core_reply(r, 503, NULL, VIEW(""));
 		return;
 	}
+	call->share = share;
 	call_hold(call);
 	core_reply(r, 100, NULL, VIEW(""));
 	if (acceptable(call, r->m, r->now_ms) && relay_begin(call))

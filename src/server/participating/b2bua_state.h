@@ -86,7 +86,8 @@ struct b2bua_call {
 	bool near_trusted, cancelled;
 	struct session_terms near_terms;
 	uint32_t far_expires_s, far_seq;
-	uint64_t relay; /* 0: none (any more) */
+	struct quota_share *share; /* of the sessions that its originator may have */
+	uint64_t relay;		   /* 0: none (any more) */
 	bool relay_up;
 	bool tls[2];		/* the kind of MSRP on each side, for as long as the session lasts */
 	bool near_told, turned; /* of the relay's path; the far side's kind was changed */
