@@ -11,7 +11,7 @@ import time
 
 import attack
 from ledger import Ledger, percentile
-from room import Lone, Room, settled
+from room import Lone, Room, header, settled
 from server import DOMAIN, HOST, Failed, Server
 
 ANSWER_S = 30       # msrp: how long the switch waits for an answer (RFC 4975 §7.1.1)
@@ -234,4 +234,51 @@ async def death(context, report):
             await room.end()
 
 
-ALL = {"media": media, "idle": idle, "death": death}
+async def drain(context, report):
+    """SIGTERM under load: new sessions are refused, running ones go on, are told, and lose nothing."""
+    grace = context.pick(2, 5)
+    async with Stage(context, report, context.pick(2, 6), 4, context.pick(1, 4),
+                     [f"shutdown.grace = {grace}s"]) as stage:
+        await stage.start()
+        lone = Lone(stage.server, "lone")
+        await lone.open()
+        stage.talk(60, MIXED)
+        await asyncio.sleep(context.pick(1, 5))
+        began, before = time.monotonic(), len(stage.ledger.messages)
+        stage.server.signal(signal.SIGTERM)
+        report.faults["SIGTERM under load"] += 1
+        await asyncio.sleep(0.2)
+        late = Room(stage.server, stage.ledger, ["lone", "spare"])
+        stage.rooms.append(late)
+        status, fields = await late.try_to_start()
+        wait_s = header(fields, "retry-after")
+        report.expect(status == 503 and wait_s.isdigit(), f"a new session while draining got {status}, Retry-After {wait_s!r}")
+        await lone.register()
+        await asyncio.sleep(grace / 2)
+        report.expect(len(stage.ledger.messages) > before + 20, "running sessions do not go on")
+        # Silence before the farewell, so that nothing is half said when it comes.
+        await stage.silence()
+        left = await settled(stage.ledger, grace)
+        report.expect(left == 0, f"{left} messages open")
+        status = await stage.server.ended(grace + 10)
+        report.expect(status == 0, f"the server ended with {status}: {stage.server.words()}")
+        told = sum(m.over.is_set() for room in stage.rooms[:-1] for m in room.members)
+        everybody = sum(len(room.members) for room in stage.rooms[:-1])
+        report.expect(told == everybody, f"only {told} of {everybody} got a BYE")
+        report.expect(all(m.reason for room in stage.rooms[:-1] for m in room.members), "a BYE without a Reason")
+        report.expect(time.monotonic() - began < grace + 5, "it took too long")
+        report.note(f"{time.monotonic() - began:.1f} s from SIGTERM to the end, {told} BYEs with a Reason")
+        stage.held(time.monotonic() - began)
+        # Once more, impatiently: the second signal ends it at once.
+        await stage.server.start()
+        await stage.fill()
+        began = time.monotonic()
+        stage.server.signal(signal.SIGTERM)
+        await asyncio.sleep(0.3)
+        report.expect(stage.server.alive(), "the first SIGTERM ends it at once")
+        stage.server.signal(signal.SIGTERM)
+        report.expect(await stage.server.ended(3) == 0, "the second SIGTERM does not end it")
+        lone.close()
+
+
+ALL = {"media": media, "idle": idle, "death": death, "drain": drain}

@@ -188,6 +188,7 @@ class Member:
         self.pending = {}           # tid -> future of the answer
         self.bound = asyncio.Event()
         self.over = asyncio.Event()  # the server ended the leg
+        self.reason = ""            # in that BYE
         self.dialog = None          # (Call-ID, remote target, To, routes, local tag) to say BYE with
 
     # --- the line ---
@@ -323,14 +324,23 @@ class Room:
         member = self.legs.get((header(fields, "call-id"), tag.group(1) if tag else ""))
         if member:
             member.in_session = False
+            member.reason = header(fields, "reason")
             member.over.set()
 
-    async def start(self, register=True):
+    async def open(self):
         loop = asyncio.get_running_loop()
         _, self.signal = await loop.create_connection(lambda: Signal(self), HOST, self.server.port)
-        if register:
-            for m in self.members:
-                await self.signal.register(m.user)
+
+    async def try_to_start(self):
+        """(status, fields) of an INVITE alone."""
+        await self.open()
+        status, fields, _ = await self.invite()
+        return status, fields
+
+    async def start(self):
+        await self.open()
+        for m in self.members:
+            await self.signal.register(m.user)
         first = self.members[0]
         status, fields, body = await self.invite()
         if status != 200:
