@@ -429,6 +429,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	(void)io_limits_raise_files();
+	io_signals_ignore_failed_writes();
 	xml_init();
 	d.entropy = io_entropy();
 	rc = start(&d, &what);

@@ -8,8 +8,6 @@
  */
 #include "confabd.h"
 
-#include <stdlib.h>
-
 enum {
 	LOOK_MS = 50,	   /* at the end: whether any session is left */
 	FAREWELL_MS = 3000, /* how long the answers to BYE are waited for */
@@ -32,13 +30,15 @@ unsigned confabd_admit(void *ctx, const struct sip_msg *m)
 	return overload_admit(&d->gate.overload) ? 0 : OVERLOAD_RETRY_AFTER_S;
 }
 
-static void look_at_load(void *ctx, uint64_t now_ms)
+static void look_at_load(void *ctx, uint64_t due_ms)
 {
 	struct confabd *d = ctx;
-	uint64_t idle_ms = io_idle_ms(&d->loop);
+	/* Not the time that this was due at: after a stop of the process timers catch up. */
+	uint64_t now_ms = io_now_ms(&d->loop), idle_ms = io_idle_ms(&d->loop);
 	unsigned before = d->gate.overload.shed;
 	uint64_t refused = d->gate.overload.refused;
 
+	(void)due_ms;
 	if (overload_window(&d->gate.overload, idle_ms - d->gate.idle_ms, now_ms - d->gate.looked_ms))
 		log_line(&d->log.log, LOG_WARN, "confabd",
 			 "more to do than time: new sessions are refused with 503");

@@ -7,6 +7,7 @@ import random
 import re
 import resource
 import signal
+import socket
 import time
 
 import attack
@@ -281,4 +282,65 @@ async def drain(context, report):
         lone.close()
 
 
-ALL = {"media": media, "idle": idle, "death": death, "drain": drain}
+async def until(condition, seconds, text):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise Failed(f"{text} did not come")
+        await asyncio.sleep(0.05)
+
+
+async def poor(context, report):
+    """A disk that is full, a machine that stops for seconds, DNS that is gone: one log line each, and it goes on."""
+    deaf = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    deaf.bind((HOST, 0))
+    async with Stage(context, report, 2, 4, 1, [f"dns.servers = {HOST}:{deaf.getsockname()[1]}"]) as stage:
+        server = stage.server
+        # Nothing may be written beyond what the store has already; the server's log goes on for a few lines.
+        await server.start([(resource.RLIMIT_FSIZE, 40000)])
+        await stage.fill()
+        phones = [Lone(server, user) for user in ("lone", "spare")]
+        for phone in phones:
+            await phone.open()
+        seconds = context.pick(3, 10)
+        began = time.monotonic()
+        stage.talk(seconds + 10, MIXED, 0.01)
+        report.faults["disk full"] += 1
+        for i in range(200):
+            await phones[i % 2].register()
+            if server.logged("registrations cannot be kept"):
+                break
+        report.expect(server.logged("registrations cannot be kept") == 1, "no log line about the full disk, or several")
+        report.expect(await phones[1].page("lone", "on a full disk") == 200, "nobody is found while the disk is full")
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        await until(lambda: server.logged("registrations are kept again"), 10, "the log line that there is room again")
+        # The machine was suspended.
+        report.faults["stops of the process"] += 1
+        server.signal(signal.SIGSTOP)
+        await asyncio.sleep(context.pick(1, 4))
+        server.signal(signal.SIGCONT)
+        # Nobody answers for names; those who are known are served meanwhile.
+        report.faults["DNS gone"] += 1
+        abroad = asyncio.get_running_loop().create_task(phones[0].page_uri("sip:someone@nowhere.example", "hello"))
+        report.expect(await phones[1].page("lone", "meanwhile") == 200, "DNS that is gone stops everybody")
+        status = await abroad
+        report.expect(server.logged("no DNS server answers") == 1, "no log line about DNS")
+        report.expect(status in (404, 408, 480, 500, 503), f"a name that cannot be looked up got {status}")
+        await asyncio.sleep(max(0, began + seconds - time.monotonic()))
+        await stage.silence()
+        stage.held(time.monotonic() - began)
+        report.expect(await settled(stage.ledger, ANSWER_S + 5) == 0, "messages open")
+        report.expect(server.alive(), f"the server died: {server.words()}")
+        # What came while the disk was full was written later.
+        await server.kill()
+        report.faults["kill -9 of the server"] += 1
+        for room in stage.rooms:
+            room.drop()
+        await server.start()
+        report.expect(await phones[1].page("lone", "after") == 200, "a registration of the full disk is lost")
+        for phone in phones:
+            phone.close()
+    deaf.close()
+
+
+ALL = {"media": media, "idle": idle, "death": death, "drain": drain, "poor": poor}

@@ -466,7 +466,7 @@ class Lone(asyncio.DatagramProtocol):
                             f"Contact: <sip:{self.user}@{self.here}>;{TAG}",
                             f"P-Asserted-Identity: <sip:{self.user}@{DOMAIN}>", *extra,
                             f"Content-Length: {len(body)}", "", body])
-        for wait in (0.5, 1, 2, 4, 4):
+        for wait in (0.5, 1, 2, 4, 4, 4, 4, 4, 4, 4):
             self.send(text)
             done, _ = await asyncio.wait([future], timeout=wait)
             if done:
@@ -479,8 +479,10 @@ class Lone(asyncio.DatagramProtocol):
             raise Failed(f"REGISTER got {status}")
 
     async def page(self, user, text):
-        return (await self.ask("MESSAGE", f"sip:{user}@{DOMAIN}",
-                               [f"Accept-Contact: *;{TAG};require;explicit", "Content-Type: text/plain"], text))[0]
+        return await self.page_uri(f"sip:{user}@{DOMAIN}", text)
+
+    async def page_uri(self, uri, text):
+        return (await self.ask("MESSAGE", uri, [f"Accept-Contact: *;{TAG};require;explicit", "Content-Type: text/plain"], text))[0]
 
     def close(self):
         self.transport.close()

@@ -48,6 +48,16 @@ static void test_a_burst_is_worked_off(void **state)
 	assert_true(o.refused == 0);
 }
 
+static void test_a_process_that_was_stopped_is_not_overloaded(void **state)
+{
+	struct overload o;
+
+	(void)state;
+	overload_init(&o, 95);
+	(void)overload_window(&o, 0, 60000);
+	assert_int_equal(admitted(&o, 1000), 1000);
+}
+
 static void test_lasting_load_is_refused_more_and_more(void **state)
 {
 	struct overload o;
@@ -116,6 +126,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_who_has_time_refuses_nobody),
 		cmocka_unit_test(test_a_burst_is_worked_off),
+		cmocka_unit_test(test_a_process_that_was_stopped_is_not_overloaded),
 		cmocka_unit_test(test_lasting_load_is_refused_more_and_more),
 		cmocka_unit_test(test_under_twice_the_load_nine_tenths_are_served),
 		cmocka_unit_test(test_switched_off),

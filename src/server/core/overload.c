@@ -15,6 +15,8 @@ void overload_init(struct overload *o, unsigned limit_percent)
 bool overload_window(struct overload *o, uint64_t idle_ms, uint64_t span_ms)
 {
 	uint64_t idle = idle_ms < span_ms ? idle_ms : span_ms;
+	/* A thread that was stopped altogether has not worked all the time. */
+	uint64_t counted = span_ms < 2 * OVERLOAD_WINDOW_MS ? span_ms : 2 * OVERLOAD_WINDOW_MS;
 	unsigned busy = span_ms ? (unsigned)((span_ms - idle) * ALL / span_ms) : 0;
 	unsigned before = o->shed;
 
@@ -26,7 +28,7 @@ bool overload_window(struct overload *o, uint64_t idle_ms, uint64_t span_ms)
 			o->shed = o->shed > DOWN ? o->shed - DOWN : 0;
 		return false;
 	}
-	o->busy_for_ms += span_ms;
+	o->busy_for_ms += counted;
 	if (o->busy_for_ms < OVERLOAD_PATIENCE_MS && !o->shed)
 		return false;
 	o->shed = o->shed + UP < ALL ? o->shed + UP : ALL;
