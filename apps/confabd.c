@@ -140,6 +140,7 @@ static int start_stack(struct confabd *d)
 	struct sip_stack_ops ops = {.on_request = on_request,
 				    .on_ack = on_ack,
 				    .on_conn_down = on_conn_down,
+				    .admit = confabd_admit,
 				    .trace = d->trace ? confabd_trace_sip : NULL,
 				    .ctx = d};
 	int rc;
@@ -340,8 +341,7 @@ static void on_signal(void *ctx, int signo)
 		confabd_tls_reload(d);
 		return;
 	}
-	log_line(&d->log.log, LOG_INFO, "confabd", "signal %d: stopping", signo);
-	io_stop(&d->loop);
+	confabd_gate_drain(d);
 }
 
 /* In IMS mode the users are the core's; what the file says of some of them is welcome, but not
@@ -412,7 +412,10 @@ static int start(struct confabd *d, const char **what)
 	if (rc)
 		return rc;
 	*what = "the controlling function";
-	return start_controlling(d);
+	rc = start_controlling(d);
+	if (rc == 0)
+		confabd_gate_open(d);
+	return rc;
 }
 
 static void stop(struct confabd *d)
@@ -422,6 +425,7 @@ static void stop(struct confabd *d)
 	b2bua_free(d->b2bua);
 	confabd_resolve_close(d);
 	confabd_bindings_close(d);
+	confabd_gate_close(d);
 	core_free(d->core);
 	sip_stack_free(d->stack);
 	confabd_sockets_close(d);
@@ -453,6 +457,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	(void)io_limits_raise_files();
+	io_signals_ignore_failed_writes();
 	xml_init();
 	d.entropy = io_entropy();
 	rc = start(&d, &what);

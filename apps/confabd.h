@@ -10,6 +10,7 @@
 #include "io/loop.h"
 #include "server/controlling/controlling.h"
 #include "server/core/core.h"
+#include "server/core/overload.h"
 #include "server/participating/b2bua.h"
 #include "store/store.h"
 
@@ -41,6 +42,14 @@ struct confabd {
 		struct timer retry;
 		bool behind; /* the store is not what memory is */
 	} bindings;
+	struct {
+		struct overload overload;
+		struct timer window, end;
+		uint64_t idle_ms, looked_ms, refused_told;
+		uint64_t end_ms; /* draining: when sessions are ended; then, when the process is */
+		unsigned retry_after_s;
+		bool draining, told;
+	} gate;
 	struct view domains[OPTION_LIST_MAX];
 	struct core_route routes[OPTION_LIST_MAX];
 };
@@ -85,6 +94,14 @@ int confabd_users_open(struct confabd *d);
 void confabd_users_close(struct confabd *d);
 /* core_ops.user_find; ctx is the struct confabd. */
 int confabd_user_find(void *ctx, struct view user, struct view domain, struct core_user *out);
+
+/* --- confabd_gate.c: who is let in, and the end --- */
+void confabd_gate_open(struct confabd *d);
+void confabd_gate_close(struct confabd *d);
+/* A signal to end. The second one ends it at once. */
+void confabd_gate_drain(struct confabd *d);
+/* sip_stack_ops.admit; ctx is the struct confabd. */
+unsigned confabd_admit(void *ctx, const struct sip_msg *m);
 
 /* --- confabd_bindings.c: registrations over a restart --- */
 /* Puts back what the store has. After core_new. 0, or a negative code. */

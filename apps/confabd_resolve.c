@@ -7,7 +7,12 @@
 
 #include <stdlib.h>
 
-enum { PLACES_MAX = 256, GOOD_MS = 60000, BAD_MS = 10000 };
+enum {
+	PLACES_MAX = 256,
+	GOOD_MS = 60000,
+	BAD_MS = 10000,
+	TIMEOUTS_MAX = 2, /* who is asked in vain so often is not asked on: the request has 32 s */
+};
 
 /* One domain, as it was asked for. */
 struct place {
@@ -17,6 +22,7 @@ struct place {
 	struct sip_lookup_order order;
 	struct sip_lookup *lookup; /* NULL: none is under way */
 	uint64_t good_until_ms;
+	unsigned timeouts;
 	size_t n, at;
 	struct sip_target target[SIP_TARGETS_MAX];
 };
@@ -58,6 +64,12 @@ static void on_answer(void *ctx, int error, const struct dns_record *record, siz
 
 	if (error == E_CLOSED)
 		return;
+	if (error == E_TIMEOUT && ++p->timeouts == TIMEOUTS_MAX) {
+		log_line(&p->d->log.log, LOG_WARN, "confabd",
+			 "no DNS server answers: %s cannot be looked up", p->host);
+		found(p);
+		return;
+	}
 	sip_lookup_answer(p->lookup, record, n);
 	go_on(p);
 }
@@ -204,6 +216,7 @@ int confabd_resolve(struct confabd *d, const struct sip_uri *uri, struct sip_flo
 		return E_NOTFOUND;
 	}
 	p->lookup = l;
+	p->timeouts = 0;
 	go_on(p);
 	/* What c-ares knows without asking comes at once. */
 	return p->lookup ? E_STATE : answer(p, out);

@@ -101,15 +101,17 @@ class Server:
         return private + shared
 
     def stop(self):
-        try:
-            os.killpg(self.process.pid, signal.SIGTERM)
-        except ProcessLookupError:
-            pass
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+        # The second SIGTERM ends a confabd at once; the first one waits for its sessions.
+        for number, seconds in ((signal.SIGTERM, 0.3), (signal.SIGTERM, 10), (signal.SIGKILL, None)):
+            try:
+                os.killpg(self.process.pid, number)
+            except ProcessLookupError:
+                pass
+            try:
+                self.process.wait(seconds)
+                break
+            except subprocess.TimeoutExpired:
+                continue
         if self.process.stdout:
             self.process.stdout.close()
         self.log.close()
@@ -170,7 +172,8 @@ class Place:
                 "--set", "sip.max_transactions=2000000", "--set", "sip.max_connections=15000",
                 "--set", "sip.max_connections_per_address=0", "--set", "msrp.max_connections_per_address=0",
                 "--set", "participating.max_sessions_per_user=0", "--set", "conference.max_per_user=0",
-                "--set", "store.path=" + self.store, "--set", "log.level=warn", "--set", "msrp.port=0"]
+                "--set", "store.path=" + self.store, "--set", "log.level=warn", "--set", "msrp.port=0",
+                "--set", "overload.limit=100"]
         for setting in settings:
             argv += ["--set", setting]
         return Server(argv, self.directory, "confab", ready_port=port)

@@ -286,6 +286,13 @@ static const struct option_spec specs[] = {
 	 "behalf "
 	 "of its sender, and one that names no sender gets a From; otherwise 415 and 403."},
 
+	{"overload.limit", OPTION_U32, AT(overload.limit), "95", 10, 100, NULL,
+	 "How busy the SIP thread may be for longer than half a second, in per cent. Above it new "
+	 "sessions get 503 with Retry-After, as many as it takes. 100: none are refused."},
+	{"shutdown.grace", OPTION_DURATION, AT(shutdown.grace_ms), "10s", 0, 600 * SECOND, NULL,
+	 "How long running sessions may go on after SIGTERM, while new ones get 503; then they are "
+	 "ended. A second SIGTERM ends the server at once."},
+
 	{"store.path", OPTION_STRING, AT(store.path), "/var/lib/confab/users.db", 0, 0, NULL,
 	 "The SQLite file with the users; made and filled by confabctl."},
 	{"log.level", OPTION_ENUM, AT(log.level), "info", 0, 0, level_words,

@@ -114,6 +114,12 @@ struct server_config {
 		bool wrap_plain;
 	} msrp;
 	struct {
+		uint32_t limit; /* per cent */
+	} overload;
+	struct {
+		uint64_t grace_ms;
+	} shutdown;
+	struct {
 		char path[OPTION_TEXT_MAX];
 	} store;
 	struct {

@@ -12,7 +12,7 @@
 enum {
 	SOCKETS_MAX = 16,
 	TIMEOUT_MS = 2000, /* of one try at one server; c-ares doubles it */
-	TRIES = 3,
+	TRIES = 2,
 };
 
 /* A socket of c-ares that is being watched. */

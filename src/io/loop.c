@@ -78,6 +78,7 @@ int io_loop_init(struct io_loop *loop, uv_loop_t *borrowed_or_null)
 
 		if (rc)
 			return io_error(rc);
+		(void)uv_loop_configure(&loop->own, UV_METRICS_IDLE_TIME);
 		loop->uv = &loop->own;
 		loop->owned = true;
 	}
@@ -166,6 +167,11 @@ bool io_turn(struct io_loop *loop, bool wait)
 void io_stop(struct io_loop *loop)
 {
 	uv_stop(loop->uv);
+}
+
+uint64_t io_idle_ms(const struct io_loop *loop)
+{
+	return uv_metrics_idle_time(loop->uv) / 1000000;
 }
 
 uint64_t io_now_ms(const struct io_loop *loop)

@@ -67,6 +67,9 @@ void io_stop(struct io_loop *loop);
 uint64_t io_now_ms(const struct io_loop *loop);
 /* The same clock, read anew; io_now_ms follows. */
 uint64_t io_now_fresh_ms(struct io_loop *loop);
+/* For how long the loop has been asleep, all in all; what is missing to the time that went by, it was
+ * at work. A loop of its own only (not a borrowed one). */
+uint64_t io_idle_ms(const struct io_loop *loop);
 /* Unix time in milliseconds. Any thread. */
 uint64_t io_wall_ms(void);
 

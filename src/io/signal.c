@@ -51,9 +51,10 @@ static void close_handle(struct io_handle *h)
 	io_signals_close(CONTAINER(h, struct io_signals, handle));
 }
 
-void io_signals_ignore_pipe(void)
+void io_signals_ignore_failed_writes(void)
 {
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);
 }
 
 int io_signals_open(struct io_loop *loop, io_signal_fn *fn, void *ctx, struct io_signals **out)
@@ -66,7 +67,7 @@ int io_signals_open(struct io_loop *loop, io_signal_fn *fn, void *ctx, struct io
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return E_NOMEM;
-	io_signals_ignore_pipe();
+	io_signals_ignore_failed_writes();
 	/* Only the loop's first signal handle can fail to be made (it needs a pipe). */
 	rc = uv_signal_init(loop->uv, &s->uv[0]);
 	if (rc) {

@@ -5,10 +5,12 @@
 #include "base/error.h"
 #include "sip/write.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
 	TRYING_MS = 200, /* RFC 3261 §17.2.1: when an INVITE gets its 100 */
+	NO_ROOM_S = 5,	 /* Retry-After where the table of transactions is full */
 };
 
 static const char *const state_name[] = {"trying",    "proceeding", "completed",
@@ -215,13 +217,36 @@ static struct sip_server_tx *tx_new(struct sip_stack *s, const struct sip_msg *m
 	return tx;
 }
 
+static void refuse_for_now(struct sip_stack *s, const struct sip_msg *m, const struct sip_flow *from,
+			   unsigned retry_after_s, uint64_t now_ms)
+{
+	char extra[40];
+
+	(void)snprintf(extra, sizeof(extra), "Retry-After: %u\r\n", retry_after_s);
+	sip_stack_reply_stateless(s, m, from, 503, NULL, view_str(extra), now_ms);
+}
+
+/* 0, or for how many seconds a request is not wanted (RFC 3261 §21.5.4). Requests of dialogs go on,
+ * and so does what this process sends itself. */
+static unsigned unwanted(const struct sip_stack *s, const struct sip_msg *m,
+			 const struct sip_flow *from)
+{
+	struct sip_addr to;
+
+	if (!s->ops.admit || from->transport == SIP_LOCAL || sip_msg_to(m, &to) ||
+	    sip_addr_tag(&to).n)
+		return 0;
+	return s->ops.admit(s->ops.ctx, m);
+}
+
 static void receive_new(struct sip_stack *s, const struct sip_msg *m, const struct sip_flow *from,
 			struct view key, uint64_t now_ms)
 {
-	struct sip_server_tx *tx = tx_new(s, m, from, key);
+	unsigned wait_s = unwanted(s, m, from);
+	struct sip_server_tx *tx = wait_s ? NULL : tx_new(s, m, from, key);
 
 	if (!tx) {
-		sip_stack_reply_stateless(s, m, from, 503, NULL, now_ms);
+		refuse_for_now(s, m, from, wait_s ? wait_s : NO_ROOM_S, now_ms);
 		return;
 	}
 	enter(tx, SIP_SERVER_TRYING, now_ms);
@@ -253,7 +278,7 @@ static void receive_cancel(struct sip_stack *s, const struct sip_msg *m,
 	}
 	tx = tx_new(s, m, from, buf_view(&s->key));
 	if (!tx) {
-		sip_stack_reply_stateless(s, m, from, 503, NULL, now_ms);
+		refuse_for_now(s, m, from, NO_ROOM_S, now_ms);
 		return;
 	}
 	buf_reset(&s->key);
@@ -273,6 +298,9 @@ static void receive_ack(struct sip_stack *s, const struct sip_msg *m, const stru
 		enter(tx, SIP_SERVER_CONFIRMED, now_ms);
 		return;
 	}
+	/* Of what was refused without a transaction nothing is kept: RFC 3261 §8.2.7. */
+	if (!tx && sip_stack_refused_stateless(s, m))
+		return;
 	/* One that has the INVITE's branch and comes before the final answer acknowledges nothing;
 	 * after a 2xx it should have had a branch of its own. */
 	if (tx && tx->state != SIP_SERVER_ACCEPTED)
@@ -289,7 +317,7 @@ void sip_server_tx_receive(struct sip_stack *s, const struct sip_msg *m,
 
 	buf_reset(key);
 	if (make_key(m, method, key)) {
-		sip_stack_reply_stateless(s, m, from, 400, "Via Too Long", now_ms);
+		sip_stack_reply_stateless(s, m, from, 400, "Via Too Long", VIEW(""), now_ms);
 		return;
 	}
 	if (m->method == SIP_CANCEL) {

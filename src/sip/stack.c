@@ -201,9 +201,20 @@ static void stateless_tag(const struct sip_stack *s, const struct sip_msg *m, ch
 	tag[SIP_TAG_CHARS] = '\0';
 }
 
+bool sip_stack_refused_stateless(const struct sip_stack *s, const struct sip_msg *ack)
+{
+	char tag[SIP_TAG_CHARS + 1];
+	struct sip_addr to;
+
+	if (sip_msg_to(ack, &to))
+		return false;
+	stateless_tag(s, ack, tag);
+	return view_eq(sip_addr_tag(&to), view_str(tag));
+}
+
 void sip_stack_reply_stateless(struct sip_stack *s, const struct sip_msg *m,
 			       const struct sip_flow *from, int status, const char *reason,
-			       uint64_t now_ms)
+			       struct view extra, uint64_t now_ms)
 {
 	struct buf b;
 	char tag[SIP_TAG_CHARS + 1];
@@ -220,6 +231,7 @@ void sip_stack_reply_stateless(struct sip_stack *s, const struct sip_msg *m,
 	buf_init(&b, s->cfg.max_message);
 	sip_write_response_head(&b, m, status, reason, view_str(tag));
 	sip_write_field(&b, "Server", s->cfg.server);
+	buf_put(&b, extra);
 	sip_write_body(&b, VIEW(""), VIEW(""));
 	/* Nothing is known of who asks. */
 	if (buf_ok(&b) && (from->transport != SIP_UDP || b.n <= SIP_ANSWER_FACTOR * m->raw.n))
@@ -285,7 +297,7 @@ void sip_stack_receive(struct sip_stack *s, struct view bytes, const struct sip_
 	if (from->transport != SIP_LOCAL && sip_via_stamp(&s->scratch, &m, &from->remote) == 0)
 		sip_msg_via_replaced(&m, buf_view(&s->scratch));
 	if (refuse)
-		sip_stack_reply_stateless(s, &m, from, refuse, reason, now_ms);
+		sip_stack_reply_stateless(s, &m, from, refuse, reason, VIEW(""), now_ms);
 	else if (rc == 0)
 		sip_server_tx_receive(s, &m, from, now_ms);
 }

@@ -69,6 +69,9 @@ struct sip_stack_ops {
 	 * then mapped is the address that the peer sees us at, else its family is 0. May be NULL. */
 	void (*on_pong)(void *ctx, const struct sip_flow *from, const struct addr *mapped,
 			uint64_t now_ms);
+	/* A new request from outside, of no dialog: 0 to take it; else it is refused with 503, Retry-After
+	 * so many seconds, and nothing is kept of it. Not asked of CANCEL. NULL: all are taken. */
+	unsigned (*admit)(void *ctx, const struct sip_msg *m);
 	/* Every message as it was on the wire; may be NULL. */
 	void (*trace)(void *ctx, bool out, const struct sip_flow *flow, struct view bytes);
 	void *ctx;

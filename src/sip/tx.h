@@ -159,6 +159,8 @@ void sip_via_return_address(const struct sip_msg *m, const struct sip_flow *from
 /* Answers without a transaction (RFC 3261 §8.2.7), for broken requests. */
 void sip_stack_reply_stateless(struct sip_stack *s, const struct sip_msg *m,
 			       const struct sip_flow *from, int status, const char *reason,
-			       uint64_t now_ms);
+			       struct view extra, uint64_t now_ms);
+/* An ACK to an answer of the above. */
+bool sip_stack_refused_stateless(const struct sip_stack *s, const struct sip_msg *ack);
 
 #endif

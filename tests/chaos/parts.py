@@ -7,11 +7,12 @@ import random
 import re
 import resource
 import signal
+import socket
 import time
 
 import attack
 from ledger import Ledger, percentile
-from room import Lone, Room, settled
+from room import Lone, Room, header, settled
 from server import DOMAIN, HOST, Failed, Server
 
 ANSWER_S = 30       # msrp: how long the switch waits for an answer (RFC 4975 §7.1.1)
@@ -234,4 +235,112 @@ async def death(context, report):
             await room.end()
 
 
-ALL = {"media": media, "idle": idle, "death": death}
+async def drain(context, report):
+    """SIGTERM under load: new sessions are refused, running ones go on, are told, and lose nothing."""
+    grace = context.pick(2, 5)
+    async with Stage(context, report, context.pick(2, 6), 4, context.pick(1, 4),
+                     [f"shutdown.grace = {grace}s"]) as stage:
+        await stage.start()
+        lone = Lone(stage.server, "lone")
+        await lone.open()
+        stage.talk(60, MIXED)
+        await asyncio.sleep(context.pick(1, 5))
+        began, before = time.monotonic(), len(stage.ledger.messages)
+        stage.server.signal(signal.SIGTERM)
+        report.faults["SIGTERM under load"] += 1
+        await asyncio.sleep(0.2)
+        late = Room(stage.server, stage.ledger, ["lone", "spare"])
+        stage.rooms.append(late)
+        status, fields = await late.try_to_start()
+        wait_s = header(fields, "retry-after")
+        report.expect(status == 503 and wait_s.isdigit(), f"a new session while draining got {status}, Retry-After {wait_s!r}")
+        await lone.register()
+        await asyncio.sleep(grace / 2)
+        report.expect(len(stage.ledger.messages) > before + 20, "running sessions do not go on")
+        # Silence before the farewell, so that nothing is half said when it comes.
+        await stage.silence()
+        left = await settled(stage.ledger, grace)
+        report.expect(left == 0, f"{left} messages open")
+        status = await stage.server.ended(grace + 10)
+        report.expect(status == 0, f"the server ended with {status}: {stage.server.words()}")
+        told = sum(m.over.is_set() for room in stage.rooms[:-1] for m in room.members)
+        everybody = sum(len(room.members) for room in stage.rooms[:-1])
+        report.expect(told == everybody, f"only {told} of {everybody} got a BYE")
+        report.expect(all(m.reason for room in stage.rooms[:-1] for m in room.members), "a BYE without a Reason")
+        report.expect(time.monotonic() - began < grace + 5, "it took too long")
+        report.note(f"{time.monotonic() - began:.1f} s from SIGTERM to the end, {told} BYEs with a Reason")
+        stage.held(time.monotonic() - began)
+        # Once more, impatiently: the second signal ends it at once.
+        await stage.server.start()
+        await stage.fill()
+        began = time.monotonic()
+        stage.server.signal(signal.SIGTERM)
+        await asyncio.sleep(0.3)
+        report.expect(stage.server.alive(), "the first SIGTERM ends it at once")
+        stage.server.signal(signal.SIGTERM)
+        report.expect(await stage.server.ended(3) == 0, "the second SIGTERM does not end it")
+        lone.close()
+
+
+async def until(condition, seconds, text):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise Failed(f"{text} did not come")
+        await asyncio.sleep(0.05)
+
+
+async def poor(context, report):
+    """A disk that is full, a machine that stops for seconds, DNS that is gone: one log line each, and it goes on."""
+    deaf = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    deaf.bind((HOST, 0))
+    async with Stage(context, report, 2, 4, 1, [f"dns.servers = {HOST}:{deaf.getsockname()[1]}"]) as stage:
+        server = stage.server
+        # Nothing may be written beyond what the store has already; the server's log goes on for a few lines.
+        await server.start([(resource.RLIMIT_FSIZE, 40000)])
+        await stage.fill()
+        phones = [Lone(server, user) for user in ("lone", "spare")]
+        for phone in phones:
+            await phone.open()
+        seconds = context.pick(3, 10)
+        began = time.monotonic()
+        stage.talk(seconds + 10, MIXED, 0.01)
+        report.faults["disk full"] += 1
+        for i in range(200):
+            await phones[i % 2].register()
+            if server.logged("registrations cannot be kept"):
+                break
+        report.expect(server.logged("registrations cannot be kept") == 1, "no log line about the full disk, or several")
+        report.expect(await phones[1].page("lone", "on a full disk") == 200, "nobody is found while the disk is full")
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        await until(lambda: server.logged("registrations are kept again"), 10, "the log line that there is room again")
+        # The machine was suspended.
+        report.faults["stops of the process"] += 1
+        server.signal(signal.SIGSTOP)
+        await asyncio.sleep(context.pick(1, 4))
+        server.signal(signal.SIGCONT)
+        # Nobody answers for names; those who are known are served meanwhile.
+        report.faults["DNS gone"] += 1
+        abroad = asyncio.get_running_loop().create_task(phones[0].page_uri("sip:someone@nowhere.example", "hello"))
+        report.expect(await phones[1].page("lone", "meanwhile") == 200, "DNS that is gone stops everybody")
+        status = await abroad
+        report.expect(server.logged("no DNS server answers") == 1, "no log line about DNS")
+        report.expect(status in (404, 408, 480, 500, 503), f"a name that cannot be looked up got {status}")
+        await asyncio.sleep(max(0, began + seconds - time.monotonic()))
+        await stage.silence()
+        stage.held(time.monotonic() - began)
+        report.expect(await settled(stage.ledger, ANSWER_S + 5) == 0, "messages open")
+        report.expect(server.alive(), f"the server died: {server.words()}")
+        # What came while the disk was full was written later.
+        await server.kill()
+        report.faults["kill -9 of the server"] += 1
+        for room in stage.rooms:
+            room.drop()
+        await server.start()
+        report.expect(await phones[1].page("lone", "after") == 200, "a registration of the full disk is lost")
+        for phone in phones:
+            phone.close()
+    deaf.close()
+
+
+ALL = {"media": media, "idle": idle, "death": death, "drain": drain, "poor": poor}

@@ -188,6 +188,7 @@ class Member:
         self.pending = {}           # tid -> future of the answer
         self.bound = asyncio.Event()
         self.over = asyncio.Event()  # the server ended the leg
+        self.reason = ""            # in that BYE
         self.dialog = None          # (Call-ID, remote target, To, routes, local tag) to say BYE with
 
     # --- the line ---
@@ -323,14 +324,23 @@ class Room:
         member = self.legs.get((header(fields, "call-id"), tag.group(1) if tag else ""))
         if member:
             member.in_session = False
+            member.reason = header(fields, "reason")
             member.over.set()
 
-    async def start(self, register=True):
+    async def open(self):
         loop = asyncio.get_running_loop()
         _, self.signal = await loop.create_connection(lambda: Signal(self), HOST, self.server.port)
-        if register:
-            for m in self.members:
-                await self.signal.register(m.user)
+
+    async def try_to_start(self):
+        """(status, fields) of an INVITE alone."""
+        await self.open()
+        status, fields, _ = await self.invite()
+        return status, fields
+
+    async def start(self):
+        await self.open()
+        for m in self.members:
+            await self.signal.register(m.user)
         first = self.members[0]
         status, fields, body = await self.invite()
         if status != 200:
@@ -456,7 +466,7 @@ class Lone(asyncio.DatagramProtocol):
                             f"Contact: <sip:{self.user}@{self.here}>;{TAG}",
                             f"P-Asserted-Identity: <sip:{self.user}@{DOMAIN}>", *extra,
                             f"Content-Length: {len(body)}", "", body])
-        for wait in (0.5, 1, 2, 4, 4):
+        for wait in (0.5, 1, 2, 4, 4, 4, 4, 4, 4, 4):
             self.send(text)
             done, _ = await asyncio.wait([future], timeout=wait)
             if done:
@@ -469,8 +479,10 @@ class Lone(asyncio.DatagramProtocol):
             raise Failed(f"REGISTER got {status}")
 
     async def page(self, user, text):
-        return (await self.ask("MESSAGE", f"sip:{user}@{DOMAIN}",
-                               [f"Accept-Contact: *;{TAG};require;explicit", "Content-Type: text/plain"], text))[0]
+        return await self.page_uri(f"sip:{user}@{DOMAIN}", text)
+
+    async def page_uri(self, uri, text):
+        return (await self.ask("MESSAGE", uri, [f"Accept-Contact: *;{TAG};require;explicit", "Content-Type: text/plain"], text))[0]
 
     def close(self):
         self.transport.close()

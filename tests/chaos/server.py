@@ -75,9 +75,8 @@ class Server:
 
         def confine():
             for what, value in limits:
-                resource.setrlimit(what, (value, value))
-            # A file that is full is an error to be handled, not the end of the process.
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+                resource.setrlimit(what, (value, resource.getrlimit(what)[1] if what == resource.RLIMIT_FSIZE else value))
+            signal.signal(signal.SIGXFSZ, signal.SIG_DFL)   # Python has it ignored
 
         with open(self.errors, "ab") as errors:
             self.process = subprocess.Popen([os.path.join(self.binaries, "confabd"), "--config", self.config],

@@ -250,15 +250,22 @@ class Stage:
             p.close()
         self.phones = []
         if self.process and self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+            self._terminate()
         if self.process and self.process.returncode != 0:
             bad.append(f"confabd ended with {self.process.returncode}: {self.last_words()}")
         return bad
+
+    def _terminate(self):
+        """The second signal ends it at once, whoever is still there."""
+        for seconds in (0.3, 10):
+            self.process.terminate()
+            try:
+                self.process.wait(seconds)
+                return
+            except subprocess.TimeoutExpired:
+                continue
+        self.process.kill()
+        self.process.wait()
 
     def close(self, keep=False):
         bad = self.stop()

@@ -418,6 +418,47 @@ static void test_transactions_are_capped_with_503(void **state)
 	world_end(w);
 }
 
+static void test_what_is_not_admitted_gets_503_and_nothing_is_kept(void **state)
+{
+	static const char ack[] = "ACK sip:b@example.com SIP/2.0\r\n"
+				  "Via: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK2\r\n"
+				  "Max-Forwards: 70\r\nFrom: <sip:a@example.com>;tag=a\r\n"
+				  "To: <sip:b@example.com>;tag=%s\r\n"
+				  "Call-ID: c1\r\nCSeq: 1 ACK\r\nContent-Length: 0\r\n\r\n";
+	static const char invite[] = "INVITE sip:b@example.com SIP/2.0\r\n"
+				     "Via: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK2\r\n"
+				     "Max-Forwards: 70\r\nFrom: <sip:a@example.com>;tag=a\r\n"
+				     "To: <sip:b@example.com>%s\r\n"
+				     "Call-ID: c1\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n";
+	struct world *w = world_default();
+	struct sip_msg m;
+	struct sip_addr to;
+	char text[600], tag[64];
+
+	(void)state;
+	w->refuse_s = 17;
+	(void)snprintf(text, sizeof(text), invite, "");
+	world_datagram(w, text, PEER);
+	assert_happened(w, "0:udp 503");
+	assert_view(world_field(w->last, SIP_H_RETRY_AFTER), "17");
+	assert_int_equal(sip_stack_tx_count(w->stack), 0);
+	assert_int_equal(sip_msg_parse(view_of(w->last, w->last_n), &m), 0);
+	assert_int_equal(sip_msg_to(&m, &to), 0);
+	(void)view_copy(sip_addr_tag(&to), tag, sizeof(tag));
+	/* Its ACK ends here (RFC 3261 §8.2.7); another's goes to the user. */
+	(void)snprintf(text, sizeof(text), ack, tag);
+	world_datagram(w, text, PEER);
+	assert_happened(w, "");
+	(void)snprintf(text, sizeof(text), ack, "other");
+	world_datagram(w, text, PEER);
+	assert_happened(w, "0:ack");
+	/* Dialogs go on. */
+	(void)snprintf(text, sizeof(text), invite, ";tag=d");
+	world_datagram(w, text, PEER);
+	assert_happened(w, "0:request INVITE");
+	world_end(w);
+}
+
 /* --- inside the process --- */
 
 static void test_local_messages_come_in_order_and_never_at_once(void **state)
@@ -671,6 +712,7 @@ int main(void)
 		cmocka_unit_test(test_a_connection_that_shows_no_message_goes),
 		cmocka_unit_test(test_connections_are_capped),
 		cmocka_unit_test(test_transactions_are_capped_with_503),
+		cmocka_unit_test(test_what_is_not_admitted_gets_503_and_nothing_is_kept),
 		cmocka_unit_test(test_local_messages_come_in_order_and_never_at_once),
 		cmocka_unit_test(test_local_2xx_and_ack),
 		cmocka_unit_test(test_local_messages_left_over_are_freed_with_the_stack),

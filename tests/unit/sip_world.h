@@ -47,6 +47,7 @@ struct world {
 	int answer;  /* 0: none */
 	bool silent; /* does not attach */
 	bool check_merged;
+	unsigned refuse_s; /* requests outside of dialogs get 503 with this Retry-After; 0: none */
 	char *request; /* the last one seen by the user */
 	size_t request_n;
 };
@@ -278,6 +279,12 @@ static inline struct world *world_new(void)
 	return w;
 }
 
+static inline unsigned world_admit(void *ctx, const struct sip_msg *m)
+{
+	(void)m;
+	return ((struct world *)ctx)->refuse_s;
+}
+
 static inline void world_begin(struct world *w)
 {
 	const struct sip_stack_ops ops = {
@@ -288,6 +295,7 @@ static inline void world_begin(struct world *w)
 		.on_request = world_on_request,
 		.on_ack = world_on_ack,
 		.on_conn_down = world_on_conn_down,
+		.admit = world_admit,
 		.ctx = w,
 	};
 

@@ -122,6 +122,8 @@ void controlling_seats_failed(struct controlling *c, uint64_t request, uint64_t 
 void controlling_seat_lost(struct controlling *c, uint64_t conference, uint64_t seat,
 			   uint64_t now_ms);
 
+/* Ends all conferences; each BYE says why. They are gone when controlling_conference_count is 0. */
+void controlling_shut_down(struct controlling *c, uint64_t now_ms);
 size_t controlling_conference_count(const struct controlling *c);
 
 #endif

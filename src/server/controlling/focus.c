@@ -346,7 +346,8 @@ void conference_end(struct conference *conf, uint64_t now_ms)
 			m->why = CONFERENCE_BOOTED;
 			member_settle(m, 487, now_ms);
 			if (m->session)
-				sip_session_end(m->session, VIEW(""), now_ms);
+				sip_session_end(m->session,
+						view_str(c->farewell ? c->farewell : ""), now_ms);
 		}
 	}
 	c->broker.end(c->broker.ctx, conf->id);

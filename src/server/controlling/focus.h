@@ -35,6 +35,7 @@ struct controlling {
 	uint64_t next_id;
 	char ended[CONFERENCES_ENDED_KEPT][CONFERENCE_USER_MAX]; /* a ring */
 	size_t n_ended;
+	const char *farewell; /* header lines of the BYEs that end conferences; NULL: none */
 };
 
 enum member_state {

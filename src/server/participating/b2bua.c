@@ -292,6 +292,7 @@ static char *routes_left(struct inbound *r)
 
 static struct b2bua_call *call_new(struct inbound *r, enum b2bua_role role)
 {
+	struct b2bua *b = r->c->b2bua;
 	struct b2bua_call *call = calloc(1, sizeof(*call));
 
 	if (!call)
@@ -347,7 +348,6 @@ static bool acceptable(struct b2bua_call *call, const struct sip_msg *m, uint64_
 
 void b2bua_invite(struct inbound *r, enum b2bua_role role)
 {
-	struct b2bua *b = r->c->b2bua;
 	struct quota_share *share;
 	struct b2bua_call *call;
 

@@ -83,6 +83,11 @@ void b2bua_relay_lost(struct b2bua *b, uint64_t relay, uint64_t now_ms);
 /* Where the INVITE of the call with this token came from. False: no such call, or the connection is
  * gone. */
 bool b2bua_near_flow(const struct b2bua *b, struct view token, struct sip_flow *out);
+/* Ends all sessions on both sides; each BYE or CANCEL says why. */
+void b2bua_shut_down(struct b2bua *b, uint64_t now_ms);
+/* Those that run or ring, or whose BYE is not answered yet. Goes through all. */
+size_t b2bua_open_count(struct b2bua *b);
+/* Those whose transactions linger included. */
 size_t b2bua_call_count(const struct b2bua *b);
 
 #endif
