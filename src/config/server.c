@@ -241,7 +241,10 @@ static const struct option_spec specs[] = {
 	 "The log is appended to this file; where it is not set it goes to standard error."},
 	{"trace.file", OPTION_STRING, AT(trace.file), "", 0, 0, NULL,
 	 "Every SIP and MSRP message sent and received is written to this file, with its time and "
-	 "addresses. It holds what people write: keep it safe."},
+	 "addresses. It is made for its owner alone; keep it so, passwords could be guessed with "
+	 "it."},
+	{"trace.bodies", OPTION_BOOL, AT(trace.bodies), "no", 0, 0, NULL,
+	 "Whether what people write stands in the trace, too; otherwise only how long it was."},
 };
 /* clang-format on */
 

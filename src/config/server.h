@@ -107,6 +107,7 @@ struct server_config {
 	} log;
 	struct {
 		char file[OPTION_TEXT_MAX];
+		bool bodies;
 	} trace;
 };
 

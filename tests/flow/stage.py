@@ -196,7 +196,7 @@ class Stage:
                  f"store.path = {self.store}", f"log.level = {log_level}",
                  f"log.file = {os.path.join(self.dir, 'server.log')}"]
         if trace:
-            lines.append(f"trace.file = {self.trace}")
+            lines += [f"trace.file = {self.trace}", "trace.bodies = yes"]
         lines += list(settings)
         self.config = os.path.join(self.dir, "confabd.conf")
         with open(self.config, "w", encoding="utf-8") as f:

@@ -86,6 +86,41 @@ def nothing_secret():
                        f"{next((line for line in text.splitlines() if word in line), '')}")
 
 
+def nothing_written():
+    """A trace without trace.bodies shows who speaks to whom, and not what they say."""
+    with Stage(trace=False) as stage:
+        trace = os.path.join(stage.dir, "silent.trace")
+        with open(stage.config, "a", encoding="utf-8") as f:
+            f.write(f"trace.file = {trace}\nparticipating.mode = b2bua\n")
+        stage.client("ann")  # the server is ready to be stopped
+        bad = stage.stop()
+        expect(not bad, f"{bad}")
+        stage.start()
+        ann, bo, charles = (stage.client(n) for n in ("ann", "bo", "charles"))
+        words = "xyzzy plugh " * 30
+        chat = ann.chat(BO)
+        ann.wait("open", conversation=chat)
+        ann.send(cmd="send", conversation=chat, text=words)
+        ann.send(cmd="page", to=CHARLES, text=words)
+        charles.wait("page", text=words)
+        bo.until(lambda c: words in c.texts(), "the text")
+        ann.send(cmd="add", conversation=chat, users=[CHARLES])
+        charles.wait("open", conference=True)
+        ann.wait("moved", conversation=chat)
+        ann.send(cmd="send", conversation=chat, text=words)
+        charles.until(lambda c: words in c.texts(), "the text in the conference")
+        got = read_trace(trace)
+        both = b"".join(m["bytes"] for m in got)
+        expect(b"xyzzy" not in both and b"plugh" not in both, "what was written stands in the trace")
+        msrp = b"".join(m["bytes"] for m in got if m["proto"] == "msrp")
+        expect(re.search(rb"SEND\r\nTo-Path: msrp:.*?\r\n\r\n\[\d{3} bytes\]\r\n-------\w+\$", msrp, re.S) and
+               b" 200 OK\r\n" in msrp, f"MSRP is not told: {msrp[:300]}")
+        sip = [m["bytes"] for m in got if m["bytes"].startswith(b"MESSAGE ")]
+        expect(sip and all(re.search(rb"\r\n\r\n\[\d+ bytes\]$", m) for m in sip), f"MESSAGE: {sip[:1]}")
+        expect(any(b"\r\na=path:msrp" in m["bytes"] for m in got), "signalling is whole")
+        expect(os.stat(trace).st_mode & 0o777 == 0o600, "the trace is its owner's alone")
+
+
 # --- bytes of a peer ---
 
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (error|warn |info |debug) [a-z]+: [^\x00-\x1f]*")
@@ -222,5 +257,6 @@ def harmless_everywhere():
 if __name__ == "__main__":
     cases = Cases()
     cases.run("logs at their finest hold no secret and no text", [], nothing_secret)
+    cases.run("a trace without bodies holds no text", [], nothing_written)
     cases.run("a peer's bytes do nothing to a log or a terminal", [], harmless_everywhere)
     cases.done()
