@@ -108,7 +108,11 @@ static const struct option_spec specs[] = {
 	 NULL,
 	 "How long a nonce is good for; after it a request gets a new challenge with stale=true."},
 	{"auth.algorithms", OPTION_ENUM_SET, AT(auth.algorithms), "SHA-256, MD5", 0, 0,
-	 algorithm_words, "Digest algorithms offered, the strongest first (RFC 7616, RFC 8760)."},
+	 algorithm_words,
+	 "Digest algorithms offered, the strongest first (RFC 7616, RFC 8760): a phone that knows "
+	 "SHA-256 uses it. MD5 is there for those that do not; leave it out where there are none, "
+	 "or "
+	 "take it from single users (confabctl user digest)."},
 
 	{"registrar.min_expires", OPTION_DURATION, AT(registrar.min_expires_ms), "60s", SECOND, DAY,
 	 NULL, "A registration for less than this gets 423 (RFC 3261 section 10.3)."},

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """confabctl from the outside: what it prints, says and returns."""
 import os
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -40,6 +41,14 @@ def users(store):
     case("the feature tag setting of a user", got[0] == 0, got)
     got = ctl("--store", store, "user", "list")
     case("the list", got[1] == 'sip:ann@example.com\nsip:bo@example.com realm="chat" im=assume\n', got)
+    got = ctl("--store", store, "user", "digest", "sip:bo@example.com", "MD5")
+    case("there is no way back to MD5", got[0] == 2 and "SHA-256" in got[2], got)
+    got = ctl("--store", store, "user", "digest", "sip:bo@example.com", "SHA-256")
+    listed = ctl("--store", store, "user", "list")[1]
+    hashes = sqlite3.connect(store).execute("select ha1_md5, length(ha1_sha256) from user where name = 'bo'").fetchall()
+    case("the MD5 hash of a user is forgotten",
+         got[0] == 0 and "bo@example.com realm=\"chat\" im=assume digest=SHA-256" in listed and hashes == [("", 64)],
+         (got, listed, hashes))
     got = ctl("--store", store, "user", "del", "sip:ann@example.com")
     case("a user is removed", got[0] == 0 and "ann" not in ctl("--store", store, "user", "list")[1], got)
     got = ctl("--store", store, "user", "del", "sip:ann@example.com")

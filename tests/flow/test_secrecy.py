@@ -10,6 +10,7 @@ import subprocess
 import threading
 
 from phone import Call, Msrp, Phone, token
+from raw_phone import RawPhone
 from stage import BIN, DOMAIN, Cases, Stage, expect, read_trace
 from tls_stage import TlsStage
 
@@ -119,6 +120,25 @@ def nothing_written():
         expect(sip and all(re.search(rb"\r\n\r\n\[\d+ bytes\]$", m) for m in sip), f"MESSAGE: {sip[:1]}")
         expect(any(b"\r\na=path:msrp" in m["bytes"] for m in got), "signalling is whole")
         expect(os.stat(trace).st_mode & 0o777 == 0o600, "the trace is its owner's alone")
+
+
+def weak_digest():
+    """RFC 8760: SHA-256 stands first and is what our client uses; MD5 is refused where it was taken away."""
+    with Stage() as stage:
+        subprocess.run([os.path.join(BIN, "confabctl"), "--store", stage.store, "user", "digest", BO, "SHA-256"], check=True)
+        stage.client("ann")
+        for user, good in (("charles", True), ("bo", False)):
+            phone = RawPhone(stage, user)  # it knows MD5 alone
+            answer = phone.ask("REGISTER", f"sip:{DOMAIN}", "Expires: 600\r\n", to=f"<{phone.uri}>")
+            expect(answer.startswith("SIP/2.0 200") == good, f"{user}: {answer.splitlines()[0]}")
+            phone.close()
+        stage.client("bo")
+        offered = [re.findall(rb"algorithm=([A-Z0-9-]+)", m["bytes"]) for m in read_trace(stage.trace)
+                   if m["bytes"].startswith(b"SIP/2.0 401")]
+        expect(offered and all(x == [b"SHA-256", b"MD5"] for x in offered), f"offered: {offered[:2]}")
+        ours = {a for m in read_trace(stage.trace) if b"User-Agent: IM-client" in m["bytes"]
+                for a in re.findall(rb"\r\n(?:Proxy-)?Authorization: [^\r]*algorithm=([A-Z0-9-]+)", m["bytes"])}
+        expect(ours == {b"SHA-256"}, f"our client used {ours}")
 
 
 # --- bytes of a peer ---
@@ -258,5 +278,6 @@ if __name__ == "__main__":
     cases = Cases()
     cases.run("logs at their finest hold no secret and no text", [], nothing_secret)
     cases.run("a trace without bodies holds no text", [], nothing_written)
+    cases.run("MD5 only for those who cannot do better", ["R-3"], weak_digest)
     cases.run("a peer's bytes do nothing to a log or a terminal", [], harmless_everywhere)
     cases.done()
