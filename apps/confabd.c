@@ -6,6 +6,7 @@
 #include "io/digest.h"
 #include "io/entropy.h"
 #include "io/limits.h"
+#include "io/privileges.h"
 #include "io/signal.h"
 #include "procedure/general.h"
 #include "sip/session_timer.h"
@@ -360,6 +361,28 @@ static int start_store(struct confabd *d)
 	return rc;
 }
 
+/* What the network sends is read by nobody who may do everything, unless the operator wants it so. */
+static bool may_run(const struct confabd *d)
+{
+	if (!io_is_root() || d->cfg.run.user[0] || getenv("CONFAB_AS_ROOT"))
+		return true;
+	fputs("confabd: started as root, and it needs no privilege: start it as another user (dist/confabd.service does),\n"
+	      "confabd: or set run.user to the user that it is to become. run.user = root, or CONFAB_AS_ROOT in the\n"
+	      "confabd: environment, if it really has to run as root.\n",
+	      stderr);
+	return false;
+}
+
+static int drop_privileges(struct confabd *d)
+{
+	char why[256] = "";
+	int rc = d->cfg.run.user[0] ? io_become(d->cfg.run.user, why, sizeof(why)) : 0;
+
+	if (rc)
+		log_line(&d->log.log, LOG_ERROR, "confabd", "run.user: %s", why);
+	return rc;
+}
+
 static int start(struct confabd *d, const char **what)
 {
 	int rc;
@@ -413,9 +436,11 @@ static int start(struct confabd *d, const char **what)
 		return rc;
 	*what = "the controlling function";
 	rc = start_controlling(d);
-	if (rc == 0)
-		confabd_gate_open(d);
-	return rc;
+	if (rc)
+		return rc;
+	confabd_gate_open(d);
+	*what = "run.user";
+	return drop_privileges(d);
 }
 
 static void stop(struct confabd *d)
@@ -456,6 +481,8 @@ int main(int argc, char **argv)
 		puts("configuration ok");
 		return 0;
 	}
+	if (!may_run(&d))
+		return EXIT_FAILURE;
 	(void)io_limits_raise_files();
 	io_signals_ignore_failed_writes();
 	xml_init();

@@ -139,6 +139,7 @@ int confabd_seats_start(struct confabd *d)
 		.ctx = d,
 		.trace = d->trace ? confabd_trace_msrp : NULL,
 		.trace_ctx = d,
+		.trace_bodies = d->cfg.trace.bodies,
 		.shard = {.seat_backlog = d->cfg.msrp.seat_backlog,
 			  .chunk_whole_max = d->cfg.msrp.chunk_whole_max,
 			  .max_message = d->cfg.msrp.max_message,

@@ -1,5 +1,6 @@
 /* The SIP sockets of confabd, and the stack's connections on them. */
 #include "confabd.h"
+#include "confabd_certificate.h"
 
 #include "base/error.h"
 #include "io/tcp.h"
@@ -143,18 +144,6 @@ static const char *identify(void *ctx, struct io_conn *io, const struct cert_nam
 	return l->why;
 }
 
-struct question {
-	struct view host;
-	bool yes;
-};
-
-static void names_host(void *ctx, const struct cert_name *name, size_t n)
-{
-	struct question *q = ctx;
-
-	q->yes = sip_domain_identity_matches(name, n, q->host);
-}
-
 bool confabd_sockets_lead_to(const struct confabd *d, const struct addr *to, struct view host)
 {
 	struct addr remote;
@@ -162,14 +151,12 @@ bool confabd_sockets_lead_to(const struct confabd *d, const struct addr *to, str
 	LIST_EACH(i, next, &d->sockets->tls)
 	{
 		const struct link *l = CONTAINER(i, struct link, tls);
-		struct question q = {host, false};
 
 		io_conn_remote(l->io, &remote);
 		if (!addr_eq(&remote, to))
 			continue;
-		if (l->up)
-			io_conn_tls_names(l->io, names_host, &q);
-		if (!q.yes && !view_eq_nocase(view_str(l->peer), host))
+		if (!view_eq_nocase(view_str(l->peer), host) &&
+		    !(l->up && certificate_names(l->io, host)))
 			return false;
 	}
 	return true;

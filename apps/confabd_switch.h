@@ -33,6 +33,7 @@ struct switch_threads_config {
 	void (*trace)(void *ctx, bool tls, bool out, const struct addr *local,
 		      const struct addr *remote, struct view bytes);
 	void *trace_ctx;
+	bool trace_bodies; /* otherwise the trace is told how long they were (msrp/veil.h) */
 };
 
 /* NULL: no memory, an address that cannot be bound, or no threads; the log says which. log may be

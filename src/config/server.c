@@ -122,7 +122,10 @@ static const struct option_spec specs[] = {
 	 NULL,
 	 "How long a nonce is good for; after it a request gets a new challenge with stale=true."},
 	{"auth.algorithms", OPTION_ENUM_SET, AT(auth.algorithms), "SHA-256, MD5", 0, 0,
-	 algorithm_words, "Digest algorithms offered, the strongest first (RFC 7616, RFC 8760)."},
+	 algorithm_words,
+	 "Digest algorithms offered, the strongest first (RFC 7616, RFC 8760): a phone that knows "
+	 "SHA-256 uses it. MD5 is there for those that do not; leave it out where there are none, "
+	 "or take it from single users (confabctl user digest)."},
 	{"auth.max_failures", OPTION_U32, AT(auth.max_failures), "10", 0, 1000000, NULL,
 	 "Wrong passwords for one user from one address (IPv6: one /64) after which its requests "
 	 "for that user get 403. The user at another address is not concerned, nor is a phone of "
@@ -295,13 +298,20 @@ static const struct option_spec specs[] = {
 
 	{"store.path", OPTION_STRING, AT(store.path), "/var/lib/confab/users.db", 0, 0, NULL,
 	 "The SQLite file with the users; made and filled by confabctl."},
+	{"run.user", OPTION_STRING, AT(run.user), "", 0, 0, NULL,
+	 "Started as root, the server becomes this user once its sockets and files are open. Files "
+	 "that it opens later (the users, the key on SIGHUP) must be his. Where it is not set, the "
+	 "server refuses to run as root; root means that it has to be so."},
 	{"log.level", OPTION_ENUM, AT(log.level), "info", 0, 0, level_words,
 	 "The least important lines that are still written."},
 	{"log.file", OPTION_STRING, AT(log.file), "", 0, 0, NULL,
 	 "The log is appended to this file; where it is not set it goes to standard error."},
 	{"trace.file", OPTION_STRING, AT(trace.file), "", 0, 0, NULL,
 	 "Every SIP and MSRP message sent and received is written to this file, with its time and "
-	 "addresses. It holds what people write: keep it safe."},
+	 "addresses. It is made for its owner alone; keep it so, passwords could be guessed with "
+	 "it."},
+	{"trace.bodies", OPTION_BOOL, AT(trace.bodies), "no", 0, 0, NULL,
+	 "Whether what people write stands in the trace, too; otherwise only how long it was."},
 };
 /* clang-format on */
 

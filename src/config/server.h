@@ -123,11 +123,15 @@ struct server_config {
 		char path[OPTION_TEXT_MAX];
 	} store;
 	struct {
+		char user[OPTION_TEXT_MAX];
+	} run;
+	struct {
 		uint32_t level; /* enum log_level */
 		char file[OPTION_TEXT_MAX];
 	} log;
 	struct {
 		char file[OPTION_TEXT_MAX];
+		bool bodies;
 	} trace;
 };
 

@@ -390,9 +390,15 @@ static bool is_named(const struct seat *seat, const struct switch_conn *c)
 	const struct switch_ops *ops = &c->shard->ops;
 	struct msrp_uri uri;
 
-	return seat->tls && c->tls && !seat->vouched && ops->vouch &&
-	       msrp_uri_parse(msrp_path_first(view_of(seat->remote, seat->n_remote)), &uri) == 0 &&
-	       ops->vouch(ops->ctx, c->handle, uri.host);
+	if (msrp_uri_parse(msrp_path_first(view_of(seat->remote, seat->n_remote)), &uri))
+		return false;
+	if (seat->tls && c->tls && !seat->vouched && ops->vouch &&
+	    ops->vouch(ops->ctx, c->handle, uri.host))
+		return true;
+	log_line(c->shard->log, LOG_WARN, "switch",
+		 "the certificate of %.*s:%u is not that of who was agreed on", VIEW_ARG(uri.host),
+		 uri.port);
+	return false;
 }
 
 void switch_conn_up(struct switch_conn *c, uint64_t now_ms)
@@ -408,9 +414,6 @@ void switch_conn_up(struct switch_conn *c, uint64_t now_ms)
 	if (seat->conn) {
 		switch_conn_idle(c, true, now_ms);
 	} else if (!switch_seat_trusts(seat, c) && !is_named(seat, c)) {
-		log_line(s->log, LOG_WARN, "switch",
-			 "who is at %.*s is not who was agreed on: his certificate says so",
-			 VIEW_ARG(view_of(seat->remote, seat->n_remote)));
 		switch_conn_idle(c, true, now_ms);
 		switch_seat_lost(seat, E_DENIED, now_ms);
 	} else {

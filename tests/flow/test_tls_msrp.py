@@ -71,7 +71,7 @@ def without_fingerprint(good, names=("127.0.0.1",), other_ca=False, settings=(),
         if not good:
             bo.answer()
             bo.until(lambda: any(r.method == "BYE" for r in bo.requests), "BYE")
-            stage.logged("is not who was agreed on")
+            stage.logged("is not that of who was agreed on")
             return
         call = bo.take_call()
         ann.wait("open", conversation=here)
