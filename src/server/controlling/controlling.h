@@ -108,6 +108,10 @@ void controlling_seats_failed(struct controlling *c, uint64_t request, uint64_t 
 void controlling_seat_lost(struct controlling *c, uint64_t conference, uint64_t seat,
 			   uint64_t now_ms);
 
+/* His nickname (RFC 7701 §7.4), UTF-8; empty: none any more. */
+void controlling_seat_named(struct controlling *c, uint64_t conference, uint64_t seat,
+			    struct view nickname, uint64_t now_ms);
+
 size_t controlling_conference_count(const struct controlling *c);
 
 #endif

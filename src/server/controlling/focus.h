@@ -62,6 +62,8 @@ struct member {
 	/* notify.c: what watchers are told. Conference versions, 0: never. */
 	uint32_t look, changed, deleted;
 	uint64_t gone_at_ms;
+	char *nickname;	 /* NULL: none */
+	uint8_t renamed; /* so often, as far as that fits */
 	enum member_state state;
 	enum conference_disconnection why;
 	struct sip_session *session;
