@@ -147,6 +147,7 @@ static int start_stack(struct confabd *d)
 	sip_stack_config_defaults(&cfg);
 	cfg.max_tx = d->cfg.sip.max_transactions;
 	cfg.max_conns = d->cfg.sip.max_connections;
+	cfg.conn_quiet_ms = d->cfg.sip.idle_timeout_ms;
 	cfg.server = VIEW(IM_SERVER_RELEASE);
 	rc = confabd_sockets_open(d, cfg.sent_by);
 	if (rc)

@@ -159,6 +159,19 @@ static struct leg *take(struct client *c, struct conversation *v, struct sip_ser
 	return leg;
 }
 
+static void ring(struct leg *leg, uint64_t now_ms)
+{
+	struct client *c = leg->conversation->client;
+	struct im_profile p;
+	struct buf contact;
+
+	client_profile(c, &p);
+	buf_init(&contact, 1024);
+	im_write_contact(&contact, &p, view_str(c->contact), false);
+	(void)sip_session_ring(leg->sip, 180, buf_view(&contact), now_ms);
+	buf_fini(&contact);
+}
+
 static void move_there(struct client *c, struct leg *replaced, struct sip_server_tx *tx,
 		       const struct sip_msg *m, const struct terminate *t, uint64_t now_ms)
 {
@@ -174,7 +187,7 @@ static void move_there(struct client *c, struct leg *replaced, struct sip_server
 		return;
 	if (c->cfg.ask_before_move) {
 		v->offered = leg;
-		(void)sip_session_ring(leg->sip, 180, now_ms);
+		ring(leg, now_ms);
 		tell_invited(v, t, sip_msg_value(m, SIP_H_SUBJECT));
 		return;
 	}
@@ -204,7 +217,7 @@ static void new_chat(struct client *c, struct sip_server_tx *tx, const struct si
 		return;
 	}
 	if (!c->cfg.auto_accept)
-		(void)sip_session_ring(v->current->sip, 180, now_ms);
+		ring(v->current, now_ms);
 	tell_invited(v, t, sip_msg_value(m, SIP_H_SUBJECT));
 	if (c->cfg.auto_accept)
 		(void)client_accept(c, v->id, now_ms);

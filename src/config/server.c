@@ -64,6 +64,10 @@ static const struct option_spec specs[] = {
 	 NULL, "SIP transactions at a time; above it new requests get 503."},
 	{"sip.max_connections", OPTION_U32, AT(sip.max_connections), "10000", 1, 1000000, NULL,
 	 "SIP connections over TCP at a time."},
+	{"sip.idle_timeout", OPTION_DURATION, AT(sip.idle_timeout_ms), "3h", 60 * SECOND, 7 * DAY,
+	 NULL,
+	 "A SIP connection on which nothing has come or gone for so long is closed. More than "
+	 "registrar.max_expires: a phone without keep-alives speaks no more often than that."},
 
 	{"tls.certificate", OPTION_STRING, AT(tls.certificate), "", 0, 0, NULL,
 	 "PEM file with the server's certificate, and behind it those between it and its CA. Its "

@@ -25,6 +25,7 @@ struct server_config {
 		struct option_strings service_route;
 		uint32_t max_transactions;
 		uint32_t max_connections;
+		uint64_t idle_timeout_ms;
 	} sip;
 	struct {
 		char certificate[OPTION_TEXT_MAX];

@@ -315,6 +315,21 @@ static void test_CF_X_4__long_nicknames_do_not_make_the_roster_too_large(void **
 	room_free(r);
 }
 
+/* RFC 6665 §4.5.2 */
+static void test_CF_X_4__not_inside_the_dialog_of_the_session(void **state)
+{
+	struct room *r = room_start(room_new());
+	const char *ok = room_of_two(r), *answer;
+
+	(void)state;
+	answer = room_inside(r, ok, "SUBSCRIBE", 8, SUBSCRIBE, "");
+	assert_int_equal(strncmp(answer, "SIP/2.0 403 Dialog Sharing Not Supported\r\n", 42), 0);
+	answer = room_inside(r, ok, "SUBSCRIBE", 9, "Event: presence\n", "");
+	assert_int_equal(room_parsed(answer).status, 489);
+	assert_null(room_notify(r, "conference"));
+	room_free(r);
+}
+
 static void test_CF_X_4__another_package_is_489(void **state)
 {
 	struct room *r = room_start(room_new());
@@ -341,6 +356,7 @@ int main(void)
 		cmocka_unit_test(test_CF_X_4__the_end_of_the_conference_ends_subscriptions),
 		cmocka_unit_test(test_CF_X_4__nicknames_are_told),
 		cmocka_unit_test(test_CF_X_4__long_nicknames_do_not_make_the_roster_too_large),
+		cmocka_unit_test(test_CF_X_4__not_inside_the_dialog_of_the_session),
 		cmocka_unit_test(test_CF_X_4__another_package_is_489),
 	};
 
