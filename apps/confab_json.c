@@ -147,6 +147,7 @@ static void put_roster(json_t *o, const struct confab_event *ev)
 
 		put(one, "uri", p->uri);
 		put(one, "display", p->display);
+		put(one, "nickname", p->nickname);
 		put(one, "status", p->status);
 		put(one, "how", p->how);
 		(void)json_object_set_new(one, "self", json_boolean(p->self));

@@ -279,6 +279,8 @@ static void on_roster(struct app *a, const struct chat *chat, const struct confa
 
 		buf_puts(&b, i ? ", " : "");
 		buf_puts(&b, p->self ? "you" : p->anonymous ? "Anonymous" : name_of(a, p->uri));
+		if (p->nickname[0])
+			buf_putf(&b, " \"%s\"", p->nickname);
 		if (strcmp(p->status, "connected") != 0)
 			buf_putf(&b, " (%s)", p->how[0] ? p->how : p->status);
 	}

@@ -156,6 +156,7 @@ static int start_stack(struct confabd *d)
 	cfg.max_message = SIP_HEAD_BYTES_MAX + d->cfg.sip.max_body;
 	cfg.conn_idle_ms = (uint32_t)d->cfg.sip.unproven_time_ms;
 	cfg.unproven_bytes = d->cfg.sip.unproven_bytes;
+	cfg.conn_quiet_ms = d->cfg.sip.idle_timeout_ms;
 	cfg.server = VIEW(IM_SERVER_RELEASE);
 	rc = confabd_sockets_open(d, cfg.sent_by);
 	if (rc)

@@ -91,6 +91,7 @@ bool confabd_relays_event(struct confabd *d, const struct switch_event *ev, uint
 		break;
 	case SWITCH_EV_SEAT_BOUND:
 	case SWITCH_EV_SEAT_DOWN:
+	case SWITCH_EV_SEAT_NAMED:
 		break;
 	}
 	return true;

@@ -122,6 +122,10 @@ static void on_event(void *ctx, unsigned shard, const struct switch_event *ev)
 	case SWITCH_EV_SEAT_LOST:
 		controlling_seat_lost(d->controlling, ev->conference, ev->seat, now_ms);
 		break;
+	case SWITCH_EV_SEAT_NAMED:
+		controlling_seat_named(d->controlling, ev->conference, ev->seat, ev->nickname,
+				       now_ms);
+		break;
 	case SWITCH_EV_SEAT_BOUND:
 	case SWITCH_EV_SEAT_DOWN:
 		break;

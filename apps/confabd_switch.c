@@ -86,7 +86,7 @@ struct event_mail {
 	struct io_mail mail;
 	unsigned shard;
 	struct switch_event event;
-	struct switch_seat_ready ready[];
+	struct switch_seat_ready ready[]; /* and the nickname behind them */
 };
 
 /* ---- output ---- */
@@ -345,7 +345,7 @@ static void op_event(void *ctx, const struct switch_event *ev)
 
 	if (t->all->stopping)
 		return;
-	m = calloc(1, sizeof(*m) + ev->n_seats * sizeof(m->ready[0]));
+	m = calloc(1, sizeof(*m) + ev->n_seats * sizeof(m->ready[0]) + ev->nickname.n);
 	if (!m) {
 		log_line(t->all->log, LOG_ERROR, "switch", "an event was lost: no memory");
 		return;
@@ -355,6 +355,12 @@ static void op_event(void *ctx, const struct switch_event *ev)
 	m->event.seat_ready = m->ready;
 	if (ev->n_seats)
 		memcpy(m->ready, ev->seat_ready, ev->n_seats * sizeof(m->ready[0]));
+	if (ev->nickname.n) {
+		char *nickname = (char *)(m->ready + ev->n_seats);
+
+		memcpy(nickname, ev->nickname.p, ev->nickname.n);
+		m->event.nickname = view_of(nickname, ev->nickname.n);
+	}
 	io_mailbox_post(t->all->events, &m->mail);
 }
 

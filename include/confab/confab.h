@@ -70,6 +70,7 @@ enum confab_sent {
 struct confab_participant {
 	const char *uri, *display, *status; /* status: "connected", "dialing-out", "disconnected" … (RFC 4575) */
 	const char *how;                    /* of a disconnected one: "departed", "booted", "failed", "busy", or "" */
+	const char *nickname;		    /* RFC 7701; "" for none */
 	bool self, anonymous;
 };
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #define NS_INFO	       "urn:ietf:params:xml:ns:conference-info"
+#define NS_XCON	       "urn:ietf:params:xml:ns:xcon-conference-info"
 #define ANONYMOUS_HEAD "sip:anonymous"
 #define ANONYMOUS_TAIL "@anonymous.invalid"
 
@@ -118,6 +119,8 @@ static void put_user(struct buf *b, const struct conference_user *u)
 	buf_puts(b, "<user");
 	put_entity(b, u, u->entity, 0);
 	put_state(b, u->state);
+	if (u->state != CONFERENCE_DELETED && !view_empty(u->nickname))
+		xml_put_attr(b, "xcon:nickname", u->nickname);
 	buf_puts(b, ">\n");
 	if (u->state != CONFERENCE_DELETED) {
 		if (u->anonymous) {
@@ -157,10 +160,20 @@ static void put_conference_state(struct buf *b, const struct conference_info *do
 	buf_puts(b, "</conference-state>\n");
 }
 
+static bool has_nicknames(const struct conference_info *doc)
+{
+	for (size_t i = 0; i < doc->n_users; i++)
+		if (!view_empty(doc->users[i].nickname))
+			return true;
+	return false;
+}
+
 void conference_info_write(struct buf *b, const struct conference_info *doc)
 {
 	buf_puts(b, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<conference-info");
 	xml_put_attr(b, "xmlns", VIEW(NS_INFO));
+	if (has_nicknames(doc))
+		xml_put_attr(b, "xmlns:xcon", VIEW(NS_XCON));
 	xml_put_attr(b, "entity", doc->entity);
 	put_state(b, doc->state);
 	buf_puts(b, " version=\"");
@@ -272,6 +285,9 @@ static int read_user(struct info_builder *m, const xmlNode *node)
 	if (!rc)
 		rc = xml_arena_copy(&m->arena, xml_text(xml_child(node, NS_INFO, "display-text")),
 				    &u->display_text);
+	if (!rc)
+		rc = xml_arena_copy(&m->arena, xml_attr(node, NS_XCON, "nickname", NULL),
+				    &u->nickname);
 	for (const xmlNode *c = node->children; c && !rc; c = c->next)
 		if (xml_is(c, NS_INFO, "endpoint"))
 			rc = read_endpoint(m, c);

@@ -58,6 +58,7 @@ struct conference_endpoint {
 struct conference_user {
 	struct view entity; /* the key; a URI */
 	struct view display_text;
+	struct view nickname; /* RFC 7701 §7.4 (an attribute of RFC 6501); empty: none */
 	enum conference_state state;
 	/* Written as sip:anonymousN@anonymous.invalid (§5.6), its endpoints too, with "AnonymousN"
 	 * for display text; N must differ among the anonymous of a conference and stay for as long

@@ -20,7 +20,7 @@ static void count_memory(const struct conference_info *doc, size_t *endpoints, s
 	for (size_t i = 0; i < doc->n_users; i++) {
 		const struct conference_user *u = &doc->users[i];
 
-		*text += u->entity.n + u->display_text.n + 2;
+		*text += u->entity.n + u->display_text.n + u->nickname.n + 3;
 		*endpoints += u->n_endpoints;
 		for (size_t k = 0; k < u->n_endpoints; k++)
 			*text += u->endpoints[k].entity.n + u->endpoints[k].display_text.n +
@@ -125,18 +125,22 @@ static int add_user(struct merge *m, const struct conference_user *old,
 		    const struct conference_user *now)
 {
 	struct conference_user *u = &m->doc.users[m->doc.n_users];
-	struct view display = now->display_text;
+	struct view display = now->display_text, nickname = now->nickname;
 	int rc;
 
 	if (m->doc.n_users == CONFERENCE_USERS_MAX)
 		return E_LIMIT;
 	if (old && view_empty(display))
 		display = old->display_text;
+	if (old && view_empty(nickname))
+		nickname = old->nickname;
 	*u = *now;
 	u->state = CONFERENCE_FULL;
 	rc = xml_arena_copy(&m->arena, now->entity, &u->entity);
 	if (!rc)
 		rc = xml_arena_copy(&m->arena, display, &u->display_text);
+	if (!rc)
+		rc = xml_arena_copy(&m->arena, nickname, &u->nickname);
 	if (!rc)
 		rc = merge_endpoints(m, old, now, u);
 	if (!rc)

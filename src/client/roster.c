@@ -38,16 +38,18 @@ void roster_tell(struct conversation *v)
 	struct confab_event ev = event_of(v, CONFAB_ROSTER);
 	size_t n = v->roster.n_users;
 	struct confab_participant *p = calloc(n + 1, sizeof(*p));
-	char **owned = calloc(2 * n + 1, sizeof(*owned));
+	char **owned = calloc(3 * n + 1, sizeof(*owned));
 
 	for (size_t i = 0; p && owned && i < n; i++) {
 		const struct conference_user *u = &v->roster.users[i];
 		const struct conference_endpoint *e = u->n_endpoints ? &u->endpoints[0] : NULL;
 
-		owned[2 * i] = text(u->entity);
-		owned[2 * i + 1] = text(u->display_text);
-		p[i].uri = owned[2 * i] ? owned[2 * i] : "";
-		p[i].display = owned[2 * i + 1] ? owned[2 * i + 1] : "";
+		owned[3 * i] = text(u->entity);
+		owned[3 * i + 1] = text(u->display_text);
+		owned[3 * i + 2] = text(u->nickname);
+		p[i].uri = owned[3 * i] ? owned[3 * i] : "";
+		p[i].display = owned[3 * i + 1] ? owned[3 * i + 1] : "";
+		p[i].nickname = owned[3 * i + 2] ? owned[3 * i + 2] : "";
 		p[i].status = e ? conference_status_text(e->status) : "";
 		p[i].how = e ? how_text[e->disconnection] : "";
 		p[i].anonymous = u->anonymous;
@@ -58,7 +60,7 @@ void roster_tell(struct conversation *v)
 		ev.n_participants = n;
 		client_emit(v->client, &ev);
 	}
-	for (size_t i = 0; owned && i < 2 * n; i++)
+	for (size_t i = 0; owned && i < 3 * n; i++)
 		free(owned[i]);
 	free(owned);
 	free(p);

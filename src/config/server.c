@@ -92,6 +92,10 @@ static const struct option_spec specs[] = {
 	 "A request with more header fields than this gets 513."},
 	{"sip.max_body", OPTION_SIZE, AT(sip.max_body), "192K", KIB, 16 * MIB, NULL,
 	 "A request with a larger body gets 413."},
+	{"sip.idle_timeout", OPTION_DURATION, AT(sip.idle_timeout_ms), "3h", 60 * SECOND, 7 * DAY,
+	 NULL,
+	 "A SIP connection on which nothing has come or gone for so long is closed. More than "
+	 "registrar.max_expires: a phone without keep-alives speaks no more often than that."},
 
 	{"tls.certificate", OPTION_STRING, AT(tls.certificate), "", 0, 0, NULL,
 	 "PEM file with the server's certificate, and behind it those between it and its CA. Its "

@@ -38,6 +38,7 @@ struct server_config {
 		uint64_t max_head;
 		uint32_t max_fields;
 		uint64_t max_body;
+		uint64_t idle_timeout_ms;
 	} sip;
 	struct {
 		char certificate[OPTION_TEXT_MAX];

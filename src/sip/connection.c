@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+enum { ACKS_MAX = 64 /* that wait for one connection */ };
+
 static uint64_t addr_hash(const struct sip_stack *s, enum sip_transport t, const struct addr *a)
 {
 	uint64_t h = hash_more(&s->conn_addr, (uint64_t)t << 16 | a->port,
@@ -54,10 +56,29 @@ uint64_t sip_conn_id(const struct sip_conn *c)
 	return c->id;
 }
 
+/* Whoever is waited for on it, or has been heard or spoken to lately, keeps it. */
+static bool is_quiet(struct sip_conn *c, uint64_t now_ms)
+{
+	uint64_t until = c->used_at_ms + c->stack->cfg.conn_quiet_ms;
+
+	if (now_ms >= until && list_empty(&c->client_txs))
+		return true;
+	timer_arm(c->stack->timers, &c->idle,
+		  now_ms < until ? until : now_ms + c->stack->cfg.conn_quiet_ms);
+	return false;
+}
+
 static void conn_idle(void *ctx, uint64_t now_ms)
 {
 	struct sip_conn *c = ctx;
 
+	if (c->proven) {
+		if (is_quiet(c, now_ms)) {
+			log_line(c->stack->log, LOG_INFO, "sip", "an idle connection: closed");
+			sip_conn_close(c, now_ms);
+		}
+		return;
+	}
 	log_line(c->stack->log, LOG_INFO, "sip",
 		 "a connection that did not show in time what it is for: closed");
 	sip_conn_close(c, now_ms);
@@ -79,6 +100,7 @@ static struct sip_conn *conn_new(struct sip_stack *s, enum sip_transport t,
 	c->remote = *remote;
 	sip_stream_init(&c->stream, s->cfg.max_message);
 	list_init(&c->client_txs);
+	list_init(&c->acks);
 	timer_init(&c->idle, conn_idle, c);
 	if (hash_add(&s->conn_id, &c->by_id, c->id * 0x9e3779b97f4a7c15u)) {
 		free(c);
@@ -92,12 +114,51 @@ static struct sip_conn *conn_new(struct sip_stack *s, enum sip_transport t,
 	return c;
 }
 
+/* An ACK as it goes by UDP where its connection does not come about. */
+struct large_ack {
+	struct list link;
+	struct addr to;
+	size_t n;
+	char bytes[];
+};
+
+static void drop_acks(struct list *acks, struct sip_stack *send_by)
+{
+	while (!list_empty(acks)) {
+		struct large_ack *a = CONTAINER(acks->next, struct large_ack, link);
+		struct sip_flow flow = {.transport = SIP_UDP, .remote = a->to};
+
+		list_del(&a->link);
+		if (send_by)
+			(void)sip_stack_transmit(send_by, &flow, view_of(a->bytes, a->n), 0, NULL);
+		free(a);
+	}
+}
+
+bool sip_conn_keep_ack(struct sip_conn *c, const struct addr *to, struct view bytes)
+{
+	struct large_ack *a;
+
+	if (c->up)
+		return true;
+	a = c->n_acks < ACKS_MAX ? malloc(sizeof(*a) + bytes.n) : NULL;
+	if (!a)
+		return false;
+	c->n_acks++;
+	a->to = *to;
+	a->n = bytes.n;
+	memcpy(a->bytes, bytes.p, bytes.n);
+	list_add_tail(&c->acks, &a->link);
+	return true;
+}
+
 static void conn_free(struct sip_conn *c)
 {
 	struct sip_stack *s = c->stack;
 
 	if (c->dead)
 		*c->dead = true;
+	drop_acks(&c->acks, NULL);
 	timer_cancel(s->timers, &c->idle);
 	hash_del(&s->conn_id, &c->by_id);
 	hash_del(&s->conn_addr, &c->by_addr);
@@ -118,16 +179,22 @@ struct sip_conn *sip_conn_accept(struct sip_stack *s, void *handle, enum sip_tra
 	return c;
 }
 
-void sip_conn_prove(struct sip_conn *c)
-{
-	c->proven = true;
-	timer_cancel(c->stack->timers, &c->idle);
-}
-
 void sip_conn_up(struct sip_conn *c, uint64_t now_ms)
 {
-	(void)now_ms;
 	c->up = true;
+	drop_acks(&c->acks, NULL);
+	sip_conn_prove(c, now_ms);
+}
+
+void sip_conn_prove(struct sip_conn *c, uint64_t now_ms)
+{
+	struct sip_stack *s = c->stack;
+
+	c->proven = true;
+	c->used_at_ms = now_ms;
+	timer_cancel(s->timers, &c->idle);
+	if (s->cfg.conn_quiet_ms)
+		timer_arm(s->timers, &c->idle, now_ms + s->cfg.conn_quiet_ms);
 }
 
 /* The connection is out of the tables before anybody is told, so that a new try opens a new one. */
@@ -145,6 +212,8 @@ static void conn_lost(struct sip_conn *c, uint64_t now_ms)
 		list_del(l);
 		list_add_tail(&txs, l);
 	}
+	if (!was_up)
+		drop_acks(&c->acks, s);
 	conn_free(c);
 	while (!list_empty(&txs)) {
 		struct sip_client_tx *tx = CONTAINER(txs.next, struct sip_client_tx, on_conn);
@@ -240,6 +309,7 @@ void sip_conn_recv(struct sip_conn *c, struct view bytes, uint64_t now_ms)
 		return;
 	}
 	c->dead = &dead;
+	c->used_at_ms = now_ms;
 	while ((rc = sip_stream_feed(&c->stream, &bytes, &message)) > SIP_STREAM_NEED_MORE) {
 		bool crlf = rc == SIP_STREAM_PING || rc == SIP_STREAM_PONG;
 
@@ -259,7 +329,7 @@ void sip_conn_recv(struct sip_conn *c, struct view bytes, uint64_t now_ms)
 		if (rc != SIP_STREAM_MESSAGE)
 			continue;
 		if (!c->proven && !s->cfg.unproven_bytes)
-			sip_conn_prove(c);
+			sip_conn_prove(c, now_ms);
 		sip_stack_receive(s, message, &from, 0, NULL, now_ms);
 		sip_stack_settle(s, now_ms);
 		if (dead)

@@ -13,6 +13,19 @@ enum {
 	NO_ROOM_S = 5,	 /* Retry-After where the table of transactions is full */
 };
 
+/* RFC 4320 §4.1: any other request gets one when the sender's timer E has come to T2, no sooner:
+ * his retransmissions get scarce then. */
+static uint64_t trying_ms(const struct sip_stack_config *cfg, enum sip_method method)
+{
+	uint64_t sum = 0;
+
+	if (method == SIP_INVITE)
+		return TRYING_MS;
+	for (uint64_t e = cfg->t1_ms; e && e < cfg->t2_ms; e *= 2)
+		sum += e;
+	return sum;
+}
+
 static const char *const state_name[] = {"trying",    "proceeding", "completed",
 					 "confirmed", "accepted",   "terminated"};
 
@@ -65,8 +78,11 @@ static void enter(struct sip_server_tx *tx, enum sip_server_state to, uint64_t n
 	timer_cancel(s->timers, &tx->retransmit);
 	switch (to) {
 	case SIP_SERVER_TRYING:
-		if (tx->method == SIP_INVITE)
-			timer_arm(s->timers, &tx->retransmit, now_ms + TRYING_MS);
+		timer_arm(s->timers, &tx->retransmit, now_ms + trying_ms(cfg, tx->method));
+		/* RFC 4320 §4.2: whoever asked has given up by then, and is told nothing any more.
+		 */
+		if (tx->method != SIP_INVITE)
+			timer_arm(s->timers, &tx->life, now_ms + long_wait);
 		break;
 	case SIP_SERVER_PROCEEDING:
 		break;
@@ -286,7 +302,9 @@ static void receive_cancel(struct sip_stack *s, const struct sip_msg *m,
 	/* RFC 3261 §9.2: the same To tag as in the answer to the INVITE. */
 	if (invite)
 		(void)view_copy(sip_server_tx_to_tag(invite), tx->to_tag, sizeof(tx->to_tag));
-	(void)sip_server_tx_reply(tx, invite ? 200 : 481, NULL, VIEW(""), now_ms);
+	/* One that cannot be answered is not kept: it may come again. */
+	if (sip_server_tx_reply(tx, invite ? 200 : 481, NULL, VIEW(""), now_ms))
+		tx_free(tx);
 	if (invite && sip_server_tx_pending(invite) && invite->h && invite->h->on_cancel)
 		invite->h->on_cancel(invite->ctx, invite, m, now_ms);
 }
@@ -338,13 +356,13 @@ void sip_server_tx_doubt(struct sip_server_tx *tx)
 	tx->unproven = true;
 }
 
-void sip_server_tx_prove(struct sip_server_tx *tx)
+void sip_server_tx_prove(struct sip_server_tx *tx, uint64_t now_ms)
 {
 	struct sip_conn *c = sip_conn_find(tx->stack, tx->flow.conn);
 
 	tx->unproven = false;
-	if (c)
-		sip_conn_prove(c);
+	if (c && !c->proven)
+		sip_conn_prove(c, now_ms);
 }
 
 void sip_server_tx_attach(struct sip_server_tx *tx, const struct sip_server_handler *h, void *ctx)
@@ -385,6 +403,12 @@ int sip_server_tx_respond(struct sip_server_tx *tx, struct view response, int st
 	}
 	if (tx->state > SIP_SERVER_PROCEEDING)
 		return E_STATE;
+	if (tx->method != SIP_INVITE && status == 408) { /* RFC 4320 §4.2: MUST NOT be sent */
+		drop_request(tx);
+		drop_response(tx);
+		enter(tx, SIP_SERVER_COMPLETED, now_ms);
+		return 0;
+	}
 	if (is_amplified(tx, response.n, status)) {
 		log_line(tx->stack->log, LOG_DEBUG, "sip",
 			 "a %d would be much longer than its request: dropped", status);

@@ -435,29 +435,62 @@ int sip_stack_transmit(struct sip_stack *s, struct sip_flow *flow, struct view b
 		wire.remote = c->remote;
 		s->ops.trace(s->ops.ctx, true, &wire, bytes);
 	}
+	c->used_at_ms = now_ms;
 	s->ops.write(s->ops.ctx, c->handle, bytes);
 	if (conn_out)
 		*conn_out = c;
 	return 0;
 }
 
+static int write_ack(struct sip_stack *s, struct buf *b, struct view request,
+		     const struct sip_flow *flow, struct view branch)
+{
+	size_t line = view_find(request, '\n', 0);
+
+	buf_put(b, view_first(request, line + 1));
+	sip_write_via(b, s, flow, branch);
+	buf_put(b, view_from(request, line + 1));
+	return buf_ok(b) ? 0 : E_NOMEM;
+}
+
+/* RFC 3261 §18.1.1. E_IO: by TCP it cannot be had. */
+static int send_large_ack(struct sip_stack *s, struct view request, const struct sip_flow *to,
+			  struct view branch, struct view by_udp, uint64_t now_ms)
+{
+	struct sip_flow flow = *to;
+	struct sip_conn *c;
+	struct buf b;
+	int rc;
+
+	flow.transport = SIP_TCP;
+	flow.conn = 0;
+	buf_init(&b, s->cfg.max_message);
+	rc = write_ack(s, &b, request, &flow, branch);
+	if (rc == 0)
+		rc = sip_stack_transmit(s, &flow, buf_view(&b), now_ms, &c);
+	buf_fini(&b);
+	if (rc == 0 && !sip_conn_keep_ack(c, &to->remote, by_udp))
+		rc = E_NOMEM;
+	return rc;
+}
+
 int sip_stack_send_ack(struct sip_stack *s, struct view request, const struct sip_flow *to,
 		       uint64_t now_ms)
 {
 	char branch[sizeof(SIP_MAGIC) + SIP_BRANCH_CHARS] = SIP_MAGIC;
-	size_t line = view_find(request, '\n', 0);
 	struct sip_flow flow = *to;
 	struct buf b;
 	int rc;
 
-	if (line == request.n)
+	if (view_find(request, '\n', 0) == request.n)
 		return E_SYNTAX;
 	entropy_token(s->entropy, branch + sizeof(SIP_MAGIC) - 1, SIP_BRANCH_CHARS);
 	buf_init(&b, s->cfg.max_message);
-	buf_put(&b, view_first(request, line + 1));
-	sip_write_via(&b, s, &flow, view_str(branch));
-	buf_put(&b, view_from(request, line + 1));
-	rc = buf_ok(&b) ? sip_stack_transmit(s, &flow, buf_view(&b), now_ms, NULL) : E_NOMEM;
+	rc = write_ack(s, &b, request, &flow, view_str(branch));
+	if (rc == 0 &&
+	    !(flow.transport == SIP_UDP && flow.may_grow && b.n > s->cfg.udp_grow_at &&
+	      send_large_ack(s, request, to, view_str(branch), buf_view(&b), now_ms) == 0))
+		rc = sip_stack_transmit(s, &flow, buf_view(&b), now_ms, NULL);
 	buf_fini(&b);
 	return rc;
 }

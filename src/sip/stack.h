@@ -9,7 +9,9 @@
  * RFC 3261 §18.1.1, falling back to UDP where TCP cannot be had). `received` and `rport`
  * are stamped into a request before the user sees it.
  * Answers to datagrams go to the port that rport asks for, or else to that of sent-by (RFC 3581 §4,
- * RFC 3261 §18.2.2). An INVITE that the user leaves alone for 200 ms gets its 100 by itself.
+ * RFC 3261 §18.2.2). An INVITE that the user leaves alone for 200 ms gets its 100 by itself,
+ * another request when its sender has become slow (RFC 4320 §4.1); one that is not answered in
+ * 64*T1 is forgotten, and a 408 to it is not sent (§4.2).
  */
 #ifndef CONFAB_SIP_STACK_H
 #define CONFAB_SIP_STACK_H
@@ -90,6 +92,7 @@ struct sip_stack_config {
 	 * message; or with unproven_bytes, a request that was proven (sip_server_tx_prove). */
 	uint32_t conn_idle_ms;
 	size_t unproven_bytes; /* most that are read of it before; 0: no cap, a message will do */
+	uint64_t conn_quiet_ms; /* one on which nothing has happened for so long goes; 0: never */
 	struct view
 		server; /* Server header of answers that the stack makes itself; lives as long */
 };
@@ -115,8 +118,9 @@ bool sip_stack_conn_alive(const struct sip_stack *s, uint64_t conn);
 /* Opens (or finds) a connection and returns its id, 0 when that failed. */
 uint64_t sip_stack_conn_open(struct sip_stack *s, enum sip_transport t, const struct addr *to,
 			     uint64_t now_ms);
-/* Sends bytes on a flow outside any transaction: ACK to a 2xx, keep-alive. E_CLOSED, E_IO. For a
- * request, a Via is put on top. */
+/* Sends an ACK to a 2xx, outside any transaction; a Via is put on top. A large one goes by TCP
+ * where the flow may grow, and by UDP after all when that cannot be had (RFC 3261 §18.1.1). E_IO,
+ * E_SYNTAX, E_NOMEM. */
 int sip_stack_send_ack(struct sip_stack *s, struct view request, const struct sip_flow *to,
 		       uint64_t now_ms);
 int sip_stack_keepalive(struct sip_stack *s, uint64_t conn);
@@ -205,7 +209,7 @@ int sip_server_tx_reply(struct sip_server_tx *tx, int status, const char *reason
  * three times as long as the request, and is forgotten after T4. */
 void sip_server_tx_doubt(struct sip_server_tx *tx);
 /* Now he has, and the connection that it came on is his. */
-void sip_server_tx_prove(struct sip_server_tx *tx);
+void sip_server_tx_prove(struct sip_server_tx *tx, uint64_t now_ms);
 /* Re-parses the request (kept until the final response): E_STATE afterwards. */
 int sip_server_tx_request(const struct sip_server_tx *tx, struct sip_msg *out);
 const struct sip_flow *sip_server_tx_flow(const struct sip_server_tx *tx);

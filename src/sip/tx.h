@@ -22,12 +22,16 @@ struct sip_conn {
 	void *handle;
 	bool up;
 	bool vouched;
-	bool proven; /* a whole message came, or a proven request: sip_stack_config.unproven_bytes
-		      */
+	/* A whole message came, or a proven request (sip_stack_config.unproven_bytes), or we made it
+	 * ourselves. */
+	bool proven;
 	size_t unproven_bytes;
 	struct sip_stream stream;
 	struct list client_txs;
+	struct list acks; /* large ones, until it is up */
+	unsigned n_acks;
 	struct timer idle;
+	uint64_t used_at_ms;
 	bool *dead; /* set while bytes are being read: tells the reader that the connection went */
 	bool pinged; /* a keep-alive of ours is not answered yet */
 };
@@ -125,12 +129,15 @@ void sip_stack_receive(struct sip_stack *s, struct view bytes, const struct sip_
  * overtake what the one before it set in motion (a 2xx, and the request that its sender lets
  * follow). Bounded. */
 void sip_stack_settle(struct sip_stack *s, uint64_t now_ms);
+/* It is known to be of use: from now on it is closed only when nothing happens on it for long. */
+void sip_conn_prove(struct sip_conn *c, uint64_t now_ms);
+/* An ACK that goes over a connection which is not up yet: how it goes by UDP when that fails.
+ * False: no memory. */
+bool sip_conn_keep_ack(struct sip_conn *c, const struct addr *to, struct view bytes);
 /* Sends on a flow, opening a connection where needed; *conn_out (may be NULL) is the connection
  * used, NULL for UDP and LOCAL. E_IO, E_NOMEM. */
 int sip_stack_transmit(struct sip_stack *s, struct sip_flow *flow, struct view bytes,
 		       uint64_t now_ms, struct sip_conn **conn_out);
-/* It need not show any more who it belongs to. */
-void sip_conn_prove(struct sip_conn *c);
 struct sip_conn *sip_conn_find(const struct sip_stack *s, uint64_t id);
 /* Ours to close: client transactions are told. */
 void sip_conn_close(struct sip_conn *c, uint64_t now_ms);

@@ -93,6 +93,7 @@ static int take(struct seat *seat, struct view quoted)
 {
 	char name[NICKNAME_MAX + 1], key[NICKNAME_MAX + 1];
 	char *kept = NULL, *kept_key = NULL;
+	bool changes;
 
 	if (!seat->shard->cfg.nicknames)
 		return 403;
@@ -109,10 +110,14 @@ static int take(struct seat *seat, struct view quoted)
 			return 413;
 		}
 	}
+	changes = !view_eq(view_str(kept), view_str(seat->nickname));
 	free(seat->nickname);
 	free(seat->nickname_key);
 	seat->nickname = kept;
 	seat->nickname_key = kept_key;
+	/* §7.4: the focus tells the others. */
+	if (changes)
+		switch_seat_event(seat, SWITCH_EV_SEAT_NAMED, 0);
 	return 200;
 }
 

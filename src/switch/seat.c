@@ -144,6 +144,7 @@ void switch_seat_event(const struct seat *seat, enum switch_event_type type, int
 		.conference = seat->conference ? seat->conference->id : 0,
 		.seat = seat->id,
 		.error = error,
+		.nickname = view_str(seat->nickname),
 	};
 
 	s->ops.event(s->ops.ctx, &ev);

@@ -52,11 +52,13 @@ struct switch_config {
 };
 
 enum switch_event_type {
-	SWITCH_EV_SEATS_READY,  /* answer to switch_seats_open: local paths are in seat[] */
+	SWITCH_EV_SEATS_READY,	/* answer to switch_seats_open: local paths are in seat[] */
 	SWITCH_EV_SEATS_FAILED, /* the same, error tells why; nothing was taken */
-	SWITCH_EV_SEAT_BOUND,   /* the owner's connection is there */
-	SWITCH_EV_SEAT_DOWN,    /* connection lost; may come back within rebind_grace_ms */
-	SWITCH_EV_SEAT_LOST,    /* not bound in time (bind_timeout or grace over): the focus should end the leg */
+	SWITCH_EV_SEAT_BOUND,	/* the owner's connection is there */
+	SWITCH_EV_SEAT_DOWN,	/* connection lost; may come back within rebind_grace_ms */
+	SWITCH_EV_SEAT_LOST, /* not bound in time (bind_timeout or grace over): the focus should end
+				the leg */
+	SWITCH_EV_SEAT_NAMED, /* its owner has another nickname (RFC 7701 §7), or none any more */
 };
 
 enum { SWITCH_PATH_TEXT_MAX = 160 };
@@ -66,8 +68,8 @@ struct switch_seat_ready {
 	char path[SWITCH_PATH_TEXT_MAX]; /* msrp://…/…;tcp */
 };
 
-/* All that an event says is inside it: it can be copied to another thread (seat[] has n_seats entries, and lives
- * during the call). */
+/* All that an event says is inside it: it can be copied to another thread (seat[] has n_seats
+ * entries, and lives during the call, as the nickname does). */
 struct switch_event {
 	enum switch_event_type type;
 	uint64_t request; /* of switch_seats_open */
@@ -76,6 +78,7 @@ struct switch_event {
 	int error;
 	size_t n_seats;
 	const struct switch_seat_ready *seat_ready;
+	struct view nickname; /* UTF-8, at most 1023 bytes */
 };
 
 /* A frame on its way to another shard, or an answer on its way back; opaque, owned by whom it is handed to. */

@@ -132,6 +132,8 @@ def one_alone_and_notices():
         ann.sees("! /msg NAME text")
         ann.type("/nick Queen of chess")
         ann.sees("* you are now Queen of chess")
+        bo.type("/who")
+        bo.sees('"Queen of chess"')
         bo.type("/nick queen of CHESS")
         bo.sees("! not your nickname: 425")
         ann.type("named")

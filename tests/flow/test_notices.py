@@ -272,6 +272,13 @@ def private_off():
         ann.wait("error", tag=2)
 
 
+def roster_nickname(client, chat, who):
+    since = len(client.events)
+    client.send(cmd="who", conversation=chat)
+    roster = client.wait("roster", since=since)["participants"]
+    return next((p["nickname"] for p in roster if p["uri"] == who), None)
+
+
 def nicknames():
     with Stage() as stage:
         (ann, bo, charles), chats = group(stage)
@@ -284,6 +291,8 @@ def nicknames():
         for c in (bo, charles):
             m = c.wait("message", text="named")
             expect(m["from"] == ANN and m["display"] == 'Queen "\u00dc" \\', f"{m}")
+        # The roster has it too.
+        bo.until(lambda c: roster_nickname(c, chats[1], ANN) == 'Queen "\u00dc" \\', "the nickname in the roster")
         since = len(ann.events)
         ann.send(cmd="nick", conversation=chats[0], name="")
         expect(ann.wait("nickname", since=since)["text"] == "", "given back")

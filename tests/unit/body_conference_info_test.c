@@ -259,6 +259,52 @@ static void test_CF_X_4__round_trip(void **state)
 	buf_fini(&b);
 }
 
+/* RFC 7701 §7.4 and its figure 7, shortened. */
+static void test_CF_X_4__nicknames(void **state)
+{
+	static const char figure[] =
+		"<?xml version=\"1.0\" encoding=\"UTF-8\"?><conference-info "
+		"xmlns=\"urn:ietf:params:xml:ns:conference-info\" "
+		"xmlns:xcon=\"urn:ietf:params:xml:ns:xcon-conference-info\" "
+		"entity=\"sip:chatroom22@chat.example.com\" state=\"full\" version=\"1\"><users>"
+		"<user entity=\"sip:bob@example.com\" state=\"full\" xcon:nickname=\"Dopey "
+		"Donkey\">"
+		"<display-text>Bob Hoskins</display-text></user>"
+		"<user entity=\"sip:eve@example.com\" nickname=\"of no namespace\"/>"
+		"</users></conference-info>";
+	struct conference_user users[] = {
+		{.entity = V("sip:bo@x"), .nickname = V("\"B\" <&> \xc3\x9c")},
+		{.entity = V("sip:gone@x"), .nickname = V("x"), .state = CONFERENCE_DELETED},
+		{.entity = V("sip:ann@x"),
+		 .nickname = V("Bee"),
+		 .anonymous = true,
+		 .anonymous_id = 3},
+	};
+	struct conference_info doc = {.entity = V("sip:c@x"), .users = users, .n_users = 3}, c;
+	struct buf b;
+
+	(void)state;
+	assert_int_equal(conference_info_parse(V(figure), &c), 0);
+	assert_view(c.users[0].nickname, "Dopey Donkey");
+	assert_view(c.users[0].display_text, "Bob Hoskins");
+	assert_view(c.users[1].nickname, "");
+	conference_info_free(&c);
+	buf_init(&b, 8192);
+	conference_info_write(&b, &doc);
+	assert_int_equal(conference_info_parse(buf_view(&b), &c), 0);
+	assert_view(c.users[0].nickname, "\"B\" <&> \xc3\x9c");
+	assert_view(c.users[1].nickname, "");
+	/* A name of her own choice is all that is said of her. */
+	assert_view(c.users[2].nickname, "Bee");
+	assert_view(c.users[2].entity, "sip:anonymous3@anonymous.invalid");
+	conference_info_free(&c);
+	buf_reset(&b);
+	doc.n_users = 0;
+	conference_info_write(&b, &doc);
+	assert_int_equal(view_find_view(buf_view(&b), VIEW("xcon"), 0), b.n);
+	buf_fini(&b);
+}
+
 static void test_CF_X_4__anonymous_participants_show_nothing(void **state)
 {
 	struct conference_endpoint ends[] = {
@@ -311,6 +357,7 @@ int main(void)
 		cmocka_unit_test(test_broken_and_hostile_documents),
 		cmocka_unit_test(test_caps),
 		cmocka_unit_test(test_CF_X_4__round_trip),
+		cmocka_unit_test(test_CF_X_4__nicknames),
 		cmocka_unit_test(test_CF_X_4__anonymous_participants_show_nothing),
 		cmocka_unit_test(test_words),
 	};

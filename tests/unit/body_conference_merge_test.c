@@ -127,6 +127,26 @@ static void test_CF_X_4__partial_users_and_endpoints(void **state)
 	conference_info_free(&held);
 }
 
+static void test_CF_X_4__a_partial_user_keeps_what_is_not_said_of_his_nickname(void **state)
+{
+#define NAMED                                                                                      \
+	"<users state='partial'><user entity='a' "                                                 \
+	"xmlns:x='urn:ietf:params:xml:ns:xcon-conference-info' "
+	struct conference_info held = {0};
+
+	(void)state;
+	assert_int_equal(apply(&held, 1, "full", NAMED "x:nickname='Bee'/></users>"), 0);
+	assert_int_equal(apply(&held, 2, "partial", NAMED "state='partial'/></users>"), 0);
+	assert_view(held.users[0].nickname, "Bee");
+	assert_int_equal(
+		apply(&held, 3, "partial", NAMED "x:nickname='Wasp' state='partial'/></users>"), 0);
+	assert_view(held.users[0].nickname, "Wasp");
+	/* A full user replaces all. */
+	assert_int_equal(apply(&held, 4, "partial", NAMED "state='full'/></users>"), 0);
+	assert_view(held.users[0].nickname, "");
+	conference_info_free(&held);
+}
+
 static void test_caps_hold_over_many_updates(void **state)
 {
 	struct conference_info held = {0};
@@ -194,6 +214,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_CF_X_4__versions),
 		cmocka_unit_test(test_CF_X_4__partial_users_and_endpoints),
+		cmocka_unit_test(
+			test_CF_X_4__a_partial_user_keeps_what_is_not_said_of_his_nickname),
 		cmocka_unit_test(test_caps_hold_over_many_updates),
 		cmocka_unit_test(test_cap_on_users_after_a_merge),
 	};

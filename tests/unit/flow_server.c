@@ -34,6 +34,7 @@ struct command {
 struct event_mail {
 	struct switch_event event;
 	struct switch_seat_ready ready[64];
+	char nickname[1024];
 };
 
 /* --- mail both ways --- */
@@ -188,6 +189,8 @@ static void run_event(void *ctx, void *mail)
 					 now);
 	else if (ev->type == SWITCH_EV_SEAT_LOST)
 		controlling_seat_lost(s->controlling, ev->conference, ev->seat, now);
+	else if (ev->type == SWITCH_EV_SEAT_NAMED)
+		controlling_seat_named(s->controlling, ev->conference, ev->seat, ev->nickname, now);
 	free(m);
 }
 
@@ -202,6 +205,8 @@ static void op_event(void *ctx, const struct switch_event *ev)
 	assert_non_null(m);
 	m->event = *ev;
 	m->event.seat_ready = m->ready;
+	assert_true(view_copy(ev->nickname, m->nickname, sizeof(m->nickname)));
+	m->event.nickname = view_str(m->nickname);
 	if (ev->n_seats)
 		memcpy(m->ready, ev->seat_ready, ev->n_seats * sizeof(m->ready[0]));
 	post(s, 1, run_event, m, free);

@@ -239,6 +239,97 @@ static void test_CF_X_4__the_end_of_the_conference_ends_subscriptions(void **sta
 	room_free(r);
 }
 
+static void assert_nickname(const struct conference_info *doc, const char *who,
+			    const char *nickname)
+{
+	const struct conference_user *u = conference_info_find(doc, view_str(who));
+
+	assert_non_null(u);
+	assert_true(view_eq(u->nickname, view_str(nickname)));
+}
+
+/* RFC 7701 §7.4 */
+static void test_CF_X_4__nicknames_are_told(void **state)
+{
+	struct room *r = room_start(room_new());
+	const char *ok = room_of_two(r);
+	struct conference_info doc;
+
+	(void)state;
+	room_ask(r, "SUBSCRIBE", room_uri(r, ok), "bo", SUBSCRIBE, "");
+	doc = next_state(r);
+	assert_nickname(&doc, "sip:ann@example.com", "");
+	conference_info_free(&doc);
+	controlling_seat_named(r->ctl, r->conference, r->seat[0], VIEW("Queen \"Bee\""), r->now);
+	room_run(r, 0);
+	doc = next_state(r);
+	assert_int_equal(doc.state, CONFERENCE_PARTIAL);
+	assert_int_equal(doc.n_users, 1);
+	assert_nickname(&doc, "sip:ann@example.com", "Queen \"Bee\"");
+	assert_int_equal(status_in(&doc, "sip:ann@example.com"), CONFERENCE_CONNECTED);
+	conference_info_free(&doc);
+	/* Given back. */
+	controlling_seat_named(r->ctl, r->conference, r->seat[0], VIEW(""), r->now);
+	room_run(r, 0);
+	doc = next_state(r);
+	assert_nickname(&doc, "sip:ann@example.com", "");
+	conference_info_free(&doc);
+	/* Nobody's. */
+	controlling_seat_named(r->ctl, r->conference, 1, VIEW("x"), r->now);
+	controlling_seat_named(r->ctl, 1, r->seat[0], VIEW("x"), r->now);
+	room_run(r, 0);
+	assert_null(room_notify(r, "conference"));
+	/* Who leaves without a name leaves without that one too. */
+	controlling_seat_named(r->ctl, r->conference, r->seat[0], VIEW("Bee"), r->now);
+	room_run(r, 0);
+	(void)room_notify(r, "conference");
+	room_inside(r, ok, "BYE", 8, "Privacy: id\n", "");
+	assert_null(strstr(room_notify(r, "conference")->text, "Bee"));
+	room_free(r);
+}
+
+static void test_CF_X_4__long_nicknames_do_not_make_the_roster_too_large(void **state)
+{
+	struct room *r = room_new();
+	char *entries = room_textf(r, "%s", ""), long_one[1024];
+	struct conference_info doc;
+	const char *ok;
+
+	(void)state;
+	r->cfg.max_members = 60;
+	room_start(r);
+	for (int i = 0; i < 58; i++)
+		entries = room_textf(r, "%s<entry uri=\"sip:u%d@example.com\"/>", entries, i);
+	ok = room_create(r, "", entries);
+	room_acknowledge(r, ok);
+	memset(long_one, '&', 1023);
+	long_one[1023] = '\0';
+	for (size_t i = 0; i < 59; i++)
+		controlling_seat_named(r->ctl, r->conference, r->seat[i], view_str(long_one),
+				       r->now);
+	room_ask(r, "SUBSCRIBE", room_uri(r, ok), "ann", SUBSCRIBE, "");
+	doc = next_state(r);
+	assert_int_equal(doc.n_users, 59);
+	assert_nickname(&doc, "sip:ann@example.com", "");
+	conference_info_free(&doc);
+	room_free(r);
+}
+
+/* RFC 6665 §4.5.2 */
+static void test_CF_X_4__not_inside_the_dialog_of_the_session(void **state)
+{
+	struct room *r = room_start(room_new());
+	const char *ok = room_of_two(r), *answer;
+
+	(void)state;
+	answer = room_inside(r, ok, "SUBSCRIBE", 8, SUBSCRIBE, "");
+	assert_int_equal(strncmp(answer, "SIP/2.0 403 Dialog Sharing Not Supported\r\n", 42), 0);
+	answer = room_inside(r, ok, "SUBSCRIBE", 9, "Event: presence\n", "");
+	assert_int_equal(room_parsed(answer).status, 489);
+	assert_null(room_notify(r, "conference"));
+	room_free(r);
+}
+
 static void test_CF_X_4__another_package_is_489(void **state)
 {
 	struct room *r = room_start(room_new());
@@ -263,6 +354,9 @@ int main(void)
 		cmocka_unit_test(test_CF_X_4__anonymous_participants_are_shown_as_such),
 		cmocka_unit_test(test_CF_X_4__who_is_out_watches_no_longer),
 		cmocka_unit_test(test_CF_X_4__the_end_of_the_conference_ends_subscriptions),
+		cmocka_unit_test(test_CF_X_4__nicknames_are_told),
+		cmocka_unit_test(test_CF_X_4__long_nicknames_do_not_make_the_roster_too_large),
+		cmocka_unit_test(test_CF_X_4__not_inside_the_dialog_of_the_session),
 		cmocka_unit_test(test_CF_X_4__another_package_is_489),
 	};
 

@@ -148,6 +148,17 @@ static void test_silence_is_408(void **state)
 	world_end(c.w);
 }
 
+static void test_RFC_4320__silence_to_a_message_stays_silence(void **state)
+{
+	struct fork f = fork_of("MESSAGE");
+
+	(void)state;
+	world_run(f.w, 40000);
+	assert_int_equal(phone_status(&f.ann), 0);
+	assert_int_equal(sip_stack_tx_count(f.w->stack), 0);
+	world_end(f.w);
+}
+
 static void test_timer_C_ends_what_rings_for_ever(void **state)
 {
 	struct call c = simple_call();
@@ -218,6 +229,7 @@ int main(void)
 		cmocka_unit_test(test_challenges_are_gathered),
 		cmocka_unit_test(test_cancel_reaches_all_branches),
 		cmocka_unit_test(test_silence_is_408),
+		cmocka_unit_test(test_RFC_4320__silence_to_a_message_stays_silence),
 		cmocka_unit_test(test_timer_C_ends_what_rings_for_ever),
 		cmocka_unit_test(test_503_of_a_branch_is_500_and_refused_connection_too),
 		cmocka_unit_test(test_core_may_go_while_calls_are_on),

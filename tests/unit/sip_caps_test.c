@@ -218,7 +218,7 @@ static void test_a_proven_connection_stays_and_may_send_what_it_likes(void **sta
 	(void)state;
 	w->answer = 0;
 	world_stream(w, in, text);
-	sip_server_tx_prove(w->tx[0]);
+	sip_server_tx_prove(w->tx[0], w->now);
 	assert_int_equal(sip_server_tx_reply(w->tx[0], 200, NULL, VIEW(""), w->now), 0);
 	for (int i = 0; i < 5; i++)
 		world_stream(w, in, text);

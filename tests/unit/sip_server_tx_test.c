@@ -95,12 +95,13 @@ static void test_invite_gets_its_100_after_200_ms(void **state)
 	reply(w, 0, 180);
 	incoming(w, "INVITE");
 	assert_happened(w, "5000:udp 180, 5000:udp 180");
-	/* Not when the user was quicker, and not for other methods. */
+	/* Not when the user was quicker; for other methods when their sender has become slow (RFC
+	 * 4320 §4.1). */
 	world_incoming(w, "INVITE", "SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK-2", "", PEER);
 	reply(w, 1, 180);
 	world_incoming(w, "OPTIONS", "SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK-3", "", PEER);
 	world_run(w, 9000);
-	assert_happened(w, "5000:request INVITE, 5000:udp 180, 5000:request OPTIONS");
+	assert_happened(w, "5000:request INVITE, 5000:udp 180, 5000:request OPTIONS, 8500:udp 100");
 	world_end(w);
 }
 
@@ -248,12 +249,67 @@ static void test_cancel_of_nothing_is_481(void **state)
 	(void)state;
 	incoming(w, "CANCEL");
 	incoming(w, "CANCEL");
+	world_run(w, 31000);
 	incoming(w, "MESSAGE");
 	world_run(w, 32000);
-	assert_happened(w, "0:udp 481, 0:udp 481, 0:request MESSAGE");
+	assert_happened(w, "0:udp 481, 0:udp 481, 31000:request MESSAGE");
 	/* A MESSAGE has the branch, but only an INVITE can be cancelled. */
 	incoming(w, "CANCEL");
 	assert_happened(w, "32000:udp 481");
+	world_end(w);
+}
+
+static void test_RFC_4320__who_is_not_answered_in_time_is_told_nothing(void **state)
+{
+	struct world *w = world_default();
+
+	(void)state;
+	incoming(w, "MESSAGE");
+	world_run(w, 3499);
+	incoming(w, "MESSAGE");
+	assert_happened(w, "0:request MESSAGE");
+	world_run(w, 3500);
+	assert_happened(w, "3500:udp 100");
+	incoming(w, "MESSAGE");
+	assert_happened(w, "3500:udp 100");
+	/* Timer F of the sender: whatever comes now would be a stray. */
+	world_run(w, 31999);
+	assert_happened(w, "");
+	world_run(w, 32000);
+	assert_happened(w, "32000:gone");
+	assert_null(w->tx[0]);
+	assert_int_equal(sip_stack_tx_count(w->stack), 0);
+	world_end(w);
+}
+
+static void test_RFC_4320__a_408_is_for_invites_alone(void **state)
+{
+	struct world *w = world_default();
+
+	(void)state;
+	incoming(w, "MESSAGE");
+	reply(w, 0, 408);
+	incoming(w, "MESSAGE");
+	assert_happened(w, "0:request MESSAGE");
+	world_run(w, 32000);
+	assert_happened(w, "32000:gone");
+	incoming(w, "INVITE");
+	reply(w, 1, 408);
+	assert_happened(w, "32000:request INVITE, 32000:udp 408");
+	world_end(w);
+}
+
+static void test_a_cancel_that_cannot_be_answered_is_not_kept(void **state)
+{
+	struct world *w = world_new();
+
+	(void)state;
+	/* No room for an answer. */
+	w->cfg.max_message = 100;
+	world_begin(w);
+	incoming(w, "CANCEL");
+	assert_happened(w, "");
+	assert_int_equal(sip_stack_tx_count(w->stack), 0);
 	world_end(w);
 }
 
@@ -538,6 +594,9 @@ int main(void)
 		cmocka_unit_test(test_cancel_is_answered_200_and_told),
 		cmocka_unit_test(test_cancel_after_a_final_response_changes_nothing),
 		cmocka_unit_test(test_cancel_of_nothing_is_481),
+		cmocka_unit_test(test_RFC_4320__who_is_not_answered_in_time_is_told_nothing),
+		cmocka_unit_test(test_RFC_4320__a_408_is_for_invites_alone),
+		cmocka_unit_test(test_a_cancel_that_cannot_be_answered_is_not_kept),
 		cmocka_unit_test(test_cancel_race_the_2xx_goes_first),
 		cmocka_unit_test(test_matching_needs_branch_sent_by_and_method),
 		cmocka_unit_test(test_RFC_2543_clients_match_by_call_and_cseq),

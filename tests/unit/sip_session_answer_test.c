@@ -15,6 +15,8 @@ static void test_IC_7_1_5_6_and_IC_8_3_2_1__invited_and_hung_up_on(void **state)
 	scene_sent("180");
 	assert_field(SIP_H_CONTACT, "<sip:me@192.0.2.1>");
 	assert_non_null(strstr(S.w->last, "X-Extra: 1\r\n"));
+	/* RFC 3261 §12.1.1: an early dialog has a target and a tag. */
+	assert_non_null(strstr(strstr(S.w->last, "\r\nTo: "), ";tag="));
 	scene_accept();
 	scene_sent("200");
 	assert_int_equal(state_now(), SIP_SESSION_ANSWERED);

@@ -368,11 +368,86 @@ static void test_a_connection_that_shows_no_message_goes(void **state)
 	world_stream(w, 1, "\r\n\r\nOPTI");
 	world_stream(w, 2, text);
 	world_run(w, 29999);
-	assert_happened(w, "1000:tcp1 CRLF, 1000:request OPTIONS");
+	assert_happened(w, "1000:tcp1 CRLF, 1000:request OPTIONS, 4500:tcp2 100");
 	world_run(w, 90000);
-	assert_happened(w, "30000:close1, 30000:lost");
+	assert_happened(w, "30000:close1, 30000:lost, 33000:gone");
 	assert_non_null(w->link[2].conn);
 	free(text);
+	world_end(w);
+}
+
+static void test_a_connection_on_which_nothing_happens_goes(void **state)
+{
+	struct world *w = world_new();
+	struct sip_flow to = world_flow(SIP_TCP, "192.0.2.7:5060");
+	char *text = tcp_text("OPTIONS", "z9hG4bK1");
+
+	(void)state;
+	w->cfg.conn_quiet_ms = 20000;
+	w->answer = 200;
+	world_begin(w);
+	world_accept(w, "192.0.2.9:40000");
+	world_stream(w, 1, text);
+	assert_happened(w, "0:request OPTIONS, 0:tcp1 200");
+	world_run(w, 19000);
+	assert_happened(w, "0:gone");
+	/* A keep-alive is a sign of life. */
+	world_stream(w, 1, "\r\n\r\n");
+	world_run(w, 38999);
+	assert_happened(w, "19000:tcp1 CRLF");
+	world_run(w, 39000);
+	assert_happened(w, "39000:close1, 39000:lost");
+	/* One of our own making; and who waits for an answer on it keeps it. */
+	world_send(w, "INVITE", "", 0, &to);
+	sip_conn_up(w->link[2].conn, w->now);
+	assert_happened(w, "39000:connect2 tcp, 39000:tcp2 INVITE");
+	world_run(w, 78999);
+	assert_happened(w, "71000:failed E_TIMEOUT, 71000:gone");
+	world_run(w, 79000);
+	assert_happened(w, "79000:close2, 79000:lost");
+	free(text);
+	world_end(w);
+}
+
+static void test_RFC_3261_18_1_1__a_large_ack_goes_by_tcp(void **state)
+{
+	struct world *w = world_default();
+	struct sip_flow to = world_flow(SIP_UDP, "192.0.2.7:5060");
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 8192);
+	buf_puts(&b,
+		 "ACK sip:b@example.com SIP/2.0\r\nFrom: <sip:a@x>;tag=1\r\nTo: <sip:b@x>;tag=2\r\n"
+		 "Call-ID: 1\r\nCSeq: 1 ACK\r\nContent-Length: 1400\r\n\r\n");
+	for (int i = 0; i < 1400; i++)
+		buf_putc(&b, 'x');
+	/* Where the flow may not grow, it does not. */
+	assert_int_equal(sip_stack_send_ack(w->stack, buf_view(&b), &to, w->now), 0);
+	assert_happened(w, "0:udp ACK");
+	to.may_grow = true;
+	assert_int_equal(sip_stack_send_ack(w->stack, buf_view(&b), &to, w->now), 0);
+	assert_happened(w, "0:connect1 tcp, 0:tcp1 ACK");
+	assert_non_null(strstr(w->last, "Via: SIP/2.0/TCP "));
+	/* It is up: no UDP any more, whatever happens then. */
+	sip_conn_up(w->link[1].conn, w->now);
+	assert_int_equal(sip_stack_send_ack(w->stack, buf_view(&b), &to, w->now), 0);
+	assert_happened(w, "0:tcp1 ACK");
+	world_break(w, 1);
+	assert_happened(w, "0:lost");
+	/* It does not come about: by UDP after all. */
+	assert_int_equal(sip_stack_send_ack(w->stack, buf_view(&b), &to, w->now), 0);
+	assert_happened(w, "0:connect2 tcp, 0:tcp2 ACK");
+	world_refuse(w, 2);
+	assert_happened(w, "0:udp ACK, 0:lost");
+	assert_non_null(strstr(w->last, "Via: SIP/2.0/UDP "));
+	w->refuse_connect = true;
+	assert_int_equal(sip_stack_send_ack(w->stack, buf_view(&b), &to, w->now), 0);
+	assert_happened(w, "0:connect refused, 0:udp ACK");
+	/* The stack may go while one waits. */
+	w->refuse_connect = false;
+	assert_int_equal(sip_stack_send_ack(w->stack, buf_view(&b), &to, w->now), 0);
+	buf_fini(&b);
 	world_end(w);
 }
 
@@ -486,7 +561,7 @@ static void test_local_messages_come_in_order_and_never_at_once(void **state)
 	assert_happened(w, "0:gone, 0:gone, 0:gone");
 	assert_int_equal(sip_stack_tx_count(w->stack), 2);
 	world_run(w, 40000);
-	assert_happened(w, "32000:failed E_TIMEOUT, 32000:gone");
+	assert_happened(w, "32000:failed E_TIMEOUT, 32000:gone, 32000:gone");
 	world_end(w);
 }
 
@@ -710,6 +785,8 @@ int main(void)
 		cmocka_unit_test(test_a_message_past_the_cap_is_413_and_ends_the_connection),
 		cmocka_unit_test(test_a_broken_message_in_a_whole_frame_costs_nothing),
 		cmocka_unit_test(test_a_connection_that_shows_no_message_goes),
+		cmocka_unit_test(test_a_connection_on_which_nothing_happens_goes),
+		cmocka_unit_test(test_RFC_3261_18_1_1__a_large_ack_goes_by_tcp),
 		cmocka_unit_test(test_connections_are_capped),
 		cmocka_unit_test(test_transactions_are_capped_with_503),
 		cmocka_unit_test(test_what_is_not_admitted_gets_503_and_nothing_is_kept),

@@ -62,6 +62,23 @@ static void test_SW_1__a_nickname_belongs_to_one_user(void **state)
 	assert_int_equal(nick(bo, "\"Queen Bee\""), 200);
 }
 
+static void test_SW_1__the_focus_is_told_of_each_change(void **state)
+{
+	(void)state;
+	assert_int_equal(nick(ann, "\"Queen \\\"Bee\\\"\""), 200);
+	assert_int_equal(world_events(&w, SWITCH_EV_SEAT_NAMED, 1), 1);
+	assert_string_equal(w.nickname, "Queen \"Bee\"");
+	/* Nothing has changed. */
+	assert_int_equal(nick(ann, "\"Queen \\\"Bee\\\"\""), 200);
+	assert_int_equal(nick(bo, "\"Queen \\\"Bee\\\"\""), 425);
+	assert_int_equal(nick(ann, "x"), 424);
+	assert_int_equal(world_events(&w, SWITCH_EV_SEAT_NAMED, 1), 1);
+	assert_int_equal(world_events(&w, SWITCH_EV_SEAT_NAMED, 2), 0);
+	assert_int_equal(nick(ann, "\"\""), 200);
+	assert_int_equal(world_events(&w, SWITCH_EV_SEAT_NAMED, 1), 2);
+	assert_string_equal(w.nickname, "");
+}
+
 static void test_SW_1__a_second_phone_of_the_same_user_may_have_it_too(void **state)
 {
 	struct phone *second = phone_join(&w, 0, 7, 3, ANN);
@@ -128,6 +145,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_SW_1__a_nickname_belongs_to_one_user),
+		T(test_SW_1__the_focus_is_told_of_each_change),
 		T(test_SW_1__a_second_phone_of_the_same_user_may_have_it_too),
 		T(test_SW_1__a_malformed_nickname_gets_424_and_the_old_one_stays),
 		T(test_SW_1__nicknames_off_get_403),

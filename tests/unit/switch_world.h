@@ -80,6 +80,7 @@ struct world {
 	size_t n_mail, size_mail;
 	struct switch_event event[WORLD_EVENTS];
 	size_t n_events;
+	char nickname[1024]; /* of the last event that told one */
 	struct switch_seat_ready ready[WORLD_READY];
 	size_t n_ready;
 	int open_error;
@@ -180,6 +181,8 @@ static inline void world_event(void *ctx, const struct switch_event *ev)
 
 	if (w->n_events < WORLD_EVENTS)
 		w->event[w->n_events++] = *ev;
+	if (ev->type == SWITCH_EV_SEAT_NAMED)
+		assert_true(view_copy(ev->nickname, w->nickname, sizeof(w->nickname)));
 	w->open_error = ev->error;
 	for (size_t i = 0; i < ev->n_seats && w->n_ready < WORLD_READY; i++)
 		w->ready[w->n_ready++] = ev->seat_ready[i];

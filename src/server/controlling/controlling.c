@@ -260,6 +260,26 @@ void controlling_seat_lost(struct controlling *c, uint64_t conference, uint64_t 
 	conference_release(conf);
 }
 
+void controlling_seat_named(struct controlling *c, uint64_t conference, uint64_t seat,
+			    struct view nickname, uint64_t now_ms)
+{
+	struct conference *conf = conference_by_id(c, conference);
+	struct member *m = conf ? member_by_seat(conf, seat) : NULL;
+	char *kept;
+
+	if (!m || m->state == MEMBER_GONE)
+		return;
+	kept = nickname.n ? view_dup(nickname) : NULL;
+	if (nickname.n && !kept)
+		return;
+	free(m->nickname);
+	m->nickname = kept;
+	m->renamed++;
+	conference_hold(conf);
+	conference_changed(conf, now_ms);
+	conference_release(conf);
+}
+
 size_t controlling_conference_count(const struct controlling *c)
 {
 	return c->by_id.n;

@@ -124,6 +124,10 @@ void controlling_seat_lost(struct controlling *c, uint64_t conference, uint64_t 
 
 /* Ends all conferences; each BYE says why. They are gone when controlling_conference_count is 0. */
 void controlling_shut_down(struct controlling *c, uint64_t now_ms);
+/* His nickname (RFC 7701 §7.4), UTF-8; empty: none any more. */
+void controlling_seat_named(struct controlling *c, uint64_t conference, uint64_t seat,
+			    struct view nickname, uint64_t now_ms);
+
 size_t controlling_conference_count(const struct controlling *c);
 
 #endif

@@ -176,6 +176,7 @@ static void member_free(struct member *m)
 	free(m->replaces);
 	free(m->inviter);
 	free(m->session_replaces);
+	free(m->nickname);
 	free(m->offer);
 	free(m->sdp);
 	free(m);

@@ -67,6 +67,8 @@ struct member {
 	uint32_t look, changed, deleted;
 	uint64_t gone_at_ms;
 	bool tls; /* his seat is one for MSRP over TLS */
+	char *nickname;	 /* NULL: none */
+	uint8_t renamed; /* so often, as far as that fits */
 	enum member_state state;
 	enum conference_disconnection why;
 	struct sip_session *session;

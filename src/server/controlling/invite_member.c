@@ -225,6 +225,9 @@ static void on_ended(void *ctx, struct sip_session *s, enum sip_session_end why,
 		/* Leaving anonymously (IC-7.1.5-3): the others see somebody go, not who. */
 		if (asks_privacy(m) && !member->anonymous) {
 			member->anonymous = true;
+			/* By that name he was known as himself. */
+			free(member->nickname);
+			member->nickname = NULL;
 			member->anonymous_id = ++conf->next_anonymous;
 		}
 		member_settle(member,

@@ -11,7 +11,8 @@
 enum {
 	EXPIRES_DEFAULT = 3600,
 	EXPIRES_MAX = 7200,
-	DOCUMENT_MAX = 262144,
+	DOCUMENT_MAX =
+		245760, /* leaves room for a head in the largest message that the stack sends */
 	GONE_SHOWN_MS =
 		30000, /* who left stays in the roster, as disconnected, for that long at least */
 };
@@ -78,6 +79,7 @@ static void describe(const struct member *m, struct conference_user *u,
 	*u = (struct conference_user){
 		.entity = view_str(m->aor),
 		.display_text = view_str(m->display),
+		.nickname = view_str(m->nickname),
 		.state = CONFERENCE_FULL,
 		.anonymous = m->anonymous,
 		.anonymous_id = m->anonymous_id,
@@ -163,6 +165,13 @@ static int write_state(const struct watcher *w, uint32_t version, struct buf *b)
 	};
 	if (w->full || r.n)
 		conference_info_write(b, &doc);
+	/* They are decoration: nobody makes the roster too large for all by long ones. */
+	if (!buf_ok(b)) {
+		for (size_t i = 0; i < r.n; i++)
+			r.user[i].nickname = VIEW("");
+		buf_reset(b);
+		conference_info_write(b, &doc);
+	}
 	n = r.n;
 	free(r.user);
 	free(r.end);
@@ -367,7 +376,8 @@ void watcher_subscribe(struct conference *conf, struct sip_server_tx *tx, const 
 static uint32_t look_of(const struct member *m)
 {
 	return 1u + (uint32_t)status_of(m->state) + ((uint32_t)m->why << 8) +
-	       ((uint32_t)m->anonymous << 16) + ((uint32_t)is_hidden(m) << 17);
+	       ((uint32_t)m->anonymous << 16) + ((uint32_t)is_hidden(m) << 17) +
+	       ((uint32_t)m->renamed << 18);
 }
 
 /* Everybody knows that he is gone, and has for a while. */

@@ -212,8 +212,16 @@ static const struct sip_dialog_owner referral_owner = {.on_request = on_request}
 void referral_subscribe(struct member *inside, struct sip_server_tx *tx, const struct sip_msg *m,
 			uint64_t now_ms)
 {
+	struct sip_token_params event;
 	uint32_t id;
 
+	if (sip_token_params_parse(sip_msg_value(m, SIP_H_EVENT), &event) == 0 &&
+	    view_eq(event.token, VIEW("conference"))) {
+		/* RFC 6665 §4.5.2: to the conference URI, in a dialog of its own. */
+		(void)sip_server_tx_reply(tx, 403, "Dialog Sharing Not Supported", VIEW(""),
+					  now_ms);
+		return;
+	}
 	if (refer_event_id(sip_msg_value(m, SIP_H_EVENT), &id)) {
 		(void)sip_server_tx_reply(tx, 489, NULL, VIEW("Allow-Events: refer\r\n"), now_ms);
 		return;

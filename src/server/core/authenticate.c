@@ -141,7 +141,7 @@ bool core_authenticate(struct inbound *r, bool proxy, struct buf *aor, struct co
 	if (result != SIP_AUTH_OK)
 		return refuse_credentials(r, proxy, result);
 	guesses_right(&c->guesses, &r->from->remote, buf_view(aor));
-	sip_server_tx_prove(r->tx);
+	sip_server_tx_prove(r->tx, r->now_ms);
 	return true;
 }
 
@@ -335,7 +335,7 @@ static bool identify_stranger(struct inbound *r)
 static bool is_of_a_dialog(struct inbound *r)
 {
 	if (r->marked)
-		sip_server_tx_prove(r->tx);
+		sip_server_tx_prove(r->tx, r->now_ms);
 	return r->marked || r->ends_here;
 }
 

@@ -430,7 +430,7 @@ void core_request(struct core *c, struct sip_server_tx *tx, const struct sip_msg
 	if ((c->cfg.auth_required || c->cfg.ims.on) && !core_is_trusted(c, r.from))
 		sip_server_tx_doubt(tx);
 	else
-		sip_server_tx_prove(tx);
+		sip_server_tx_prove(tx, now_ms);
 	if (core_readable(&r) && check_proxy_require(&r))
 		go_on(&r);
 }
