@@ -170,6 +170,8 @@ static int start_core(struct confabd *d)
 		.n_domains = d->cfg.sip.domain.n,
 		.trusted = d->cfg.sip.trusted.item,
 		.n_trusted = d->cfg.sip.trusted.n,
+		.trusted_names = d->trusted_names,
+		.n_trusted_names = d->cfg.sip.trusted_names.n,
 		.auth_required = d->cfg.auth.required,
 		.realm = view_str(d->cfg.auth.realm),
 		.nonce_lifetime_ms = d->cfg.auth.nonce_lifetime_ms,
@@ -200,6 +202,8 @@ static int start_core(struct confabd *d)
 	cfg.service_route = buf_view(&route);
 	for (size_t i = 0; i < d->cfg.sip.domain.n; i++)
 		d->domains[i] = view_str(d->cfg.sip.domain.item[i]);
+	for (size_t i = 0; i < d->cfg.sip.trusted_names.n; i++)
+		d->trusted_names[i] = view_str(d->cfg.sip.trusted_names.item[i]);
 	for (size_t i = 0; i < d->cfg.sip.routes.n; i++)
 		(void)config_server_route(d->cfg.sip.routes.item[i], &d->routes[i].domain,
 					  &d->routes[i].peer);

@@ -36,7 +36,7 @@ struct confabd {
 	struct core *core;
 	struct b2bua *b2bua;
 	struct controlling *controlling;
-	struct view domains[OPTION_LIST_MAX];
+	struct view domains[OPTION_LIST_MAX], trusted_names[OPTION_LIST_MAX];
 	struct core_route routes[OPTION_LIST_MAX];
 };
 

@@ -36,12 +36,31 @@ static void on_datagram(void *ctx, struct io_udp *udp, struct view bytes, const 
 	sip_stack_datagram(d->stack, bytes, from, io_now_ms(&d->loop));
 }
 
+static void look_for_trusted(void *ctx, const struct cert_name *name, size_t n)
+{
+	struct link *l = ctx;
+	const struct option_strings *trusted = &l->d->cfg.sip.trusted_names;
+
+	for (size_t i = 0; i < trusted->n; i++)
+		if (sip_domain_identity_matches(name, n, view_str(trusted->item[i]))) {
+			sip_conn_set_named(l->sip);
+			return;
+		}
+}
+
+/* The handshake is over, and somebody whom we believe has signed the peer's certificate. */
+static void know_by_name(struct link *l, struct io_conn *io)
+{
+	if (l->sip && l->d->cfg.sip.trusted_names.n && io_conn_tls_believed(io))
+		io_conn_tls_names(io, look_for_trusted, l);
+}
+
 static void on_connected(void *ctx, struct io_conn *io)
 {
 	struct link *l = ctx;
 
-	(void)io;
 	l->up = true;
+	know_by_name(l, io);
 	if (l->sip)
 		sip_conn_up(l->sip, io_now_ms(&l->d->loop));
 }
@@ -90,6 +109,7 @@ static void on_accept(void *ctx, struct io_listener *listener, struct io_conn *i
 		free(l);
 		return;
 	}
+	know_by_name(l, io);
 	io_conn_attach(io, &events, l);
 }
 

@@ -49,6 +49,20 @@ bool sip_stack_conn_alive(const struct sip_stack *s, uint64_t conn)
 	return sip_conn_find(s, conn) != NULL;
 }
 
+void sip_conn_set_named(struct sip_conn *c)
+{
+	c->named = true;
+}
+
+bool sip_stack_flow_named(const struct sip_stack *s, const struct sip_flow *flow)
+{
+	const struct sip_conn *c = sip_conn_find(s, flow->conn);
+
+	if (!c)
+		c = conn_to(s, flow->transport, &flow->remote);
+	return c && c->named;
+}
+
 uint64_t sip_conn_id(const struct sip_conn *c)
 {
 	return c->id;

@@ -22,6 +22,7 @@ struct sip_conn {
 	void *handle;
 	bool up;
 	bool proven; /* a whole message came */
+	bool named;  /* sip_conn_set_named */
 	struct sip_stream stream;
 	struct list client_txs;
 	struct timer idle;

@@ -131,6 +131,15 @@ static void test_PF_X_2__ims_mode_needs_a_core(void **state)
 	assert_string_equal(config.ims.term_user, "term");
 	expect(IMS "ims.route = sip:192.0.2.2;lr",
 	       "line 1: ims.mode: needs the addresses of the core in sip.trusted");
+	expect(IMS "sip.trusted = 192.0.2.2\nims.route = sip:192.0.2.2;lr\nims.ioi = 'a b'",
+	       "line 4: ims.ioi: must be a plain name, like that of a network");
+	expect("sip.trusted_names = scscf.example.com",
+	       "line 1: sip.trusted_names: are proven by TLS: tls.certificate is needed");
+	assert_int_equal(load(IMS "sip.trusted_names = scscf.example.com\n"
+				  "tls.certificate = server.pem\nims.ioi = home.net\n"
+				  "ims.route = sip:192.0.2.2;lr"),
+			 0);
+	assert_string_equal(config.ims.ioi, "home.net");
 	expect(IMS "sip.trusted = 192.0.2.2\nims.route = <sip:192.0.2.2;lr>",
 	       "line 3: ims.route: must be a SIP URI without brackets (IMS mode needs it)");
 	expect(IMS "sip.trusted = 192.0.2.2",

@@ -360,16 +360,21 @@ static inline struct phone phone_at(struct world *w, const char *user, const cha
 	return p;
 }
 
-static inline struct phone phone_tcp(struct world *w, const char *user, const char *at)
+static inline struct phone phone_on(struct world *w, enum sip_transport t, const char *user,
+				    const char *at)
 {
 	struct phone p = phone_at(w, user, at);
 
 	p.link = ++w->n_links;
 	w->link[p.link].to = p.addr;
-	w->link[p.link].conn =
-		sip_conn_accept(w->stack, &w->link[p.link], SIP_TCP, &p.addr, w->now);
+	w->link[p.link].conn = sip_conn_accept(w->stack, &w->link[p.link], t, &p.addr, w->now);
 	assert_non_null(w->link[p.link].conn);
 	return p;
+}
+
+static inline struct phone phone_tcp(struct world *w, const char *user, const char *at)
+{
+	return phone_on(w, SIP_TCP, user, at);
 }
 
 static inline void phone_hangs_up(struct phone *p)

@@ -71,6 +71,8 @@ struct core_config {
 	size_t n_domains;
 	const struct addr *trusted;   /* peers (any port) whose P-Asserted-Identity is believed and who are not challenged */
 	size_t n_trusted;
+	const struct view *trusted_names; /* likewise: domains of peers that prove them by TLS */
+	size_t n_trusted_names;
 	bool auth_required;
 	struct view realm;
 	uint64_t nonce_lifetime_ms;

@@ -154,6 +154,7 @@ static int find_way(struct inbound *r, struct proxy_target *t, struct view *aor)
 {
 	struct sip_addr route;
 	struct sip_uri next = r->uri;
+	int status;
 
 	*t = (struct proxy_target){.uri = r->uri.text, .path = VIEW("")};
 	*aor = VIEW("");
@@ -174,7 +175,10 @@ static int find_way(struct inbound *r, struct proxy_target *t, struct view *aor)
 	default:
 		if (ims_isc_way_back(r, &t->flow))
 			return 0;
-		return resolve(r, &next, &t->flow);
+		status = resolve(r, &next, &t->flow);
+		t->named = status == 0 && t->flow.transport == SIP_TLS &&
+			   core_name_is_trusted(r->c, next.host);
+		return status;
 	}
 }
 

@@ -15,6 +15,7 @@ struct proxy_target {
 	struct view path; /* Route values to put on top, comma-joined; may be empty */
 	struct sip_flow flow;
 	uint16_t q; /* thousandths */
+	bool named; /* its name is trusted, and will be proven by TLS (RFC 5922) */
 };
 
 /* proxy.c. Finds the targets of a request and forwards it, or answers. */

@@ -73,7 +73,9 @@ void core_aor_split(struct view aor, struct view *user, struct view *domain);
 /* True for our own domains and addresses, whatever the user. */
 bool core_is_ours(const struct core *c, const struct sip_uri *uri);
 int core_user_find(const struct core *c, struct view aor, struct core_user *out);
+/* A configured address, or a connection whose peer has proven a configured name. */
 bool core_is_trusted(const struct core *c, const struct sip_flow *flow);
+bool core_name_is_trusted(const struct core *c, struct view host);
 /* Answers; reason may be NULL. extra: whole header lines, not in c->out. */
 void core_reply(struct inbound *r, int status, const char *reason, struct view extra);
 /* For a final answer that memory was too short for: tries a short one, since a transaction without
