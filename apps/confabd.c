@@ -109,9 +109,10 @@ static bool served(void *ctx, struct view host, uint16_t port)
 	return core_is_served_domain(((struct confabd *)ctx)->core, host, port);
 }
 
-static int resolve(void *ctx, const struct sip_uri *uri, struct sip_flow *out, uint64_t now_ms)
+static int resolve(void *ctx, const struct sip_uri *uri, struct sip_flow *out, size_t max,
+		   size_t *n_out, uint64_t now_ms)
 {
-	return confabd_resolve(ctx, uri, out, now_ms);
+	return confabd_resolve(ctx, uri, out, max, n_out, now_ms);
 }
 
 /* --- what the stack tells --- */

@@ -59,7 +59,8 @@ void confabd_tls_reload(struct confabd *d);
 int confabd_resolve_open(struct confabd *d);
 void confabd_resolve_close(struct confabd *d);
 /* As struct core_ops has it. */
-int confabd_resolve(struct confabd *d, const struct sip_uri *uri, struct sip_flow *out, uint64_t now_ms);
+int confabd_resolve(struct confabd *d, const struct sip_uri *uri, struct sip_flow *out, size_t max,
+		    size_t *n_out, uint64_t now_ms);
 /* Nobody is at this address: others that were found with it are next (RFC 3263 section 4.3). */
 void confabd_resolve_failed(struct confabd *d, const struct addr *to);
 /* Whom a TLS connection to this address must lead to (RFC 5922): the domain that was asked for, or the

@@ -141,19 +141,24 @@ static int read_order(const struct confabd *d, const struct sip_uri *uri,
 	return o->host.n && o->host.n < DNS_NAME_MAX ? 0 : E_NOTFOUND;
 }
 
-static int answer(const struct place *p, struct sip_flow *out)
+/* From the one that is used now on: those before it have failed. */
+static int answer(const struct place *p, struct sip_flow *out, size_t max, size_t *n_out)
 {
-	const struct sip_target *t = &p->target[p->at];
-
 	if (!p->n)
 		return E_NOTFOUND;
-	*out = (struct sip_flow){
-		.transport = t->transport, .remote = t->addr, .may_grow = t->transport == SIP_UDP};
+	*n_out = p->n < max ? p->n : max;
+	for (size_t i = 0; i < *n_out; i++) {
+		const struct sip_target *t = &p->target[(p->at + i) % p->n];
+
+		out[i] = (struct sip_flow){.transport = t->transport,
+					   .remote = t->addr,
+					   .may_grow = t->transport == SIP_UDP};
+	}
 	return 0;
 }
 
-int confabd_resolve(struct confabd *d, const struct sip_uri *uri, struct sip_flow *out,
-		    uint64_t now_ms)
+int confabd_resolve(struct confabd *d, const struct sip_uri *uri, struct sip_flow *out, size_t max,
+		    size_t *n_out, uint64_t now_ms)
 {
 	struct sip_lookup_order o;
 	struct sip_lookup *l;
@@ -165,7 +170,7 @@ int confabd_resolve(struct confabd *d, const struct sip_uri *uri, struct sip_flo
 	if (p && p->lookup)
 		return E_STATE;
 	if (p && now_ms < p->good_until_ms)
-		return answer(p, out);
+		return answer(p, out, max, n_out);
 	if (!p)
 		p = place_new(d, &o);
 	l = p ? malloc(sizeof(*l)) : NULL;
@@ -178,7 +183,7 @@ int confabd_resolve(struct confabd *d, const struct sip_uri *uri, struct sip_flo
 	p->lookup = l;
 	go_on(p);
 	/* What c-ares knows without asking comes at once. */
-	return p->lookup ? E_STATE : answer(p, out);
+	return p->lookup ? E_STATE : answer(p, out, max, n_out);
 }
 
 void confabd_resolve_peer(const struct confabd *d, const struct addr *to, char *dst)

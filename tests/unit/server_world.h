@@ -46,6 +46,8 @@ struct world {
 	struct core *core;
 	struct core_user user[3];
 	bool store_broken;
+	struct sip_flow places[4]; /* where each name leads (RFC 3263); none: names are not known */
+	size_t n_places;
 	struct sent sent[WORLD_SENT];
 	size_t n_sent;
 	struct link link[32];
@@ -209,6 +211,20 @@ static inline int world_user_find(void *ctx, struct view user, struct view domai
 	return 0;
 }
 
+static inline int world_resolve(void *ctx, const struct sip_uri *uri, struct sip_flow *out,
+				size_t max, size_t *n_out, uint64_t now_ms)
+{
+	struct world *w = ctx;
+
+	(void)uri;
+	(void)now_ms;
+	if (!w->n_places)
+		return E_NOTFOUND;
+	*n_out = w->n_places < max ? w->n_places : max;
+	memcpy(out, w->places, *n_out * sizeof(out[0]));
+	return 0;
+}
+
 static inline bool world_is_local(void *ctx, const struct sip_uri *uri)
 {
 	(void)ctx;
@@ -306,6 +322,7 @@ static inline void world_start(struct world *w)
 		.is_local = world_is_local,
 		.local_request = world_local_request,
 		.local_ack = world_local_ack,
+		.resolve = world_resolve,
 		.on_binding = world_on_binding,
 		.ctx = w,
 	};

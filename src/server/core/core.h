@@ -49,10 +49,12 @@ struct core_ops {
 	void (*local_request)(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m,
 			      const struct core_identity *who, uint64_t now_ms);
 	void (*local_ack)(void *ctx, const struct sip_msg *m, uint64_t now_ms);
-	/* Where a URI of another domain leads, when its host is a name (RFC 3263): 0 and the flow;
-	 * E_STATE: it is being looked up, core_resolved will be called; E_NOTFOUND: nowhere. Copies what
-	 * it keeps. NULL: names are not looked up. */
-	int (*resolve)(void *ctx, const struct sip_uri *uri, struct sip_flow *out, uint64_t now_ms);
+	/* Where a URI of another domain leads, when its host is a name (RFC 3263): 0 and up to max
+	 * flows, in the order in which they are to be tried; E_STATE: it is being looked up,
+	 * core_resolved will be called; E_NOTFOUND: nowhere. Copies what it keeps. NULL: names are
+	 * not looked up. */
+	int (*resolve)(void *ctx, const struct sip_uri *uri, struct sip_flow *out, size_t max,
+		       size_t *n_out, uint64_t now_ms);
 	/* A binding appeared, was refreshed or went; for the log and for later persistence. May be NULL. */
 	void (*on_binding)(void *ctx, struct view aor, struct view contact, uint64_t expires_at_ms);
 	void *ctx;

@@ -91,6 +91,15 @@ int core_route_preprocess(struct inbound *r);
 /* core.c: fills what is read off the message; false: it was answered. */
 bool core_readable(struct inbound *r);
 
+/* kept.c: what was found out about the sender of a request that is to be looked at once more. */
+struct core_kept;
+struct core_kept *core_keep(const struct inbound *r); /* NULL: no memory */
+void core_kept_free(struct core_kept *k);	      /* accepts NULL */
+/* The request, which the transaction still has, as it was: r and *m, which it points to. False: it
+ * is gone, or was answered. */
+bool core_kept_again(const struct core_kept *k, struct core *c, struct sip_server_tx *tx,
+		     struct sip_msg *m, uint64_t now_ms, struct inbound *r);
+
 /* parked.c: a request that waits for DNS. E_LIMIT, E_NOMEM. */
 int core_park(struct inbound *r);
 void core_parked_drop(struct core *c);
