@@ -17,6 +17,7 @@ struct referral {
 	struct sip_uac *uac; /* until it is answered */
 	uint32_t seq;	     /* its CSeq number, by which NOTIFYs name it */
 	bool remove, multiple;
+	bool waiting;	    /* for the ACK that confirms the dialog */
 	bool telling, dead; /* an event may be answered by leaving: freed once it was told */
 	size_t n;
 	char *user[];
@@ -133,24 +134,19 @@ static void write_general(const struct client *c, struct buf *lines)
 	buf_fini(&contact);
 }
 
-int leg_refer(struct leg *leg, const struct view *uri, size_t n, bool remove, uint64_t now_ms)
+static int referral_send(struct referral *r, uint64_t now_ms)
 {
-	const struct client *c = leg->conversation->client;
-	struct refer_request request = {.user = uri, .n = n, .remove = remove};
+	const struct client *c = r->leg->conversation->client;
+	struct view *uri = calloc(r->n ? r->n : 1, sizeof(*uri));
+	struct refer_request request = {.user = uri, .n = r->n, .remove = r->remove};
 	struct buf lines, type, body, id;
-	enum sip_session_state state = leg->sip ? sip_session_state(leg->sip) : SIP_SESSION_ENDED;
-	struct referral *r;
 	char token[27];
 	int rc;
 
-	/* The dialog of one who was invited is there with his 200, whether or not the ACK has come.
-	 */
-	if (!leg->conference || leg->dialog_over ||
-	    (state != SIP_SESSION_ANSWERED && state != SIP_SESSION_CONFIRMED))
-		return E_STATE;
-	r = referral_new(leg, uri, n, remove);
-	if (!r)
-		return E_LIMIT;
+	if (!uri)
+		return E_NOMEM;
+	for (size_t i = 0; i < r->n; i++)
+		uri[i] = view_str(r->user[i]);
 	buf_init(&lines, SIP_HEAD_BYTES_MAX);
 	buf_init(&type, 256);
 	buf_init(&body, SIP_HEAD_BYTES_MAX);
@@ -160,17 +156,54 @@ int leg_refer(struct leg *leg, const struct view *uri, size_t n, bool remove, ui
 	write_general(c, &lines);
 	rc = refer_write(&lines, &type, &body, &request);
 	if (rc == 0)
-		rc = sip_session_request(leg->sip, VIEW("REFER"), buf_view(&lines), buf_view(&type),
-					 buf_view(&body), &handler, r, now_ms, &r->uac);
+		rc = sip_session_request(r->leg->sip, VIEW("REFER"), buf_view(&lines),
+					 buf_view(&type), buf_view(&body), &handler, r, now_ms,
+					 &r->uac);
 	if (rc == 0)
-		r->seq = sip_session_dialog(leg->sip)->local_seq;
-	else
-		referral_free(r);
+		r->seq = sip_session_dialog(r->leg->sip)->local_seq;
 	buf_fini(&lines);
 	buf_fini(&type);
 	buf_fini(&body);
 	buf_fini(&id);
+	free(uri);
 	return rc;
+}
+
+int leg_refer(struct leg *leg, const struct view *uri, size_t n, bool remove, uint64_t now_ms)
+{
+	enum sip_session_state state = leg->sip ? sip_session_state(leg->sip) : SIP_SESSION_ENDED;
+	struct referral *r;
+	int rc;
+
+	if (!leg->conference || leg->dialog_over ||
+	    (state != SIP_SESSION_ANSWERED && state != SIP_SESSION_CONFIRMED))
+		return E_STATE;
+	r = referral_new(leg, uri, n, remove);
+	if (!r)
+		return E_LIMIT;
+	/* On its way a REFER may be quicker than the 200 that made the dialog: the ACK has to have
+	 * come. */
+	r->waiting = state == SIP_SESSION_ANSWERED;
+	rc = r->waiting ? 0 : referral_send(r, now_ms);
+	if (rc)
+		referral_free(r);
+	return rc;
+}
+
+void leg_confirmed(struct leg *leg, uint64_t now_ms)
+{
+	LIST_EACH(l, next, &leg->referrals)
+	{
+		struct referral *r = CONTAINER(l, struct referral, link);
+		int rc = r->waiting ? referral_send(r, now_ms) : 0;
+
+		r->waiting = false;
+		if (!rc)
+			continue;
+		if (!tell(r, 503, view_str(error_text(rc))))
+			return;
+		referral_free(r);
+	}
 }
 
 /* RFC 3515 §2.4.6: the id names the REFER; the first one's NOTIFYs may have none. */
@@ -184,7 +217,7 @@ static struct referral *find(const struct leg *leg, uint32_t id)
 
 		if (r->seq == id)
 			return r;
-		if (!open && (!id || r->uac))
+		if (!open && !r->waiting && (!id || r->uac))
 			open = r;
 	}
 	return open;

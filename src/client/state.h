@@ -246,8 +246,10 @@ int leg_invite_many(struct leg *leg, const struct view *uri, size_t n, struct le
 
 /* --- add_users.c, remove_user.c, refer.c --- */
 int leg_add_users(struct leg *leg, const struct view *uri, size_t n, uint64_t now_ms);
-/* One REFER for these users. */
+/* One REFER for these users, sent once the dialog is confirmed. */
 int leg_refer(struct leg *leg, const struct view *uri, size_t n, bool remove, uint64_t now_ms);
+/* The ACK to our 200 is here. */
+void leg_confirmed(struct leg *leg, uint64_t now_ms);
 /* A request inside the leg's dialog that its session does not answer itself. */
 void leg_requested(struct leg *leg, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms);
 void leg_referrals_end(struct leg *leg);

@@ -114,6 +114,20 @@ static int begin_session(struct leg *leg, struct sip_server_tx *tx, const struct
 	return rc;
 }
 
+static void ring(struct leg *leg, uint64_t now_ms)
+{
+	struct client *c = leg->conversation->client;
+	struct im_profile p;
+	struct buf contact;
+
+	client_profile(c, &p);
+	buf_init(&contact, 1024);
+	im_write_contact(&contact, &p, view_str(c->contact), false);
+	if (buf_ok(&contact))
+		(void)sip_session_ring(leg->sip, 180, buf_view(&contact), now_ms);
+	buf_fini(&contact);
+}
+
 static void tell_invited(struct conversation *v, const struct terminate *t, struct view subject)
 {
 	struct confab_event ev = event_of(v, CONFAB_INVITED);
@@ -174,7 +188,7 @@ static void move_there(struct client *c, struct leg *replaced, struct sip_server
 		return;
 	if (c->cfg.ask_before_move) {
 		v->offered = leg;
-		(void)sip_session_ring(leg->sip, 180, now_ms);
+		ring(leg, now_ms);
 		tell_invited(v, t, sip_msg_value(m, SIP_H_SUBJECT));
 		return;
 	}
@@ -204,7 +218,7 @@ static void new_chat(struct client *c, struct sip_server_tx *tx, const struct si
 		return;
 	}
 	if (!c->cfg.auto_accept)
-		(void)sip_session_ring(v->current->sip, 180, now_ms);
+		ring(v->current, now_ms);
 	tell_invited(v, t, sip_msg_value(m, SIP_H_SUBJECT));
 	if (c->cfg.auto_accept)
 		(void)client_accept(c, v->id, now_ms);
@@ -332,5 +346,16 @@ static void on_request(void *ctx, struct sip_session *s, struct sip_server_tx *t
 	leg_requested(ctx, tx, m, now_ms);
 }
 
-const struct sip_session_handler terminated = {
-	.on_request = on_request, .on_reinvite = on_reinvite, .on_ended = on_ended};
+static void on_confirmed(void *ctx, struct sip_session *s, const struct sip_msg *ack,
+			 uint64_t now_ms)
+{
+	(void)s;
+	(void)ack;
+	if (ctx)
+		leg_confirmed(ctx, now_ms);
+}
+
+const struct sip_session_handler terminated = {.on_confirmed = on_confirmed,
+					       .on_request = on_request,
+					       .on_reinvite = on_reinvite,
+					       .on_ended = on_ended};

@@ -63,11 +63,14 @@ static const struct option_spec specs[] = {
 	 "where it is not the one listened on. Needed when listening on every address."},
 	{"sip.trusted", OPTION_IP_LIST, AT(sip.trusted), "", 0, 0, NULL,
 	 "Peers whose P-Asserted-Identity is believed; from all others it is removed (RFC 3325)."},
+	{"sip.trusted_names", OPTION_STRING_LIST, AT(sip.trusted_names), "", 0, 0, NULL,
+	 "Likewise, peers at any address that prove one of these domains by their TLS certificate "
+	 "(RFC 5922). Of those that connect here, tls.verify_clients has to ask for one."},
 	{"sip.routes", OPTION_STRING_LIST, AT(sip.routes), "", 0, 0, NULL,
 	 "Other domains and the peers that serve them: domain=address:port, or "
 	 "domain=tls:address:port; then the peer must be certified for the domain (RFC 5922). A "
 	 "request to a user of such a domain goes there. Peers that are to be believed stand in "
-	 "sip.trusted or tls.trusted as well."},
+	 "sip.trusted or sip.trusted_names as well."},
 	{"sip.service_route", OPTION_STRING_LIST, AT(sip.service_route), "", 0, 0, NULL,
 	 "URIs that registered phones are to put into the Route of their requests, in this order "
 	 "(RFC 3608), each with ;lr."},
@@ -89,9 +92,6 @@ static const struct option_spec specs[] = {
 	{"tls.verify_clients", OPTION_ENUM, AT(tls.verify_clients), "optional", 0, 0, client_words,
 	 "Whether those who connect by SIP over TLS show a certificate. optional: it is asked for, "
 	 "and one that is shown must be good. required: for links between servers."},
-	{"tls.trusted", OPTION_STRING_LIST, AT(tls.trusted), "", 0, 0, NULL,
-	 "Servers that are believed as those of sip.trusted are, by the domain in the certificate "
-	 "that they show (RFC 5922), and not by their address."},
 
 	{"dns.servers", OPTION_STRING_LIST, AT(dns.servers), "", 0, 0, NULL,
 	 "The DNS servers to ask, ADDRESS or ADDRESS:PORT; those of the system where it is not "
@@ -161,6 +161,9 @@ static const struct option_spec specs[] = {
 	{"ims.route", OPTION_STRING, AT(ims.route), "", 0, 0, NULL,
 	 "In IMS mode, the URI by which the invitations of conferences are routed: "
 	 "sip:192.0.2.5:5060;transport=tcp;lr;orig, an S-CSCF or I-CSCF by its IP address."},
+	{"ims.ioi", OPTION_STRING, AT(ims.ioi), "", 0, 0, NULL,
+	 "Inter-operator identifier of this network, told in P-Charging-Vector (RFC 7315 section "
+	 "4.6): orig-ioi in what begins here, term-ioi in answers. Empty: none is told."},
 
 	{"conference.factory", OPTION_STRING, AT(conference.factory), "conference-factory", 0, 0,
 	 NULL, "User part of the conference factory's URI; its host is the first domain."},
@@ -405,8 +408,11 @@ static void check_tls(const struct server_config *c, const struct config_lines *
 	if (c->conference.msrp_tls == SERVER_CONFERENCE_TLS_REQUIRED && !c->msrp.tls)
 		config_mistake(mistakes, line_of(lines, "conference.msrp_tls"),
 			       "conference.msrp_tls", "= required needs msrp.tls = yes");
-	if (c->tls.trusted.n && c->tls.verify_clients == SERVER_CLIENTS_NO)
-		config_mistake(mistakes, line_of(lines, "tls.trusted"), "tls.trusted",
+	if (c->sip.trusted_names.n && !c->tls.certificate[0])
+		config_mistake(mistakes, line_of(lines, "sip.trusted_names"), "sip.trusted_names",
+			       "are proven by TLS: tls.certificate is needed");
+	if (c->sip.trusted_names.n && c->tls.verify_clients == SERVER_CLIENTS_NO)
+		config_mistake(mistakes, line_of(lines, "sip.trusted_names"), "sip.trusted_names",
 			       "is of no use with tls.verify_clients = no");
 	if (c->tls.key[0] && !c->tls.certificate[0])
 		config_mistake(mistakes, line_of(lines, "tls.key"), "tls.key",
@@ -463,12 +469,15 @@ static void check_ims(const struct server_config *c, const struct config_lines *
 
 	if (!c->ims.mode)
 		return;
-	if (c->sip.trusted.n == 0)
+	if (c->sip.trusted.n == 0 && c->sip.trusted_names.n == 0)
 		config_mistake(mistakes, line_of(lines, "ims.mode"), "ims.mode",
 			       "needs the addresses of the core in sip.trusted");
 	if (strncmp(route, "sip:", 4) || !is_plain(route + 4, ALNUM "-_.~!@:[];=+%"))
 		config_mistake(mistakes, line_of(lines, "ims.route"), "ims.route",
 			       "must be a SIP URI without brackets (IMS mode needs it)");
+	if (c->ims.ioi[0] && !is_plain(c->ims.ioi, ALNUM "-_.~!"))
+		config_mistake(mistakes, line_of(lines, "ims.ioi"), "ims.ioi",
+			       "must be a plain name, like that of a network");
 	if (!is_plain(c->ims.orig_user, ALNUM "-_.~!") ||
 	    !is_plain(c->ims.term_user, ALNUM "-_.~!") ||
 	    !strcmp(c->ims.orig_user, c->ims.term_user))

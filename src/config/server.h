@@ -27,6 +27,7 @@ struct server_config {
 		struct option_strings domain; /* at least one */
 		struct addr advertise;	      /* port 0: that of the listener */
 		struct option_ips trusted;
+		struct option_strings trusted_names;
 		struct option_strings routes; /* "domain=address:port" */
 		struct option_strings service_route;
 		uint32_t max_transactions;
@@ -37,7 +38,6 @@ struct server_config {
 		char key[OPTION_TEXT_MAX]; /* empty: in the certificate's file */
 		char ca[OPTION_TEXT_MAX];  /* empty: those of the system */
 		uint32_t verify_clients;   /* enum server_verify_clients */
-		struct option_strings trusted; /* domains */
 	} tls;
 	struct {
 		struct option_strings servers; /* empty: those of the system */
@@ -67,6 +67,7 @@ struct server_config {
 		bool mode;
 		char orig_user[OPTION_TEXT_MAX], term_user[OPTION_TEXT_MAX];
 		char route[OPTION_TEXT_MAX]; /* a SIP URI */
+		char ioi[OPTION_TEXT_MAX];
 	} ims;
 	struct {
 		char factory[OPTION_TEXT_MAX]; /* user part of the factory URI */

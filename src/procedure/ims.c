@@ -72,20 +72,61 @@ bool ims_is_trust_field(const struct sip_msg *m, int field)
 	return false;
 }
 
-void ims_write_charging_vector(struct buf *b, const struct entropy *entropy, struct view host)
+static void put_ioi(struct buf *b, const char *name, struct view ioi)
+{
+	if (ioi.n)
+		buf_putf(b, ";%s=\"%.*s\"", name, VIEW_ARG(ioi));
+}
+
+void ims_write_charging_vector(struct buf *b, const struct entropy *entropy, struct view host,
+			       struct view ioi)
 {
 	char icid[ICID_CHARS + 1];
 
-	sip_write_fieldf(b, "P-Charging-Vector", "icid-value=\"%s\";icid-generated-at=%.*s",
-			 entropy_token(entropy, icid, ICID_CHARS), VIEW_ARG(host));
+	buf_putf(b, "P-Charging-Vector: icid-value=\"%s\";icid-generated-at=%.*s",
+		 entropy_token(entropy, icid, ICID_CHARS), VIEW_ARG(host));
+	put_ioi(b, "orig-ioi", ioi);
+	buf_puts(b, "\r\n");
 }
 
-void ims_write_taken_over(struct buf *b, const struct sip_msg *m)
+/* The parameters of that name as they stand, quotes included. */
+static void keep_param(struct buf *b, struct view vector, const char *name)
 {
-	sip_write_copy(b, m, SIP_H_P_ASSERTED_IDENTITY);
-	sip_write_copy(b, m, SIP_H_P_SERVED_USER);
-	sip_write_copy(b, m, SIP_H_P_CHARGING_VECTOR);
-	sip_write_copy(b, m, SIP_H_P_CHARGING_FUNCTION_ADDRESSES);
-	sip_write_copy(b, m, SIP_H_P_ACCESS_NETWORK_INFO);
-	sip_write_copy(b, m, SIP_H_PRIVACY);
+	struct view v;
+
+	if (sip_param(vector, view_str(name), &v) && v.n)
+		buf_putf(b, ";%s=%.*s", name, VIEW_ARG(v));
+}
+
+static bool begin_vector(struct buf *b, const struct sip_msg *m, struct view *vector)
+{
+	struct view icid;
+
+	*vector = sip_msg_value(m, SIP_H_P_CHARGING_VECTOR);
+	if (!sip_param(*vector, VIEW("icid-value"), &icid) || !icid.n)
+		return false;
+	buf_putf(b, "P-Charging-Vector: icid-value=%.*s", VIEW_ARG(icid));
+	keep_param(b, *vector, "icid-generated-at");
+	return true;
+}
+
+void ims_write_charging_answer(struct buf *b, const struct sip_msg *request, struct view ioi)
+{
+	struct view vector;
+
+	if (!begin_vector(b, request, &vector))
+		return;
+	keep_param(b, vector, "orig-ioi");
+	put_ioi(b, "term-ioi", ioi);
+	buf_puts(b, "\r\n");
+}
+
+void ims_write_charging_inside(struct buf *b, const struct sip_msg *invite, struct view ioi)
+{
+	struct view vector;
+
+	if (!begin_vector(b, invite, &vector))
+		return;
+	put_ioi(b, "orig-ioi", ioi);
+	buf_puts(b, "\r\n");
 }

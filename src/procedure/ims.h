@@ -39,14 +39,18 @@ enum ims_side ims_side_of_route(const struct sip_uri *route, struct view orig_us
  * for (RFC 3325 §7). */
 bool ims_is_trust_field(const struct sip_msg *m, int field);
 
-/* "P-Charging-Vector: icid-value=…;icid-generated-at=…" with a fresh value (RFC 7315 §4.6). host:
- * as it stands in URIs, IPv6 in brackets. */
-void ims_write_charging_vector(struct buf *b, const struct entropy *entropy, struct view host);
-
-/* For a B2BUA: the fields that the INVITE of its other leg takes over as they came (all but Route,
- * which is left to its routing): asserted identity, served user, charging vector with the same
- * icid, charging function addresses, access network, Privacy.
- */
-void ims_write_taken_over(struct buf *b, const struct sip_msg *m);
+/* P-Charging-Vector (RFC 7315 §4.6). ioi: the inter-operator identifier of this network, a token;
+ * empty: none is said.
+ *
+ * Of a session that begins here: a fresh icid-value, and ioi as orig-ioi. host: as it stands in
+ * URIs, IPv6 in brackets. */
+void ims_write_charging_vector(struct buf *b, const struct entropy *entropy, struct view host,
+			       struct view ioi);
+/* In an answer: icid-value, icid-generated-at and orig-ioi as the request has them, and ioi as
+ * term-ioi. Nothing where the request has no icid-value. */
+void ims_write_charging_answer(struct buf *b, const struct sip_msg *request, struct view ioi);
+/* In a request of our own inside the session that this INVITE began: its icid-value and
+ * icid-generated-at, and ioi as orig-ioi. Nothing where it has no icid-value. */
+void ims_write_charging_inside(struct buf *b, const struct sip_msg *invite, struct view ioi);
 
 #endif

@@ -356,6 +356,14 @@ struct view sip_server_tx_to_tag(struct sip_server_tx *tx)
 	return view_str(tx->to_tag);
 }
 
+static bool says_server(struct view lines)
+{
+	while (lines.n)
+		if (view_starts_nocase(view_cut(&lines, '\n'), VIEW("Server:")))
+			return true;
+	return false;
+}
+
 int sip_server_tx_reply(struct sip_server_tx *tx, int status, const char *reason, struct view extra,
 			uint64_t now_ms)
 {
@@ -368,7 +376,7 @@ int sip_server_tx_reply(struct sip_server_tx *tx, int status, const char *reason
 	buf_init(&b, tx->stack->cfg.max_message);
 	sip_write_response_head(&b, &m, status, reason,
 				status > 100 ? sip_server_tx_to_tag(tx) : VIEW(""));
-	if (status > 100)
+	if (status > 100 && !says_server(extra))
 		sip_write_field(&b, "Server", tx->stack->cfg.server);
 	buf_put(&b, extra);
 	sip_write_body(&b, VIEW(""), VIEW(""));

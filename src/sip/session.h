@@ -76,7 +76,9 @@ int sip_session_invite(struct sip_ua *ua, const struct sip_invite *invite,
 int sip_session_incoming(struct sip_ua *ua, struct sip_server_tx *tx, const struct sip_msg *m,
 			 struct view extra, const struct sip_session_handler *h, void *ctx,
 			 uint64_t now_ms, struct sip_session **out);
-int sip_session_ring(struct sip_session *s, int status, uint64_t now_ms); /* 180, 183 … */
+/* 180, 183 …: it makes an early dialog, and so has a Contact (RFC 3261 §12.1.1), here its value.
+ * E_STATE, E_NOMEM. */
+int sip_session_ring(struct sip_session *s, int status, struct view contact, uint64_t now_ms);
 /* 200. contact: Contact value; more: header lines besides `extra`. E_STATE, E_NOMEM, E_SYNTAX (no
  * dialog can be made). */
 int sip_session_answer(struct sip_session *s, struct view contact, struct view more,

@@ -2,6 +2,7 @@
 #include "sip/session_state.h"
 
 #include "base/error.h"
+#include "sip/write.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -162,11 +163,21 @@ int sip_session_incoming(struct sip_ua *ua, struct sip_server_tx *tx, const stru
 	return 0;
 }
 
-int sip_session_ring(struct sip_session *s, int status, uint64_t now_ms)
+int sip_session_ring(struct sip_session *s, int status, struct view contact, uint64_t now_ms)
 {
+	struct buf lines;
+	int rc;
+
 	if (s->state != SIP_SESSION_INCOMING || !s->incoming)
 		return E_STATE;
-	return sip_server_tx_reply(s->incoming, status, NULL, view_str(s->extra), now_ms);
+	buf_init(&lines, SIP_HEAD_BYTES_MAX);
+	sip_write_field(&lines, "Contact", contact);
+	buf_puts(&lines, s->extra);
+	rc = buf_ok(&lines)
+		     ? sip_server_tx_reply(s->incoming, status, NULL, buf_view(&lines), now_ms)
+		     : E_NOMEM;
+	buf_fini(&lines);
+	return rc;
 }
 
 int sip_session_answer(struct sip_session *s, struct view contact, struct view more,

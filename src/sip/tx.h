@@ -21,8 +21,8 @@ struct sip_conn {
 	struct addr remote;
 	void *handle;
 	bool up;
-	bool vouched;
 	bool proven; /* a whole message came */
+	bool named;  /* sip_conn_set_named */
 	struct sip_stream stream;
 	struct list client_txs;
 	struct timer idle;

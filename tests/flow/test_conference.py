@@ -43,8 +43,8 @@ def all_hear(people):
         c.until(lambda x, w=want: sorted(t for t in x.texts() if t.endswith(mark)) == w, f"{want}")
 
 
-def conferencing_model():
-    with Stage() as stage:
+def conferencing_model(make=Stage):
+    with make() as stage:
         ann, bo, charles = (stage.client(n) for n in ("ann", "bo", "charles"))
         chat, uri = conference(stage, ann, BO, subject="lunch")
         there = bo.wait("open", conference=True)["conversation"]
@@ -75,8 +75,8 @@ def conferencing_model():
         expect(field(invite, "Contribution-ID"), "Contribution-ID reaches who is invited later")
 
 
-def several():
-    with Stage(users=FOUR) as stage:
+def several(make=Stage):
+    with make(users=FOUR) as stage:
         ann, bo, charles, dora = (stage.client(n) for n in FOUR)
         chat, uri = conference(stage, ann, BO)
         people = {ann: chat, bo: bo.wait("open")["conversation"]}
@@ -332,22 +332,23 @@ def factory_phone():
         ann.close()
 
 
-cases = Cases()
-cases.run("the conferencing model: two by the factory, a third by REFER",
-          ["FL-4", "IC-7.1.3-2a", "IC-7.1.3-2b", "IC-7.1.3-2c", "IC-7.1.3-2e", "CF-9.3-2", "CF-9.3-3", "CF-9.3-4", "CF-9.3-5", "R-4",
-           "CF-9.3.1-3"], conferencing_model)
-cases.run("several added by one REFER", ["FL-6", "IC-7.1.3-2d", "CF-9.3-2", "R-5"], several)
-cases.run("who is added declines, is away, is unknown", ["IC-7.1.3-2c", "CF-9.3-3", "CF-9.3-4"], refused)
-cases.run("removal by the creator, and not by others", ["CF-X-3", "CF-X-5"], removal)
-for p in ("anyone", "nobody"):
-    cases.run(f"removal policy {p}", ["CF-X-3"], removal_policy, p)
-cases.run("leaving and coming back; a second seat replaces the first", ["CF-X-5"], rejoin)
-cases.run("coming back to a conference that is no more", ["CF-X-5", "CF-X-2"], rejoin_gone)
-for p in ("anyone", "nobody"):
-    cases.run(f"dial-in policy {p}", ["CF-X-5"], dial_in, p)
-for p in ("last", "below-two", "creator"):
-    cases.run(f"end policy {p}", ["CF-X-2"], end_policy, p)
-cases.run("conference events: full, partial, anonymous", ["CF-X-4", "IC-7.1.5-3"], events)
-cases.run("a phone that asks the factory's URI for everything", ["CF-9.3-2", "CF-9.3-3", "CF-9.3-4", "CF-X-3", "CF-X-4"],
-          factory_phone)
-cases.done()
+if __name__ == "__main__":
+    cases = Cases()
+    cases.run("the conferencing model: two by the factory, a third by REFER",
+              ["FL-4", "IC-7.1.3-2a", "IC-7.1.3-2b", "IC-7.1.3-2c", "IC-7.1.3-2e", "CF-9.3-2", "CF-9.3-3", "CF-9.3-4", "CF-9.3-5", "R-4",
+               "CF-9.3.1-3"], conferencing_model)
+    cases.run("several added by one REFER", ["FL-6", "IC-7.1.3-2d", "CF-9.3-2", "R-5"], several)
+    cases.run("who is added declines, is away, is unknown", ["IC-7.1.3-2c", "CF-9.3-3", "CF-9.3-4"], refused)
+    cases.run("removal by the creator, and not by others", ["CF-X-3", "CF-X-5"], removal)
+    for p in ("anyone", "nobody"):
+        cases.run(f"removal policy {p}", ["CF-X-3"], removal_policy, p)
+    cases.run("leaving and coming back; a second seat replaces the first", ["CF-X-5"], rejoin)
+    cases.run("coming back to a conference that is no more", ["CF-X-5", "CF-X-2"], rejoin_gone)
+    for p in ("anyone", "nobody"):
+        cases.run(f"dial-in policy {p}", ["CF-X-5"], dial_in, p)
+    for p in ("last", "below-two", "creator"):
+        cases.run(f"end policy {p}", ["CF-X-2"], end_policy, p)
+    cases.run("conference events: full, partial, anonymous", ["CF-X-4", "IC-7.1.5-3"], events)
+    cases.run("a phone that asks the factory's URI for everything", ["CF-9.3-2", "CF-9.3-3", "CF-9.3-4", "CF-X-3", "CF-X-4"],
+              factory_phone)
+    cases.done()

@@ -16,7 +16,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "flow"))
 
-from stage import DOMAIN, WAIT_S, Failed, Stage, free_ports  # noqa: E402
+from stage import BIN, DOMAIN, WAIT_S, Failed, Stage, free_ports  # noqa: E402
 
 CONFIG = os.path.join(HERE, "kamailio")
 PHONES, CORE, SERVER = "127.0.0.1", "127.0.0.2", "127.0.0.3"
@@ -26,8 +26,10 @@ ACCESS = "IEEE-802.11;i-wlan-node-id=0a0b0c0d0e0f"
 
 
 class KamailioStage(Stage):
-    def __init__(self, users=("ann", "bo", "charles"), settings=(), **options):
+    def __init__(self, users=("ann", "bo", "charles"), settings=(), modes=None, **options):
+        """modes: how confabd serves single users, {name: "proxy" or "b2bua"}; the others as settings say."""
         self.kamailio = None
+        self.modes = modes or {}
         # It lies where the path of those who are not root does not lead.
         self.program = shutil.which("kamailio", path=os.environ.get("PATH", "") + ":/usr/sbin")
         if not self.program:
@@ -35,13 +37,20 @@ class KamailioStage(Stage):
         self.port = free_ports(1, PHONES)
         ims = ["ims.mode = on", f"sip.trusted = {CORE}",
                f"ims.route = sip:focus@{CORE}:{self.port};transport=tcp;lr;orig"]
-        # No user is known to confabd: they are the core's.
+        # No user is known to confabd but those with a mode of their own: they are the core's.
         super().__init__(users=(), host=SERVER, settings=[*ims, *settings], domain=PSI_DOMAIN, **options)
         # The phones belong to the core; confabd serves the conferences alone.
         self.domain = DOMAIN
         self.users = {u: f"pw-{u}" for u in users}
         self.server = f"{PHONES}:{self.port}"
         self.start_kamailio()
+
+    def start(self):
+        for user, mode in self.modes.items():
+            for command in (("add", "--password", "not used"), ("mode", mode)):
+                subprocess.run([os.path.join(BIN, "confabctl"), "--store", self.store, "user", command[0],
+                                f"sip:{user}@{DOMAIN}", *command[1:]], check=True, capture_output=True)
+        super().start()
 
     def configure(self):
         """Our configuration with this stage's lab.cfg and users.cfg."""

@@ -63,8 +63,8 @@ static void ready(void)
 	world_run(w, 0);
 }
 
-/* tls: how it deals with MSRP over TLS; -1: it has none. */
-static void world_with(int tls)
+/* Starts the world with a B2BUA in it. tls: how it deals with MSRP over TLS; -1: it has none. */
+static void begin_with(int tls)
 {
 	struct b2bua_config cfg = {.feature_tag = VIEW("+g.oma.sip-im"),
 						.release = VIEW("IM-serv/OMA1.0 Confab/test"),
@@ -75,10 +75,6 @@ static void world_with(int tls)
 				      tls < 0 ? NULL : relay_fingerprint, NULL};
 
 	cfg.tls = tls < 0 ? B2BUA_TLS_KEEP : (enum b2bua_tls)tls;
-	w = world_new();
-	w->cfg.auth_required = false;
-	w->cfg.mode = CORE_MODE_PROXY;
-	w->user[0].mode = CORE_MODE_B2BUA;
 	world_start(w);
 	b = b2bua_new(&cfg, w->core, &broker);
 	assert_non_null(b);
@@ -86,6 +82,20 @@ static void world_with(int tls)
 	memset(end_path, 0, sizeof(end_path));
 	memset(end_print, 0, sizeof(end_print));
 	answer_at_once = true;
+}
+
+static inline void begin(void)
+{
+	begin_with(-1);
+}
+
+static inline void world_with(int tls)
+{
+	w = world_new();
+	w->cfg.auth_required = false;
+	w->cfg.mode = CORE_MODE_PROXY;
+	w->user[0].mode = CORE_MODE_B2BUA;
+	begin_with(tls);
 	ann = phone_at(w, "ann", AT_ANN);
 	bo = phone_at(w, "bo", AT_BO);
 	bo2 = phone_at(w, "bo", AT_BO2);

@@ -85,6 +85,46 @@ static void test_IC_7_1_3_2c__two_at_a_time_are_told_apart(void **state)
 	desk_free(d);
 }
 
+/* On its way a REFER could overtake the 200 that makes the dialog known to the focus. */
+static void test_IC_7_1_3_2b__who_was_invited_waits_for_the_ack(void **state)
+{
+	struct desk *d = desk_new();
+	struct view carol[2] = {VIEW("sip:carol@example.com"), VIEW("sip:dave@example.com")};
+	const char *ok;
+	uint32_t chat;
+
+	(void)state;
+	desk_deliver(d, view_str(desk_textf(
+				d,
+				"INVITE sip:ann@192.0.2.7:5060 SIP/2.0\r\n"
+				"Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1\r\n"
+				"Max-Forwards: 70\r\nFrom: <sip:bo@example.com>;tag=b\r\n"
+				"To: <sip:ann@example.com>\r\nCall-ID: one\r\nCSeq: 1 INVITE\r\n"
+				"Contact: <" DESK_CONFERENCE ">;isfocus\r\n"
+				"Content-Type: application/sdp\r\nContent-Length: %zu\r\n\r\n%s",
+				strlen(DESK_SDP), DESK_SDP)));
+	chat = desk_event(d, CONFAB_INVITED)->conversation;
+	ok = desk_next(d, "SIP/2.0 200");
+	desk_seat_opens(d);
+	assert_int_equal(client_add(d->client, chat, carol, 1, d->now), 0);
+	assert_int_equal(client_add(d->client, chat, carol, 2, d->now), 0);
+	desk_run(d, 0);
+	assert_null(desk_next(d, "REFER "));
+	desk_deliver(d, view_str(desk_textf(d,
+					    "ACK sip:ann@192.0.2.7:5060 SIP/2.0\r\n"
+					    "Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK2\r\n"
+					    "Max-Forwards: 70\r\n"
+					    "From: <sip:bo@example.com>;tag=b\r\nTo: %s\r\n"
+					    "Call-ID: one\r\nCSeq: 1 ACK\r\n"
+					    "Content-Length: 0\r\n\r\n",
+					    desk_field(d, ok, "To"))));
+	assert_string_equal(desk_field(d, refer(d, "", 200), "Refer-To"),
+			    "<sip:carol@example.com>");
+	assert_non_null(strstr(desk_field(d, refer(d, "", 200), "Refer-To"), "<cid:"));
+	assert_null(desk_next(d, "REFER "));
+	desk_free(d);
+}
+
 static void test_IC_7_1_3_2d__several_go_as_a_list(void **state)
 {
 	struct desk *d = desk_new();
@@ -347,6 +387,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_IC_7_1_3_2c__one_is_added_and_followed),
 		cmocka_unit_test(test_IC_7_1_3_2c__two_at_a_time_are_told_apart),
+		cmocka_unit_test(test_IC_7_1_3_2b__who_was_invited_waits_for_the_ack),
 		cmocka_unit_test(test_IC_7_1_3_2d__several_go_as_a_list),
 		cmocka_unit_test(test_IC_7_1_3_2c__a_refused_refer_is_told),
 		cmocka_unit_test(test_IC_7_1_3__who_leaves_when_he_is_told_leaves),

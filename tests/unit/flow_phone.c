@@ -91,7 +91,7 @@ static void invited(struct phone *p, struct sip_server_tx *tx, const struct sip_
 					      &p->session),
 			 0);
 	if (p->to_invite < 0)
-		(void)sip_session_ring(p->session, 180, now_ms);
+		(void)sip_session_ring(p->session, 180, view_str(p->contact), now_ms);
 	else
 		(void)sip_session_answer(p->session, view_str(p->contact), VIEW(""),
 					 VIEW("application/sdp"), view_str(sdp_answer()), now_ms);

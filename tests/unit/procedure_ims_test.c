@@ -120,37 +120,62 @@ static void test_PF_X_2__a_charging_vector_of_its_own(void **state)
 	(void)state;
 	buf_init(&a, 1024);
 	buf_init(&b, 1024);
-	ims_write_charging_vector(&a, &e, VIEW("192.0.2.3"));
-	ims_write_charging_vector(&b, &e, VIEW("192.0.2.3"));
+	ims_write_charging_vector(&a, &e, VIEW("192.0.2.3"), VIEW(""));
+	ims_write_charging_vector(&b, &e, VIEW("192.0.2.3"), VIEW("home.net"));
 	assert_true(buf_ok(&a) && buf_ok(&b));
 	assert_true(view_starts(buf_view(&a), VIEW("P-Charging-Vector: icid-value=\"")));
 	assert_true(view_ends(buf_view(&a), VIEW("\";icid-generated-at=192.0.2.3\r\n")));
-	assert_false(view_eq(buf_view(&a), buf_view(&b)));
+	assert_true(view_ends(buf_view(&b),
+			      VIEW("\";icid-generated-at=192.0.2.3;orig-ioi=\"home.net\"\r\n")));
+	assert_false(view_eq(view_first(buf_view(&a), 50), view_first(buf_view(&b), 50)));
 	buf_fini(&a);
 	buf_fini(&b);
 }
 
-static void test_PF_X_2__what_a_b2bua_takes_over(void **state)
+/* What one of the writers makes of a request with this vector. */
+static void check_vector(void (*write)(struct buf *, const struct sip_msg *, struct view),
+			 const char *line, const char *ioi, const char *want)
 {
-	static const char text[] =
-		HEAD "Route: <sip:scscf@192.0.2.2;lr>\r\n"
-		     "P-Asserted-Identity: \"Ann\" <sip:ann@example.com>,\r\n <tel:+41>\r\n"
-		     "P-Charging-Vector: icid-value=\"abc\"\r\n"
-		     "P-Served-User: <sip:ann@example.com>;sescase=orig\r\n"
-		     "Privacy: id\r\nSubject: s\r\n\r\n";
-	struct sip_msg m = parsed(text);
+	char text[1024];
+	struct sip_msg m;
 	struct buf b;
 
-	(void)state;
+	(void)snprintf(text, sizeof(text), HEAD "%s\r\n", line);
+	m = parsed(text);
 	buf_init(&b, 4096);
-	ims_write_taken_over(&b, &m);
+	write(&b, &m, view_str(ioi));
 	buf_putc(&b, '\0');
 	assert_true(buf_ok(&b));
-	assert_string_equal(b.p, "P-Asserted-Identity: \"Ann\" <sip:ann@example.com>, <tel:+41>\r\n"
-				 "P-Served-User: <sip:ann@example.com>;sescase=orig\r\n"
-				 "P-Charging-Vector: icid-value=\"abc\"\r\n"
-				 "Privacy: id\r\n");
+	assert_string_equal(b.p, want);
 	buf_fini(&b);
+}
+
+static void test_PF_X_2__the_charging_vector_of_an_answer(void **state)
+{
+	(void)state;
+	check_vector(ims_write_charging_answer,
+		     "P-Charging-Vector: icid-value=\"a;b\"; icid-generated-at=192.0.2.2; "
+		     "orig-ioi=home1.net;term-ioi=old;transit-ioi=\"x.1\"\r\n",
+		     "home2.net",
+		     "P-Charging-Vector: icid-value=\"a;b\";icid-generated-at=192.0.2.2;"
+		     "orig-ioi=home1.net;term-ioi=\"home2.net\"\r\n");
+	check_vector(ims_write_charging_answer, "P-Charging-Vector: icid-value=1\r\n", "",
+		     "P-Charging-Vector: icid-value=1\r\n");
+	check_vector(ims_write_charging_answer, "P-Charging-Vector: orig-ioi=x\r\n", "y", "");
+	check_vector(ims_write_charging_answer, "P-Charging-Vector: icid-value\r\n", "y", "");
+	check_vector(ims_write_charging_answer, "", "y", "");
+}
+
+static void test_PF_X_2__the_charging_vector_inside_a_session(void **state)
+{
+	(void)state;
+	check_vector(
+		ims_write_charging_inside,
+		"P-Charging-Vector: icid-value=1;icid-generated-at=[2001:db8::1];orig-ioi=x\r\n",
+		"y",
+		"P-Charging-Vector: icid-value=1;icid-generated-at=[2001:db8::1];"
+		"orig-ioi=\"y\"\r\n");
+	check_vector(ims_write_charging_inside, "", "y", "");
 }
 
 int main(void)
@@ -160,7 +185,8 @@ int main(void)
 		cmocka_unit_test(test_PF_X_2__side_of_the_own_route),
 		cmocka_unit_test(test_PF_X_2__fields_of_the_trust_domain),
 		cmocka_unit_test(test_PF_X_2__a_charging_vector_of_its_own),
-		cmocka_unit_test(test_PF_X_2__what_a_b2bua_takes_over),
+		cmocka_unit_test(test_PF_X_2__the_charging_vector_of_an_answer),
+		cmocka_unit_test(test_PF_X_2__the_charging_vector_inside_a_session),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

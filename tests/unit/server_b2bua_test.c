@@ -396,6 +396,31 @@ static void test_PF_9_1_2_2__a_reinvite_passes_and_renews(void **state)
 	assert_non_null(request(&ann, "ACK"));
 }
 
+static void test_PF_9_1_1_6__one_who_rings_without_a_contact(void **state)
+{
+	struct talk t = {0};
+
+	(void)state;
+	ann_invites("");
+	t.got = request(&bo, "INVITE");
+	answers(&bo, t.got, 180, "bo-tag", "", NULL);
+	assert_string_equal(header(w, response(&ann, 180), "Contact"), "");
+	answers(&bo, t.got, 200, "bo-tag", "Contact: <sip:bo@" AT_BO ">\n", BO_SDP);
+	t.ok = response(&ann, 200);
+	assert_string_equal(header(w, t.ok, "Server"), "");
+	phone_send(&ann, ann_inside(&t, "ACK", 5, ""));
+	assert_non_null(request(&bo, "ACK"));
+}
+
+static void test_PF_9_1_1_7__a_200_without_a_contact_is_of_no_use(void **state)
+{
+	(void)state;
+	ann_invites("");
+	answers(&bo, request(&bo, "INVITE"), 200, "bo-tag", "", BO_SDP);
+	response(&ann, 500);
+	assert_int_equal(n_closed, 1);
+}
+
 static void test_PF_9_1_2_2__a_repeated_200_is_repeated(void **state)
 {
 	struct talk t = talk();
@@ -754,6 +779,8 @@ int main(void)
 		IN(test_PF_9_1_2_2__a_list_beside_the_offer_goes_through),
 		IN(test_R_9__the_uri_of_a_focus_stays_what_it_is),
 		IN(test_PF_9_1_2_2__a_reinvite_passes_and_renews),
+		IN(test_PF_9_1_1_6__one_who_rings_without_a_contact),
+		IN(test_PF_9_1_1_7__a_200_without_a_contact_is_of_no_use),
 		IN(test_PF_9_1_2_2__a_repeated_200_is_repeated),
 		IN(test_PF_9_2_3__the_session_is_refreshed_on_both_sides),
 		IN(test_PF_9_2_3__one_who_has_gone_ends_it_for_both),

@@ -401,7 +401,9 @@ static void test_reply_has_what_RFC_3261_8_2_6_wants(void **state)
 		       "Record-Route: <sip:p.example.com;lr>\r\n", PEER);
 	assert_int_equal(sip_server_tx_reply(w->tx[0], 180, NULL, VIEW("X-A: 1\r\n"), w->now), 0);
 	first = view_dup(view_of(w->last, w->last_n));
-	assert_int_equal(sip_server_tx_reply(w->tx[0], 400, "Because", VIEW(""), w->now), 0);
+	assert_int_equal(sip_server_tx_reply(w->tx[0], 400, "Because",
+					     VIEW("X-B: 1\r\nSERVER: own\r\n"), w->now),
+			 0);
 	assert_true(view_starts(view_str(first), VIEW("SIP/2.0 180 Ringing\r\n")));
 	assert_true(view_starts(view_str(w->last), VIEW("SIP/2.0 400 Because\r\n")));
 	assert_true(view_eq(world_field(first, SIP_H_TO), world_field(w->last, SIP_H_TO)));
@@ -415,6 +417,10 @@ static void test_reply_has_what_RFC_3261_8_2_6_wants(void **state)
 	assert_view(sip_msg_value(&m, SIP_H_VIA), VIA);
 	i = sip_msg_field(&m, SIP_H_VIA, sip_msg_field(&m, SIP_H_VIA, -1));
 	assert_view(sip_field_value(&m, i), "SIP/2.0/TCP 198.51.100.1;branch=z9hG4bKb");
+	/* Who says himself what he is needs no second Server. */
+	assert_int_equal(sip_msg_parse(view_str(w->last), &m), 0);
+	assert_view(sip_msg_value(&m, SIP_H_SERVER), "own");
+	assert_int_equal(sip_msg_field(&m, SIP_H_SERVER, sip_msg_field(&m, SIP_H_SERVER, -1)), -1);
 	free(first);
 	world_end(w);
 }

@@ -11,8 +11,9 @@ static void test_IC_7_1_5_6_and_IC_8_3_2_1__invited_and_hung_up_on(void **state)
 	assert_happened(S.w, "0:udp 100");
 	assert_int_equal(sip_session_invitation(S.s, &m), 0);
 	assert_int_equal(m.method, SIP_INVITE);
-	assert_int_equal(sip_session_ring(S.s, 180, S.w->now), 0);
+	assert_int_equal(sip_session_ring(S.s, 180, VIEW("<sip:me@192.0.2.1>"), S.w->now), 0);
 	scene_sent("180");
+	assert_field(SIP_H_CONTACT, "<sip:me@192.0.2.1>");
 	assert_non_null(strstr(S.w->last, "X-Extra: 1\r\n"));
 	scene_accept();
 	scene_sent("200");
@@ -22,7 +23,7 @@ static void test_IC_7_1_5_6_and_IC_8_3_2_1__invited_and_hung_up_on(void **state)
 	assert_non_null(strstr(S.w->last, "X-Own: 2\r\n"));
 	assert_non_null(strstr(S.w->last, "\r\n\r\nanswer"));
 	assert_int_equal(sip_session_invitation(S.s, &m), E_STATE);
-	assert_int_equal(sip_session_ring(S.s, 180, S.w->now), E_STATE);
+	assert_int_equal(sip_session_ring(S.s, 180, VIEW("<sip:me@192.0.2.1>"), S.w->now), E_STATE);
 	assert_int_equal(sip_session_reject(S.s, 486, NULL, VIEW(""), S.w->now), E_STATE);
 	assert_int_equal(sip_session_answer(S.s, VIEW("<sip:me@192.0.2.1>"), VIEW(""), VIEW(""),
 					    VIEW(""), S.w->now),
@@ -103,7 +104,7 @@ static void test_bye_in_an_early_dialog(void **state)
 {
 	(void)state;
 	scene_invited("Contact: <sip:peer@192.0.2.9>\r\n");
-	(void)sip_session_ring(S.s, 180, S.w->now);
+	(void)sip_session_ring(S.s, 180, VIEW("<sip:me@192.0.2.1>"), S.w->now);
 	buf_reset(&S.w->happened);
 	scene_peer("BYE", 11, "");
 	assert_happened(S.w, "0:udp 200, 0:udp 487, 0:ended bye received BYE");
@@ -262,7 +263,7 @@ static void test_a_second_invite_before_the_answer(void **state)
 	(void)state;
 	/* The first INVITE rings. */
 	scene_invited("Contact: <sip:peer@192.0.2.9>\r\n");
-	(void)sip_session_ring(S.s, 180, S.w->now);
+	(void)sip_session_ring(S.s, 180, VIEW("<sip:me@192.0.2.1>"), S.w->now);
 	scene_peer("INVITE", 11, "");
 	assert_500_retry_after();
 	/* Answered, not acknowledged. */

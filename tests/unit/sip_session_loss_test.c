@@ -123,7 +123,8 @@ static void act(void *ctx, uint64_t now_ms)
 			let_go(d);
 			return;
 		case 2:
-			assert_int_equal(sip_session_ring(d->s, 180, now_ms), 0);
+			assert_int_equal(
+				sip_session_ring(d->s, 180, VIEW("<sip:me@192.0.2.1>"), now_ms), 0);
 			break;
 		default:
 			assert_int_equal(sip_session_answer(d->s, VIEW("<sip:x@192.0.2.7>"),

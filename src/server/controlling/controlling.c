@@ -32,6 +32,7 @@ struct controlling *controlling_new(const struct controlling_config *cfg, struct
 	c->release = view_dup(cfg->release);
 	c->route = view_dup(cfg->route);
 	c->conference_domain = view_dup(cfg->conference_domain);
+	c->ioi = view_dup(cfg->ioi);
 	c->stack = stack;
 	c->broker = *broker;
 	c->ua = sip_ua_new(stack, &ua);
@@ -40,8 +41,8 @@ struct controlling *controlling_new(const struct controlling_config *cfg, struct
 	key[1] = entropy_u64(sip_stack_entropy(stack));
 	hash_init(&c->by_user, cfg->max_conferences, key);
 	hash_init(&c->by_id, cfg->max_conferences, key);
-	if (!c->factory_user || !c->feature_tag || !c->release || !c->route || !c->conference_domain ||
-	    !c->ua) {
+	if (!c->factory_user || !c->feature_tag || !c->release || !c->route ||
+	    !c->conference_domain || !c->ioi || !c->ua) {
 		controlling_free(c);
 		return NULL;
 	}
@@ -67,6 +68,7 @@ void controlling_free(struct controlling *c)
 	free(c->release);
 	free(c->route);
 	free(c->conference_domain);
+	free(c->ioi);
 	free(c);
 }
 

@@ -86,6 +86,7 @@ struct controlling_config {
 	/* IMS mode: the URI that requests of the focus's own are routed by ("sip:192.0.2.5;lr;orig"); empty: by the core
 	 * of this process. */
 	struct view route;
+	struct view ioi; /* inter-operator identifier (RFC 7315 §4.6); empty: none is said */
 	/* Host of the conference URIs, a name that the core routes here; empty: our address. */
 	struct view conference_domain;
 	bool private_messages, nicknames; /* what a=chatroom says (RFC 7701 §8) */

@@ -337,3 +337,17 @@ bool conference_has_ended(const struct controlling *c, struct view user)
 			return true;
 	return false;
 }
+
+void conference_grant(const struct conference *conf, struct sip_server_tx *tx,
+		      const struct sip_msg *subscribe, uint32_t seconds, uint64_t now_ms)
+{
+	struct buf lines;
+
+	buf_init(&lines, SIP_HEAD_BYTES_MAX);
+	buf_putf(&lines, "Expires: %u\r\nContact: <%s>;isfocus\r\n", (unsigned)seconds, conf->uri);
+	focus_write_charging(conf->ctl, &lines, subscribe);
+	if (!buf_ok(&lines) || sip_server_tx_reply(tx, 200, NULL, buf_view(&lines), now_ms))
+		log_line(sip_stack_log(conf->ctl->stack), LOG_WARN, "focus",
+			 "%s: a SUBSCRIBE could not be answered", conf->uri);
+	buf_fini(&lines);
+}

@@ -22,7 +22,7 @@ enum {
 struct controlling {
 	struct controlling_config cfg;
 	char *factory_user, *feature_tag, *release;
-	char *route, *conference_domain; /* "": none */
+	char *route, *conference_domain, *ioi; /* "": none */
 	struct sip_stack *stack;
 	struct sip_ua *ua;
 	struct seat_broker broker;
@@ -114,6 +114,9 @@ void conference_release(struct conference *conf);
  * it is none. */
 char *aor_of(struct view uri);
 void focus_profile(const struct controlling *c, struct im_profile *p, struct view identity);
+/* The 200 to a SUBSCRIBE (RFC 6665 §4.2.1). */
+void conference_grant(const struct conference *conf, struct sip_server_tx *tx,
+		      const struct sip_msg *subscribe, uint32_t seconds, uint64_t now_ms);
 
 /* --- invite_member.c --- */
 void conference_invite_next(struct conference *conf, uint64_t now_ms);
@@ -127,6 +130,9 @@ int focus_ims_next_hop(const struct controlling *c, struct view uri, struct sip_
  * invite) and a P-Charging-Vector in extra. E_SYNTAX, E_ADDRESS, E_UNSUPPORTED: the configured entry is unusable. */
 int focus_first_hop(const struct controlling *c, struct sip_invite *invite, struct buf *route,
 		    struct buf *extra);
+/* In IMS mode: the P-Charging-Vector of an answer to a request that has one. */
+void focus_write_charging(const struct controlling *c, struct buf *b,
+			  const struct sip_msg *request);
 
 /* --- member_kind.c --- */
 /* What kinds of MSRP a creator may offer. */

@@ -39,6 +39,13 @@ int focus_first_hop(const struct controlling *c, struct sip_invite *invite, stru
 	buf_putf(route, "<%s>", c->route);
 	invite->routes = buf_view(route);
 	ims_write_charging_vector(extra, sip_stack_entropy(c->stack),
-				  view_str(addr_host(own, host)));
+				  view_str(addr_host(own, host)), view_str(c->ioi));
 	return route_flow(c, &invite->flow);
+}
+
+void focus_write_charging(const struct controlling *c, struct buf *b, const struct sip_msg *request)
+{
+	/* In IMS mode a request that gets here comes from the trust domain. */
+	if (c->route[0])
+		ims_write_charging_answer(b, request, view_str(c->ioi));
 }

@@ -6,7 +6,6 @@
 #include "base/error.h"
 #include "sip/write.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -278,14 +277,11 @@ static void refresh(struct watcher *w, struct sip_server_tx *tx, const struct si
 		    uint64_t now_ms)
 {
 	uint32_t seconds = EXPIRES_DEFAULT;
-	char lines[CONFERENCE_URI_MAX + 64];
 
 	(void)view_to_u32(sip_msg_value(m, SIP_H_EXPIRES), &seconds);
 	if (seconds > EXPIRES_MAX)
 		seconds = EXPIRES_MAX;
-	(void)snprintf(lines, sizeof(lines), "Expires: %u\r\nContact: <%s>;isfocus\r\n", seconds,
-		       w->conference->uri);
-	(void)sip_server_tx_reply(tx, 200, NULL, view_str(lines), now_ms);
+	conference_grant(w->conference, tx, m, seconds, now_ms);
 	w->expires_at_ms = now_ms + (uint64_t)seconds * 1000;
 	if (!seconds) {
 		end(w, "timeout", now_ms);

@@ -62,8 +62,8 @@ static int check(const struct conference *conf, const struct member *asker, cons
 	return 0;
 }
 
-static void accept(const struct conference *conf, struct sip_server_tx *tx, bool subscribed,
-		   uint64_t now_ms)
+static void accept(const struct conference *conf, struct sip_server_tx *tx, const struct sip_msg *m,
+		   bool subscribed, uint64_t now_ms)
 {
 	struct im_profile p;
 	struct buf lines;
@@ -75,6 +75,7 @@ static void accept(const struct conference *conf, struct sip_server_tx *tx, bool
 	buf_puts(&lines, "\r\nAllow: " IM_ALLOW_FOCUS "\r\nSupported: replaces, norefersub\r\n");
 	if (!subscribed)
 		sip_write_field(&lines, "Refer-Sub", VIEW("false"));
+	focus_write_charging(conf->ctl, &lines, m);
 	/* R-4, RFC 7647 §5: never 202. */
 	(void)sip_server_tx_reply(tx, 200, NULL, buf_view(&lines), now_ms);
 	buf_fini(&lines);
@@ -139,7 +140,7 @@ static void carry_out(struct conference *conf, struct member *asker, struct sip_
 		refuse(tx, 400, "Missing Contact", now_ms);
 		return;
 	}
-	accept(conf, tx, r->subscribe, now_ms);
+	accept(conf, tx, m, r->subscribe, now_ms);
 	invite(conf, asker, r, anonymous, sub, now_ms);
 	/* In his own dialog there is no NOTIFY after his BYE: what he does to himself is not waited
 	 * for. */

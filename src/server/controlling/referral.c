@@ -8,7 +8,6 @@
 #include "procedure/refer.h"
 #include "sip/write.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -179,15 +178,12 @@ static void refresh(struct referral *r, struct sip_server_tx *tx, const struct s
 		    uint64_t now_ms)
 {
 	struct timers *q = sip_stack_timers(r->conference->ctl->stack);
-	char lines[CONFERENCE_URI_MAX + 64];
 	uint32_t seconds = EXPIRES_S;
 
 	(void)view_to_u32(sip_msg_value(m, SIP_H_EXPIRES), &seconds);
 	if (seconds > EXPIRES_S)
 		seconds = EXPIRES_S;
-	(void)snprintf(lines, sizeof(lines), "Expires: %u\r\nContact: <%s>;isfocus\r\n",
-		       (unsigned)seconds, r->conference->uri);
-	(void)sip_server_tx_reply(tx, 200, NULL, view_str(lines), now_ms);
+	conference_grant(r->conference, tx, m, seconds, now_ms);
 	if (r->settled)
 		return;
 	r->expires_at_ms = now_ms + (uint64_t)seconds * 1000;

@@ -49,6 +49,7 @@ int member_incoming(struct member *m, struct sip_server_tx *tx, const struct sip
 	buf_init(&extra, SIP_HEAD_BYTES_MAX);
 	im_write_response(&extra, &p);
 	sip_write_field(&extra, "Allow-Events", VIEW("conference"));
+	focus_write_charging(conf->ctl, &extra, invite);
 	rc = sip_session_incoming(conf->ctl->ua, tx, invite, buf_view(&extra), &member_handler, m,
 				  now_ms, &m->session);
 	buf_fini(&extra);

@@ -221,13 +221,14 @@ static bool identify_by_assertion(struct inbound *r)
 	return false;
 }
 
-/* This process needs no assertion about itself. */
+/* This process needs no assertion about itself. What its B2BUA passes on speaks for another, and
+ * has said who that is where it knew. */
 static void identify_own(struct inbound *r)
 {
 	struct sip_uri u;
 
-	if (!identify_by_assertion(r) && sip_uri_parse(r->from_addr.uri, &u) == 0 &&
-	    !is_anonymous(&u)) {
+	if (!identify_by_assertion(r) && !r->participated &&
+	    sip_uri_parse(r->from_addr.uri, &u) == 0 && !is_anonymous(&u)) {
 		(void)any_aor(r->c, &u, &r->c->sender);
 		if (buf_ok(&r->c->sender))
 			assert_as(r, buf_view(&r->c->sender), r->from_addr.display);

@@ -33,11 +33,13 @@ static struct view keep(char **at, struct view v)
 	return copy;
 }
 
-/* One block: the list of domains, the routes, the trusted addresses, then the text. */
+/* One block: the lists of domains and of trusted names, the routes, the trusted addresses, then the
+ * text. */
 static int copy_config(struct core *c, const struct core_config *cfg)
 {
 	size_t text = cfg->realm.n + cfg->server.n + cfg->service_route.n + cfg->ims.orig_user.n +
-		      cfg->ims.term_user.n;
+		      cfg->ims.term_user.n + cfg->ims.ioi.n;
+	size_t n_names = cfg->n_domains + cfg->n_trusted_names;
 	struct core_route *routes;
 	struct view *domains;
 	struct addr *trusted;
@@ -47,19 +49,23 @@ static int copy_config(struct core *c, const struct core_config *cfg)
 		return E_MISSING;
 	for (size_t i = 0; i < cfg->n_domains; i++)
 		text += cfg->domains[i].n;
+	for (size_t i = 0; i < cfg->n_trusted_names; i++)
+		text += cfg->trusted_names[i].n;
 	for (size_t i = 0; i < cfg->n_routes; i++)
 		text += cfg->routes[i].domain.n;
-	domains = malloc(cfg->n_domains * sizeof(*domains) + cfg->n_trusted * sizeof(*trusted) +
+	domains = malloc(n_names * sizeof(*domains) + cfg->n_trusted * sizeof(*trusted) +
 			 cfg->n_routes * sizeof(*routes) + text);
 	if (!domains)
 		return E_NOMEM;
 	c->text = (char *)domains;
-	routes = (struct core_route *)(void *)(domains + cfg->n_domains);
+	routes = (struct core_route *)(void *)(domains + n_names);
 	trusted = (struct addr *)(void *)(routes + cfg->n_routes);
 	at = (char *)(trusted + cfg->n_trusted);
 	c->cfg = *cfg;
 	for (size_t i = 0; i < cfg->n_domains; i++)
 		domains[i] = keep(&at, cfg->domains[i]);
+	for (size_t i = 0; i < cfg->n_trusted_names; i++)
+		domains[cfg->n_domains + i] = keep(&at, cfg->trusted_names[i]);
 	if (cfg->n_trusted)
 		memcpy(trusted, cfg->trusted, cfg->n_trusted * sizeof(*trusted));
 	for (size_t i = 0; i < cfg->n_routes; i++) {
@@ -69,11 +75,13 @@ static int copy_config(struct core *c, const struct core_config *cfg)
 	c->cfg.routes = routes;
 	c->cfg.domains = domains;
 	c->cfg.trusted = trusted;
+	c->cfg.trusted_names = domains + cfg->n_domains;
 	c->cfg.realm = keep(&at, cfg->realm);
 	c->cfg.server = keep(&at, cfg->server);
 	c->cfg.service_route = keep(&at, cfg->service_route);
 	c->cfg.ims.orig_user = keep(&at, cfg->ims.orig_user);
 	c->cfg.ims.term_user = keep(&at, cfg->ims.term_user);
+	c->cfg.ims.ioi = keep(&at, cfg->ims.ioi);
 	if (c->cfg.realm.n == 0)
 		c->cfg.realm = domains[0];
 	return 0;
@@ -243,10 +251,18 @@ int core_user_find(const struct core *c, struct view aor, struct core_user *out)
 
 bool core_is_trusted(const struct core *c, const struct sip_flow *flow)
 {
-	if (flow->transport == SIP_LOCAL || flow->vouched)
+	if (flow->transport == SIP_LOCAL)
 		return true;
 	for (size_t i = 0; i < c->cfg.n_trusted; i++)
 		if (addr_same_host(&c->cfg.trusted[i], &flow->remote))
+			return true;
+	return flow->transport == SIP_TLS && sip_stack_flow_named(c->stack, flow);
+}
+
+bool core_name_is_trusted(const struct core *c, struct view host)
+{
+	for (size_t i = 0; i < c->cfg.n_trusted_names; i++)
+		if (view_eq_nocase(c->cfg.trusted_names[i], host))
 			return true;
 	return false;
 }
@@ -371,13 +387,13 @@ static bool is_b2bua_side(const struct inbound *r)
 	return r->c->b2bua && r->in_dialog && !r->more_routes && b2bua_is_side(&r->uri);
 }
 
-/* The participating function's choice; local: the request ends here. Behind an S-CSCF it stays a proxy. */
+/* The participating function's choice; local: the request ends here. */
 static enum participation participates(struct inbound *r, bool local)
 {
 	if (!r->c->cfg.ims.on)
 		return participate_originating(r, local);
 	ims_isc_read(r);
-	return ims_isc_participate(r) ? PARTICIPATION_PROXY : PARTICIPATION_REFUSED;
+	return ims_isc_participate(r);
 }
 
 static void go_on(struct inbound *r)
@@ -413,7 +429,8 @@ static void go_on(struct inbound *r)
 		return;
 	switch (participates(r, false)) {
 	case PARTICIPATION_B2BUA:
-		b2bua_invite(r, B2BUA_ORIGINATING);
+		b2bua_invite(r,
+			     r->ims.side == IMS_SIDE_TERM ? B2BUA_TERMINATING : B2BUA_ORIGINATING);
 		break;
 	case PARTICIPATION_PROXY:
 		proxy_request(r);
@@ -440,6 +457,7 @@ void core_ack(struct core *c, const struct sip_msg *m, const struct sip_flow *fr
 	if (!core_readable(&r) || !check_hops(&r) || !check_loop(&r))
 		return;
 	r.trusted = core_is_trusted(c, from);
+	r.who.privacy_id = core_privacy_has(m, VIEW("id"));
 	if (is_b2bua_side(&r))
 		b2bua_ack(&r);
 	else if (is_local(&r))

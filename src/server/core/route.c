@@ -42,9 +42,11 @@ static void note_participation(struct inbound *r, const struct sip_uri *u)
 {
 	struct view value;
 
-	if (r->from->transport == SIP_LOCAL && sip_param(u->params, VIEW("pf"), &value) &&
-	    value.n == 1)
-		r->participated = value.p[0];
+	if (r->from->transport != SIP_LOCAL || !sip_param(u->params, VIEW("pf"), &value) ||
+	    !value.n)
+		return;
+	r->participated = value.p[0];
+	r->b2bua_call = view_from(value, 1);
 }
 
 static int route_uri(struct view value, struct sip_uri *out)

@@ -51,6 +51,7 @@ struct inbound {
 	bool last_route_taken;	  /* it became the Request-URI */
 	bool more_routes;
 	char participated; /* 'o', 't': the participating function of this process has had it */
+	struct view b2bua_call; /* the B2BUA's token of the call that sends it; empty: not its */
 	bool marked;	   /* one of the Routes taken was made here for this very Call-ID */
 	struct view next_route; /* value of the first one left */
 	struct sip_addr from_addr, to_addr;
@@ -72,7 +73,9 @@ void core_aor_split(struct view aor, struct view *user, struct view *domain);
 /* True for our own domains and addresses, whatever the user. */
 bool core_is_ours(const struct core *c, const struct sip_uri *uri);
 int core_user_find(const struct core *c, struct view aor, struct core_user *out);
+/* A configured address, or a connection whose peer has proven a configured name. */
 bool core_is_trusted(const struct core *c, const struct sip_flow *flow);
+bool core_name_is_trusted(const struct core *c, struct view host);
 /* Answers; reason may be NULL. extra: whole header lines, not in c->out. */
 void core_reply(struct inbound *r, int status, const char *reason, struct view extra);
 /* For a final answer that memory was too short for: tries a short one, since a transaction without
@@ -87,6 +90,15 @@ int core_route_preprocess(struct inbound *r);
 
 /* core.c: fills what is read off the message; false: it was answered. */
 bool core_readable(struct inbound *r);
+
+/* kept.c: what was found out about the sender of a request that is to be looked at once more. */
+struct core_kept;
+struct core_kept *core_keep(const struct inbound *r); /* NULL: no memory */
+void core_kept_free(struct core_kept *k);	      /* accepts NULL */
+/* The request, which the transaction still has, as it was: r and *m, which it points to. False: it
+ * is gone, or was answered. */
+bool core_kept_again(const struct core_kept *k, struct core *c, struct sip_server_tx *tx,
+		     struct sip_msg *m, uint64_t now_ms, struct inbound *r);
 
 /* parked.c: a request that waits for DNS. E_LIMIT, E_NOMEM. */
 int core_park(struct inbound *r);

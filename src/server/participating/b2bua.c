@@ -148,18 +148,10 @@ bool b2bua_is_side(const struct sip_uri *uri)
 	return sip_param(uri->params, VIEW("pf"), NULL);
 }
 
-/* By the `pf` of the Request-URI: the call, and the side that the sender is on. */
-static struct b2bua_call *call_of_uri(const struct b2bua *b, const struct sip_uri *uri,
-				      enum b2bua_side *side)
+static struct b2bua_call *call_of_token(const struct b2bua *b, struct view token)
 {
-	struct view v, token;
-	uint64_t h;
+	uint64_t h = hash_bytes(&b->by_token, token);
 
-	if (!sip_param(uri->params, VIEW("pf"), &v) || v.n != B2BUA_TOKEN_CHARS + 1)
-		return NULL;
-	token = view_first(v, B2BUA_TOKEN_CHARS);
-	*side = v.p[B2BUA_TOKEN_CHARS] == 'n' ? B2BUA_NEAR : B2BUA_FAR;
-	h = hash_bytes(&b->by_token, token);
 	for (struct hash_node *n = hash_first(&b->by_token, h); n; n = hash_next(n, h)) {
 		struct b2bua_call *call = CONTAINER(n, struct b2bua_call, by_token);
 
@@ -167,6 +159,29 @@ static struct b2bua_call *call_of_uri(const struct b2bua *b, const struct sip_ur
 			return call;
 	}
 	return NULL;
+}
+
+/* By the `pf` of the Request-URI: the call, and the side that the sender is on. */
+static struct b2bua_call *call_of_uri(const struct b2bua *b, const struct sip_uri *uri,
+				      enum b2bua_side *side)
+{
+	struct view v;
+
+	if (!sip_param(uri->params, VIEW("pf"), &v) || v.n != B2BUA_TOKEN_CHARS + 1)
+		return NULL;
+	*side = v.p[B2BUA_TOKEN_CHARS] == 'n' ? B2BUA_NEAR : B2BUA_FAR;
+	return call_of_token(b, view_first(v, B2BUA_TOKEN_CHARS));
+}
+
+bool b2bua_near_flow(const struct b2bua *b, struct view token, struct sip_flow *out)
+{
+	const struct b2bua_call *call = call_of_token(b, token);
+
+	if (!call ||
+	    (call->near_flow.conn && !sip_stack_conn_alive(b->stack, call->near_flow.conn)))
+		return false;
+	*out = call->near_flow;
+	return true;
 }
 
 struct b2bua_dialog *b2bua_dialog_of(struct inbound *r, enum b2bua_side *side)

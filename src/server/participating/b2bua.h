@@ -80,6 +80,9 @@ void b2bua_relay_failed(struct b2bua *b, uint64_t relay, uint64_t now_ms);
 /* A side never connected: the session is ended on both sides. */
 void b2bua_relay_lost(struct b2bua *b, uint64_t relay, uint64_t now_ms);
 
+/* Where the INVITE of the call with this token came from. False: no such call, or the connection is
+ * gone. */
+bool b2bua_near_flow(const struct b2bua *b, struct view token, struct sip_flow *out);
 size_t b2bua_call_count(const struct b2bua *b);
 
 #endif

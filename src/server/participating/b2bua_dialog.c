@@ -114,6 +114,7 @@ static int dialog_fill(struct b2bua_dialog *d, const struct sip_msg *response)
 	struct sip_msg invite;
 	struct sip_addr to;
 	struct sip_cseq cseq;
+	int rc;
 
 	if (call_invitation(d->call, &invite) || sip_msg_to(response, &to) ||
 	    sip_msg_cseq(&invite, &cseq))
@@ -124,7 +125,9 @@ static int dialog_fill(struct b2bua_dialog *d, const struct sip_msg *response)
 	near->remote_seq = near->invite_in = cseq.number;
 	near->has_remote_seq = true;
 	near->invite_out = far->local_seq = d->call->far_seq;
-	return leg_learn(far, response, true, true);
+	/* Some ring without a Contact: nothing can be sent to them until they answer. */
+	rc = leg_learn(far, response, true, true);
+	return rc == E_MISSING && response->status < 200 ? 0 : rc;
 }
 
 struct b2bua_dialog *dialog_new(struct b2bua_call *call, const struct sip_msg *response)

@@ -20,18 +20,6 @@ void call_refuse(struct b2bua_call *call, int status, const char *reason, struct
 
 /* ---- towards the callee ---- */
 
-/* By the core of this process, which is told what was done already. */
-static void put_route(struct b2bua_call *call)
-{
-	struct b2bua *b = call->b;
-	char host[ADDR_TEXT_MAX];
-
-	buf_putf(&b->out, "Route: <sip:%s;lr;pf=%s>%s%s\r\n",
-		 addr_text(sip_stack_sent_by(b->stack, SIP_LOCAL, 4), host),
-		 call->role == B2BUA_ORIGINATING ? "o" : "t", call->routes[0] ? ", " : "",
-		 call->routes);
-}
-
 static void compose_invite(struct b2bua_call *call, const struct sip_msg *m,
 			   const struct b2bua_leg *near, const struct b2bua_media *media)
 {
@@ -42,13 +30,13 @@ static void compose_invite(struct b2bua_call *call, const struct sip_msg *m,
 		(void)view_to_u32(sip_msg_value(m, SIP_H_MAX_FORWARDS), &hops);
 	buf_reset(&b->out);
 	sip_write_request_line(&b->out, m->method_name, m->uri);
-	put_route(call);
+	message_put_routes(call, call->routes);
 	sip_write_fieldf(&b->out, "CSeq", "%u INVITE", call->far_seq);
 	sip_write_fieldf(&b->out, "Max-Forwards", "%u", hops ? hops - 1 : 0);
 	message_put_contact(call, B2BUA_FAR, near);
 	sip_write_field(&b->out, "User-Agent", b->cfg.release);
 	buf_puts(&b->out, call->identity);
-	message_copy_fields(b, m, false);
+	message_copy_fields(b, m, false, call->near_trusted);
 	message_put_abilities(b, m);
 	session_timer_write_offer(&b->out, call->far_expires_s, b->cfg.min_se_s, NULL);
 	media_write(call, B2BUA_FAR, media, SDP_SETUP_ACTPASS);
@@ -83,11 +71,14 @@ static void compose_answer(struct b2bua_call *call, struct b2bua_dialog *d, cons
 	(void)view_copy(m->reason, reason, sizeof(reason));
 	message_answer_head(call, invite, m->status, reason, tag_of(m), &call->near_flow);
 	put_server(call, d);
-	if (d)
+	if (d && d->leg[B2BUA_FAR].target)
 		message_put_contact(call, B2BUA_NEAR, &d->leg[B2BUA_FAR]);
 	else
 		sip_write_copy(&b->out, m, SIP_H_CONTACT);
-	message_copy_fields(b, m, show);
+	message_copy_fields(b, m, show, call->near_trusted);
+	/* What the callee's side says of charging goes through. */
+	if (!sip_msg_has(m, SIP_H_P_CHARGING_VECTOR))
+		message_answer_charging(call, invite);
 	if (m->status < 300)
 		message_put_abilities(b, m);
 	else
@@ -153,29 +144,37 @@ static bool is_in_kind(const struct b2bua_call *call, const struct sip_msg *m)
 	return media_read(m, media_kind(call, B2BUA_FAR), &answer) != E_UNSUPPORTED;
 }
 
+static void take_answer(struct b2bua_dialog *d, const struct sip_msg *m,
+			const struct sip_msg *invite, uint64_t now_ms)
+{
+	struct buf *out = &d->call->b->out;
+	struct view sdp;
+
+	d->confirmed = true;
+	sdp = answer_media(d->call, d, m, invite);
+	compose_answer(d->call, d, m, invite);
+	message_put_body(d->call->b, m, sdp);
+	d->answer = buf_ok(out) ? view_dup(buf_view(out)) : NULL;
+	d->answer_n = out->n;
+	start_timers(d, m, now_ms);
+}
+
 static void pass_success(struct b2bua_call *call, struct b2bua_dialog *d, const struct sip_msg *m,
 			 uint64_t now_ms)
 {
-	struct b2bua *b = call->b;
 	bool in_kind = is_in_kind(call, m);
 	struct sip_msg invite;
-	struct view sdp;
 
 	if (d->over)
 		return;
 	if (!d->answer) {
 		/* The route set is that of the 2xx (RFC 3261 §13.2.2.4). */
-		if (call_invitation(call, &invite) || leg_learn(&d->leg[B2BUA_FAR], m, true, true))
-			return;
-		d->confirmed = true;
-	}
-	if (!d->answer && in_kind) {
-		sdp = answer_media(call, d, m, &invite);
-		compose_answer(call, d, m, &invite);
-		message_put_body(b, m, sdp);
-		d->answer = buf_ok(&b->out) ? view_dup(buf_view(&b->out)) : NULL;
-		d->answer_n = b->out.n;
-		start_timers(d, m, now_ms);
+		if (call_invitation(call, &invite) == 0 &&
+		    leg_learn(&d->leg[B2BUA_FAR], m, true, true) == 0) {
+			d->confirmed = true;
+			if (in_kind)
+				take_answer(d, m, &invite, now_ms);
+		}
 	}
 	if (!d->answer) {
 		call_refuse(call, in_kind ? 500 : 488, NULL, VIEW(""), now_ms);
@@ -251,6 +250,8 @@ static void far_response(void *ctx, struct sip_client_tx *tx, const struct sip_m
 			pass_failure(call, m, now_ms);
 	} else if (d) {
 		pass_success(call, d, m, now_ms);
+	} else if (!has_session(call)) {
+		call_refuse(call, 500, "An Answer Without Contact", VIEW(""), now_ms);
 	}
 	call_release(call);
 }

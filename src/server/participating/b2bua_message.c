@@ -20,8 +20,8 @@ static bool is_own_realm(const struct b2bua *b, struct view value)
 	return sip_auth_parse(value, &a) == 0 && view_eq(a.realm, b->core->cfg.realm);
 }
 
-static bool goes_through(const struct b2bua *b, const struct sip_msg *m, int field,
-			 bool keep_identity)
+static bool goes_through(const struct b2bua *b, const struct sip_msg *m, int field, bool identity,
+			 bool inside)
 {
 	switch (m->field[field].id) {
 	case SIP_H_VIA:
@@ -48,19 +48,19 @@ static bool goes_through(const struct b2bua *b, const struct sip_msg *m, int fie
 	case SIP_H_CALL_ID:
 		return m->is_request;
 	case SIP_H_P_ASSERTED_IDENTITY:
-		return keep_identity;
+		return identity;
 	case SIP_H_AUTHORIZATION:
 	case SIP_H_PROXY_AUTHORIZATION:
 		return !is_own_realm(b, sip_field_value(m, field));
 	default:
-		return true;
+		return inside || !ims_is_trust_field(m, field);
 	}
 }
 
-void message_copy_fields(struct b2bua *b, const struct sip_msg *m, bool keep_identity)
+void message_copy_fields(struct b2bua *b, const struct sip_msg *m, bool identity, bool inside)
 {
 	for (int i = 0; i < m->n_fields; i++)
-		if (goes_through(b, m, i, keep_identity))
+		if (goes_through(b, m, i, identity, inside))
 			buf_putf(&b->out, "%.*s: %.*s\r\n", VIEW_ARG(sip_field_name(m, i)),
 				 VIEW_ARG(sip_field_value(m, i)));
 }
@@ -228,6 +228,17 @@ void message_answer_head(struct b2bua_call *call, const struct sip_msg *request,
 	buf_put(&b->out, view_from(buf_view(&b->core->extra), line));
 }
 
+void message_put_routes(struct b2bua_call *call, const char *routes)
+{
+	struct b2bua *b = call->b;
+	char host[ADDR_TEXT_MAX];
+
+	buf_putf(&b->out, "Route: <sip:%s;lr;pf=%c%s>%s%s\r\n",
+		 addr_text(sip_stack_sent_by(b->stack, SIP_LOCAL, 4), host),
+		 call->role == B2BUA_ORIGINATING ? 'o' : 't', call->token, routes[0] ? ", " : "",
+		 routes);
+}
+
 static uint32_t hops_of(const struct sip_msg *m)
 {
 	uint32_t hops;
@@ -246,8 +257,7 @@ void message_request_head(struct b2bua_dialog *d, enum b2bua_side to, struct vie
 
 	buf_reset(b);
 	sip_write_request_line(b, method, view_str(leg->target));
-	if (leg->routes[0])
-		sip_write_field(b, "Route", view_str(leg->routes));
+	message_put_routes(d->call, leg->routes);
 	sip_write_fieldf(b, "CSeq", "%u %.*s", seq, VIEW_ARG(method));
 	sip_write_fieldf(b, "Max-Forwards", "%u", hops_of(from));
 }
@@ -269,4 +279,23 @@ void message_own_parties(struct b2bua_dialog *d, enum b2bua_side to)
 	sip_write_fieldf(b, to == B2BUA_FAR ? "To" : "From", "%.*s%s<%.*s>;tag=%s",
 			 VIEW_ARG(a.display), a.display.n ? " " : "", VIEW_ARG(callee), d->tag);
 	sip_write_field(b, "Call-ID", sip_msg_value(&invite, SIP_H_CALL_ID));
+}
+
+static bool is_charged(const struct b2bua_call *call)
+{
+	return call->b->core->cfg.ims.on && call->near_trusted;
+}
+
+void message_put_charging(struct b2bua_call *call)
+{
+	struct sip_msg invite;
+
+	if (is_charged(call) && call_invitation(call, &invite) == 0)
+		ims_write_charging_inside(&call->b->out, &invite, call->b->core->cfg.ims.ioi);
+}
+
+void message_answer_charging(struct b2bua_call *call, const struct sip_msg *request)
+{
+	if (is_charged(call))
+		ims_write_charging_answer(&call->b->out, request, call->b->core->cfg.ims.ioi);
 }

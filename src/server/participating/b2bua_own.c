@@ -17,6 +17,7 @@ static void begin(struct b2bua_pass *p, struct view method)
 
 	message_request_head(p->dialog, to, method, NULL, p->seq);
 	message_own_parties(p->dialog, to);
+	message_put_charging(p->dialog->call);
 }
 
 void dialog_acknowledge(struct b2bua_dialog *d, enum b2bua_side to, uint32_t seq, uint64_t now_ms)
@@ -151,7 +152,7 @@ void pass_refresh(struct b2bua_leg *leg, uint64_t now_ms)
 
 void pass_bye(struct b2bua_dialog *d, enum b2bua_side to, const char *reason, uint64_t now_ms)
 {
-	struct b2bua_pass *p = own_new(d, to, SIP_BYE);
+	struct b2bua_pass *p = d->leg[to].target ? own_new(d, to, SIP_BYE) : NULL;
 
 	if (!p)
 		return;

@@ -129,7 +129,8 @@ static void compose_answer(struct b2bua_pass *p, const struct sip_msg *m,
 	struct b2bua_call *call = d->call;
 	struct b2bua *b = call->b;
 	bool good = m->status >= 200 && m->status < 300, terms = good && makes_terms(p->method);
-	bool show = p->from == B2BUA_FAR || call->near_trusted || !core_privacy_has(m, VIEW("id"));
+	bool inside = core_is_trusted(b->core, sip_server_tx_flow(p->in));
+	bool show = inside || !core_privacy_has(m, VIEW("id"));
 	struct view sdp = terms ? renew(p, m, request, now_ms) : VIEW("");
 	char reason[128];
 
@@ -137,7 +138,9 @@ static void compose_answer(struct b2bua_pass *p, const struct sip_msg *m,
 	message_answer_head(call, request, m->status, reason, VIEW(""), NULL);
 	if (m->status < 300 && sip_msg_has(m, SIP_H_CONTACT))
 		message_put_contact(call, p->from, &d->leg[other_side(p->from)]);
-	message_copy_fields(b, m, show);
+	message_copy_fields(b, m, show, inside);
+	if (inside && !sip_msg_has(m, SIP_H_P_CHARGING_VECTOR))
+		message_answer_charging(call, request);
 	put_own_lists(b, m, terms);
 	if (terms)
 		session_timer_write_answer(&b->out, &p->terms);
@@ -274,7 +277,7 @@ static void compose_request(struct inbound *r, struct b2bua_pass *p,
 	if (sip_msg_has(r->m, SIP_H_CONTACT))
 		message_put_contact(d->call, to, &d->leg[p->from]);
 	put_identity(r, keep);
-	message_copy_fields(b, r->m, keep);
+	message_copy_fields(b, r->m, keep, r->trusted);
 	put_own_lists(b, r->m, makes_terms(p->method));
 	if (makes_terms(p->method))
 		session_timer_write_offer(&b->out, b->cfg.session_expires_s, b->cfg.min_se_s,
@@ -347,7 +350,7 @@ void b2bua_request(struct inbound *r)
 	struct b2bua_dialog *d = b2bua_dialog_of(r, &from);
 	struct b2bua_call *call;
 
-	if (!d || d->over) {
+	if (!d || d->over || !d->leg[other_side(from)].target) {
 		core_reply(r, 481, NULL, VIEW(""));
 		return;
 	}
@@ -372,11 +375,12 @@ void b2bua_ack(struct inbound *r)
 	struct b2bua_media media;
 	struct sip_cseq cseq;
 
-	if (!d || sip_msg_cseq(r->m, &cseq) || cseq.number != d->leg[from].invite_in ||
+	if (!d || !d->leg[other_side(from)].target || sip_msg_cseq(r->m, &cseq) ||
+	    cseq.number != d->leg[from].invite_in ||
 	    media_read(r->m, media_kind(d->call, from), &media) == E_SYNTAX)
 		return;
 	message_request_head(d, other_side(from), VIEW("ACK"), r->m, d->leg[from].invite_out);
-	message_copy_fields(b, r->m, false);
+	message_copy_fields(b, r->m, false, r->trusted);
 	if (media.sdp.n) {
 		/* The answer to an offer that came with the 2xx. */
 		media_write(d->call, other_side(from), &media, SDP_SETUP_PASSIVE);

@@ -30,7 +30,7 @@ struct b2bua {
 /* One side of a dialog: a user agent's end (RFC 3261 §12). */
 struct b2bua_leg {
 	struct b2bua_dialog *dialog;
-	char *target;  /* the Contact that its peer gave */
+	char *target;  /* the Contact that its peer gave; NULL: none yet */
 	char *contact; /* header parameters of that */
 	char *routes;  /* Route values in sending order, comma-joined */
 	char *allow;   /* as the peer has it; NULL: not said */
@@ -147,8 +147,11 @@ void dialog_acknowledge(struct b2bua_dialog *d, enum b2bua_side to, uint32_t seq
 void pass_bye(struct b2bua_dialog *d, enum b2bua_side to, const char *reason, uint64_t now_ms);
 
 /* b2bua_message.c: everything goes to b->out. */
-/* What of a message goes through from one side to the other. */
-void message_copy_fields(struct b2bua *b, const struct sip_msg *m, bool keep_identity);
+/* What of a message goes through from one side to the other. identity: P-Asserted-Identity does;
+ * inside: it came from the trust domain and stays in it, and so do that domain's own fields. */
+void message_copy_fields(struct b2bua *b, const struct sip_msg *m, bool identity, bool inside);
+/* Our own Route and those behind it: by the core of this process, which is told whose it is. */
+void message_put_routes(struct b2bua_call *call, const char *routes);
 void message_put_contact(struct b2bua_call *call, enum b2bua_side to, const struct b2bua_leg *peer);
 void message_put_abilities(struct b2bua *b, const struct sip_msg *m);
 /* Body of m with its session description (when it has one) as `sdp`, then the end. */
@@ -162,6 +165,10 @@ void message_request_head(struct b2bua_dialog *d, enum b2bua_side to, struct vie
 			  const struct sip_msg *from, uint32_t seq);
 /* From, To, Call-ID of a request of our own. */
 void message_own_parties(struct b2bua_dialog *d, enum b2bua_side to);
+/* In IMS mode: the session's charging identifier in a request of our own, and in an answer that has
+ * none yet. */
+void message_put_charging(struct b2bua_call *call);
+void message_answer_charging(struct b2bua_call *call, const struct sip_msg *request);
 
 /* b2bua_media.c */
 struct b2bua_media {

@@ -1,8 +1,8 @@
 #include "server/participating/ims_isc.h"
 
 #include "procedure/participate.h"
+#include "server/participating/b2bua.h"
 #include "server/participating/ims_register.h"
-#include "server/participating/participate_proxy.h"
 
 bool ims_isc_is_own_route(const struct core *c, const struct sip_uri *u, bool topmost)
 {
@@ -37,7 +37,8 @@ void ims_isc_read(struct inbound *r)
 	struct ims_served_user served;
 
 	r->ims = (struct ims_isc){.side = IMS_SIDE_NONE};
-	if (!r->trusted || r->in_dialog || r->routes_taken == 0)
+	/* What the B2BUA sends on has had its turn. */
+	if (!r->trusted || r->in_dialog || r->routes_taken == 0 || r->participated)
 		return;
 	r->ims.side = ims_side_of_route(&r->own_route, ims->orig_user, ims->term_user);
 	if (ims_served_user_read(r->m, &served) == 0) {
@@ -68,30 +69,32 @@ void ims_isc_user(const struct inbound *r, struct core_user *out)
 		*out = found;
 }
 
-bool ims_isc_participate(struct inbound *r)
+enum participation ims_isc_participate(struct inbound *r)
 {
-	struct participate_decision decision;
-	struct participate_policy policy;
+	enum participation chosen;
 	struct core_user user;
+	bool to_function;
 
 	if (r->ims.side == IMS_SIDE_NONE || !participate_concerns(r->m))
-		return true;
+		return PARTICIPATION_PROXY;
+	to_function = r->c->ops.is_local(r->c->ops.ctx, &r->uri);
 	/* PF-9.1.1-8: a REFER to a conference is the controlling function's alone. */
-	if (r->m->method == SIP_REFER && r->c->ops.is_local(r->c->ops.ctx, &r->uri))
-		return true;
+	if (r->m->method == SIP_REFER && to_function)
+		return PARTICIPATION_PROXY;
 	ims_isc_user(r, &user);
-	policy = (struct participate_policy){.assume_tag = participate_assumes(r->c, &user)};
-	participate_decide(r->m, &policy, &decision);
-	if (decision.status)
-		core_reply(r, decision.status, decision.reason, VIEW(""));
-	return decision.status == 0;
+	chosen = participate_check(r, &user, false);
+	/* The switch is in the media path of a conference anyway. */
+	return chosen == PARTICIPATION_B2BUA && to_function ? PARTICIPATION_PROXY : chosen;
 }
 
 bool ims_isc_way_back(const struct inbound *r, struct sip_flow *flow)
 {
-	if (!r->c->cfg.ims.on || !r->trusted || !r->more_routes || r->from->transport == SIP_LOCAL)
+	if (!r->c->cfg.ims.on || !r->trusted || !r->more_routes)
 		return false;
-	*flow = *r->from;
+	if (r->from->transport != SIP_LOCAL)
+		*flow = *r->from;
+	else if (!r->c->b2bua || !b2bua_near_flow(r->c->b2bua, r->b2bua_call, flow))
+		return false;
 	flow->may_grow = flow->transport == SIP_UDP;
 	return true;
 }

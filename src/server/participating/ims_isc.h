@@ -9,6 +9,7 @@
 #define CONFAB_SERVER_PARTICIPATING_IMS_ISC_H
 
 #include "server/core/state.h"
+#include "server/participating/participate_proxy.h"
 
 /* True when a Route value is ours in IMS mode: one of our addresses, or, as the topmost one, one of
  * the two user parts at whatever name the core knows us by. */
@@ -18,11 +19,11 @@ void ims_isc_read(struct inbound *r);
 /* What the store says of the served user; a store that cannot answer says nothing, so that the call
  * goes on. */
 void ims_isc_user(const struct inbound *r, struct core_user *out);
-/* The check of clauses 9.1.2-1 and 9.2 for the side that is served. False: refused. */
-bool ims_isc_participate(struct inbound *r);
-/* Where a request goes whose next Route (or Request-URI) is a name: back to the S-CSCF that sent
- * it. True: *flow is set.
- */
+/* The check of clauses 9.1.2-1 and 9.2 for the side that is served, and the choice of 9.1.2-2 and
+ * -3 by that user's mode. */
+enum participation ims_isc_participate(struct inbound *r);
+/* Where a request goes whose next Route is a name: back to the S-CSCF that sent it, or that sent
+ * the INVITE of the B2BUA's call that it belongs to. True: *flow is set. */
 bool ims_isc_way_back(const struct inbound *r, struct sip_flow *flow);
 
 #endif

@@ -17,8 +17,7 @@ static bool wants_media_path(const struct inbound *r, const struct core_user *us
 	return r->c->b2bua && mode == CORE_MODE_B2BUA && b2bua_can_serve(r->m);
 }
 
-/* PF-9.1.2-1 for either side, unless it was made already. */
-static enum participation check(struct inbound *r, const struct core_user *user, bool checked)
+enum participation participate_check(struct inbound *r, const struct core_user *user, bool checked)
 {
 	struct participate_policy policy = {.assume_tag =
 						    checked || participate_assumes(r->c, user),
@@ -38,12 +37,12 @@ enum participation participate_originating(struct inbound *r, bool to_function)
 	if (!r->sender_served || !participate_concerns(r->m) ||
 	    (to_function && r->m->method == SIP_REFER))
 		return PARTICIPATION_PROXY;
-	return check(r, &r->sender, false);
+	return participate_check(r, &r->sender, false);
 }
 
 enum participation participate_terminating(struct inbound *r, const struct core_user *callee)
 {
 	if (!participate_concerns(r->m) || r->participated == 't')
 		return PARTICIPATION_PROXY;
-	return check(r, callee, r->sender_served || r->participated == 'o');
+	return participate_check(r, callee, r->sender_served || r->participated == 'o');
 }

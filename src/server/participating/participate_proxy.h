@@ -17,6 +17,9 @@ enum participation {
 /* Whether phones without the IM feature tag are served: the user's setting, else the deployment's.
  */
 bool participate_assumes(const struct core *c, const struct core_user *user);
+/* The check of PF-9.1.2-1 for either side, and the choice by what the store says of the served
+ * user. checked: it was made already. */
+enum participation participate_check(struct inbound *r, const struct core_user *user, bool checked);
 /* The originating side, for a sender who is a user here. to_function: the request is for a local
  * user agent (PF-9.1.1-8: a REFER to one is the controlling function's alone), whose switch is in
  * the media path anyway. */
