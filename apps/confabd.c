@@ -110,9 +110,10 @@ static bool served(void *ctx, struct view host, uint16_t port)
 	return core_is_served_domain(((struct confabd *)ctx)->core, host, port);
 }
 
-static int resolve(void *ctx, const struct sip_uri *uri, struct sip_flow *out, uint64_t now_ms)
+static int resolve(void *ctx, const struct sip_uri *uri, struct sip_flow *out, size_t max,
+		   size_t *n_out, uint64_t now_ms)
 {
-	return confabd_resolve(ctx, uri, out, now_ms);
+	return confabd_resolve(ctx, uri, out, max, n_out, now_ms);
 }
 
 /* --- what the stack tells --- */
@@ -181,6 +182,8 @@ static int start_core(struct confabd *d)
 		.n_domains = d->cfg.sip.domain.n,
 		.trusted = d->cfg.sip.trusted.item,
 		.n_trusted = d->cfg.sip.trusted.n,
+		.trusted_names = d->trusted_names,
+		.n_trusted_names = d->cfg.sip.trusted_names.n,
 		.auth_required = d->cfg.auth.required,
 		.realm = view_str(d->cfg.auth.realm),
 		.nonce_lifetime_ms = d->cfg.auth.nonce_lifetime_ms,
@@ -214,8 +217,11 @@ static int start_core(struct confabd *d)
 	cfg.service_route = buf_view(&route);
 	for (size_t i = 0; i < d->cfg.sip.domain.n; i++)
 		d->domains[i] = view_str(d->cfg.sip.domain.item[i]);
+	for (size_t i = 0; i < d->cfg.sip.trusted_names.n; i++)
+		d->trusted_names[i] = view_str(d->cfg.sip.trusted_names.item[i]);
 	for (size_t i = 0; i < d->cfg.sip.routes.n; i++)
-		confabd_route(d, d->cfg.sip.routes.item[i], &d->routes[i]);
+		(void)config_server_route(d->cfg.sip.routes.item[i], &d->routes[i].domain,
+					  &d->routes[i].peer, &d->routes[i].tls);
 	d->core = core_new(&cfg, &ops, d->stack, io_digest());
 	buf_fini(&route);
 	return d->core ? 0 : E_NOMEM;

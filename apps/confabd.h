@@ -3,7 +3,6 @@
 #define CONFABD_H
 
 #include "admin/trace.h"
-#include "base/cert_name.h"
 #include "config/server.h"
 #include "confabd_switch.h"
 #include "io/log.h"
@@ -50,7 +49,7 @@ struct confabd {
 		unsigned retry_after_s;
 		bool draining, told;
 	} gate;
-	struct view domains[OPTION_LIST_MAX];
+	struct view domains[OPTION_LIST_MAX], trusted_names[OPTION_LIST_MAX];
 	struct core_route routes[OPTION_LIST_MAX];
 };
 
@@ -71,18 +70,12 @@ void confabd_tls_close(struct confabd *d);
 /* Reads the files anew; what is wrong with them goes to the log, and all stays as it was. */
 void confabd_tls_reload(struct confabd *d);
 
-/* Does a certificate with these names belong to a server of tls.trusted? And is a domain one of
- * them? */
-bool confabd_tls_trusts(const struct confabd *d, const struct cert_name *name, size_t n);
-bool confabd_tls_trusts_domain(const struct confabd *d, struct view domain);
-/* An item of sip.routes that was checked. */
-void confabd_route(const struct confabd *d, const char *item, struct core_route *out);
-
 /* --- confabd_resolve.c: other domains --- */
 int confabd_resolve_open(struct confabd *d);
 void confabd_resolve_close(struct confabd *d);
 /* As struct core_ops has it. */
-int confabd_resolve(struct confabd *d, const struct sip_uri *uri, struct sip_flow *out, uint64_t now_ms);
+int confabd_resolve(struct confabd *d, const struct sip_uri *uri, struct sip_flow *out, size_t max,
+		    size_t *n_out, uint64_t now_ms);
 /* Nobody is at this address: others that were found with it are next (RFC 3263 section 4.3). */
 void confabd_resolve_failed(struct confabd *d, const struct addr *to);
 /* Whom a TLS connection to this address must lead to (RFC 5922): the domain that was asked for, or the

@@ -171,29 +171,32 @@ static bool is_alone(const struct place *p, const struct addr *to)
 	       confabd_sockets_lead_to(p->d, to, p->order.host);
 }
 
-static int answer(const struct place *p, struct sip_flow *out)
+/* From the one that is used now on: those before it have failed. */
+static int answer(const struct place *p, struct sip_flow *out, size_t max, size_t *n_out)
 {
-	const struct sip_target *t = &p->target[p->at];
-	bool tls = p->n && t->transport == SIP_TLS;
 	char text[ADDR_TEXT_MAX];
 
-	if (!p->n)
-		return E_NOTFOUND;
-	if (tls && !is_alone(p, &t->addr)) {
-		log_line(&p->d->log.log, LOG_WARN, "confabd",
-			 "%s is said to be at %s, where somebody else is", p->host,
-			 addr_text(&t->addr, text));
-		return E_NOTFOUND;
+	*n_out = 0;
+	for (size_t i = 0; i < p->n && *n_out < max; i++) {
+		const struct sip_target *t = &p->target[(p->at + i) % p->n];
+
+		if (t->transport == SIP_TLS && !is_alone(p, &t->addr)) {
+			log_line(&p->d->log.log, LOG_WARN, "confabd",
+				 "%s is said to be at %s, where somebody else is", p->host,
+				 addr_text(&t->addr, text));
+			continue;
+		}
+		out[(*n_out)++] = (struct sip_flow){.transport = t->transport,
+						    .remote = t->addr,
+						    .may_grow = t->transport == SIP_UDP};
 	}
-	*out = (struct sip_flow){.transport = t->transport,
-				 .remote = t->addr,
-				 .may_grow = t->transport == SIP_UDP,
-				 .vouched = tls && confabd_tls_trusts_domain(p->d, p->order.host)};
+	if (!*n_out)
+		return E_NOTFOUND;
 	return 0;
 }
 
-int confabd_resolve(struct confabd *d, const struct sip_uri *uri, struct sip_flow *out,
-		    uint64_t now_ms)
+int confabd_resolve(struct confabd *d, const struct sip_uri *uri, struct sip_flow *out, size_t max,
+		    size_t *n_out, uint64_t now_ms)
 {
 	struct sip_lookup_order o;
 	struct sip_lookup *l;
@@ -205,7 +208,7 @@ int confabd_resolve(struct confabd *d, const struct sip_uri *uri, struct sip_flo
 	if (p && p->lookup)
 		return E_STATE;
 	if (p && now_ms < p->good_until_ms)
-		return answer(p, out);
+		return answer(p, out, max, n_out);
 	if (!p)
 		p = place_new(d, &o);
 	l = p ? malloc(sizeof(*l)) : NULL;
@@ -219,7 +222,7 @@ int confabd_resolve(struct confabd *d, const struct sip_uri *uri, struct sip_flo
 	p->timeouts = 0;
 	go_on(p);
 	/* What c-ares knows without asking comes at once. */
-	return p->lookup ? E_STATE : answer(p, out);
+	return p->lookup ? E_STATE : answer(p, out, max, n_out);
 }
 
 static bool is_at(const struct place *p, const struct addr *to)

@@ -41,32 +41,39 @@ static void on_datagram(void *ctx, struct io_udp *udp, struct view bytes, const 
 	sip_stack_datagram(d->stack, bytes, from, io_now_ms(&d->loop));
 }
 
-/* RFC 5922 §7.4: the certificate of whoever connects to us says whether he is a server that is
- * believed; so does that of one we went to. */
-static void take_names(void *ctx, const struct cert_name *name, size_t n)
+static void look_for_trusted(void *ctx, const struct cert_name *name, size_t n)
 {
 	struct link *l = ctx;
+	const struct option_strings *trusted = &l->d->cfg.sip.trusted_names;
 	char text[ADDR_TEXT_MAX];
 	struct addr remote;
 
-	if (!n || !l->sip || !io_conn_tls_believed(l->io))
+	for (size_t i = 0; i < trusted->n; i++)
+		if (sip_domain_identity_matches(name, n, view_str(trusted->item[i]))) {
+			sip_conn_set_named(l->sip);
+			return;
+		}
+	if (!n || l->dialed)
 		return;
-	if (confabd_tls_trusts(l->d, name, n)) {
-		sip_conn_vouch(l->sip);
-	} else if (!l->dialed && l->d->cfg.tls.trusted.n) {
-		io_conn_remote(l->io, &remote);
-		log_line(&l->d->log.log, LOG_WARN, "confabd",
-			 "the certificate of %s names no domain of tls.trusted: it is not believed",
-			 addr_text(&remote, text));
-	}
+	io_conn_remote(l->io, &remote);
+	log_line(&l->d->log.log, LOG_WARN, "confabd",
+		 "the certificate of %s names none of sip.trusted_names: it is not believed",
+		 addr_text(&remote, text));
+}
+
+/* The handshake is over, and somebody whom we believe has signed the peer's certificate. */
+static void know_by_name(struct link *l, struct io_conn *io)
+{
+	if (l->sip && l->d->cfg.sip.trusted_names.n && io_conn_tls_believed(io))
+		io_conn_tls_names(io, look_for_trusted, l);
 }
 
 static void on_connected(void *ctx, struct io_conn *io)
 {
 	struct link *l = ctx;
 
-	io_conn_tls_names(io, take_names, l);
 	l->up = true;
+	know_by_name(l, io);
 	if (l->sip)
 		sip_conn_up(l->sip, io_now_ms(&l->d->loop));
 }
@@ -117,7 +124,7 @@ static void on_accept(void *ctx, struct io_listener *listener, struct io_conn *i
 		free(l);
 		return;
 	}
-	io_conn_tls_names(io, take_names, l);
+	know_by_name(l, io);
 	io_conn_attach(io, &events, l);
 }
 

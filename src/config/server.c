@@ -63,6 +63,9 @@ static const struct option_spec specs[] = {
 	 "where it is not the one listened on. Needed when listening on every address."},
 	{"sip.trusted", OPTION_IP_LIST, AT(sip.trusted), "", 0, 0, NULL,
 	 "Peers whose P-Asserted-Identity is believed; from all others it is removed (RFC 3325)."},
+	{"sip.trusted_names", OPTION_STRING_LIST, AT(sip.trusted_names), "", 0, 0, NULL,
+	 "Likewise, peers at any address that prove one of these domains by their TLS certificate "
+	 "(RFC 5922). Of those that connect here, tls.verify_clients has to ask for one."},
 	{"sip.routes", OPTION_STRING_LIST, AT(sip.routes), "", 0, 0, NULL,
 	 "Other domains and the peers that serve them: domain=address:port, or "
 	 "domain=tls:address:port; then the peer must be certified for the domain (RFC 5922). A "
@@ -472,8 +475,11 @@ static void check_tls(const struct server_config *c, const struct config_lines *
 	if (c->conference.msrp_tls == SERVER_CONFERENCE_TLS_REQUIRED && !c->msrp.tls)
 		config_mistake(mistakes, line_of(lines, "conference.msrp_tls"),
 			       "conference.msrp_tls", "= required needs msrp.tls = yes");
-	if (c->tls.trusted.n && c->tls.verify_clients == SERVER_CLIENTS_NO)
-		config_mistake(mistakes, line_of(lines, "tls.trusted"), "tls.trusted",
+	if (c->sip.trusted_names.n && !c->tls.certificate[0])
+		config_mistake(mistakes, line_of(lines, "sip.trusted_names"), "sip.trusted_names",
+			       "are proven by TLS: tls.certificate is needed");
+	if (c->sip.trusted_names.n && c->tls.verify_clients == SERVER_CLIENTS_NO)
+		config_mistake(mistakes, line_of(lines, "sip.trusted_names"), "sip.trusted_names",
 			       "is of no use with tls.verify_clients = no");
 	if (c->tls.key[0] && !c->tls.certificate[0])
 		config_mistake(mistakes, line_of(lines, "tls.key"), "tls.key",
@@ -530,7 +536,7 @@ static void check_ims(const struct server_config *c, const struct config_lines *
 
 	if (!c->ims.mode)
 		return;
-	if (c->sip.trusted.n == 0)
+	if (c->sip.trusted.n == 0 && c->sip.trusted_names.n == 0)
 		config_mistake(mistakes, line_of(lines, "ims.mode"), "ims.mode",
 			       "needs the addresses of the core in sip.trusted");
 	if (strncmp(route, "sip:", 4) || !is_plain(route + 4, ALNUM "-_.~!@:[];=+%"))

@@ -27,6 +27,7 @@ struct server_config {
 		struct option_strings domain; /* at least one */
 		struct addr advertise;	      /* port 0: that of the listener */
 		struct option_ips trusted;
+		struct option_strings trusted_names;
 		struct option_strings routes; /* "domain=address:port" */
 		struct option_strings service_route;
 		uint32_t max_transactions;

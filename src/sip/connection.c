@@ -51,6 +51,20 @@ bool sip_stack_conn_alive(const struct sip_stack *s, uint64_t conn)
 	return sip_conn_find(s, conn) != NULL;
 }
 
+void sip_conn_set_named(struct sip_conn *c)
+{
+	c->named = true;
+}
+
+bool sip_stack_flow_named(const struct sip_stack *s, const struct sip_flow *flow)
+{
+	const struct sip_conn *c = sip_conn_find(s, flow->conn);
+
+	if (!c)
+		c = conn_to(s, flow->transport, &flow->remote);
+	return c && c->named;
+}
+
 uint64_t sip_conn_id(const struct sip_conn *c)
 {
 	return c->id;
@@ -252,24 +266,11 @@ void sip_conns_close(struct sip_stack *s)
 	hash_each(&s->conn_id, kill, s);
 }
 
-void sip_conn_vouch(struct sip_conn *c)
-{
-	c->vouched = true;
-}
-
-static struct sip_flow flow_of(const struct sip_conn *c)
-{
-	return (struct sip_flow){.transport = c->transport,
-				 .remote = c->remote,
-				 .conn = c->id,
-				 .vouched = c->vouched};
-}
-
 /* What could be read of it is answered, then the connection goes (and no other). */
 static void stream_broken(struct sip_conn *c, int error, struct view head, uint64_t now_ms)
 {
 	struct sip_stack *s = c->stack;
-	struct sip_flow from = flow_of(c);
+	struct sip_flow from = {.transport = c->transport, .remote = c->remote, .conn = c->id};
 
 	log_line(s->log, LOG_INFO, "sip", "a stream that cannot be framed: closed (%s)",
 		 error_text(error));
@@ -299,7 +300,7 @@ static bool spends_too_much(struct sip_conn *c, size_t n)
 void sip_conn_recv(struct sip_conn *c, struct view bytes, uint64_t now_ms)
 {
 	struct sip_stack *s = c->stack;
-	struct sip_flow from = flow_of(c);
+	struct sip_flow from = {.transport = c->transport, .remote = c->remote, .conn = c->id};
 	bool dead = false;
 	struct view message;
 	int rc;

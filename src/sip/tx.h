@@ -21,7 +21,7 @@ struct sip_conn {
 	struct addr remote;
 	void *handle;
 	bool up;
-	bool vouched;
+	bool named; /* sip_conn_set_named */
 	/* A whole message came, or a proven request (sip_stack_config.unproven_bytes), or we made it
 	 * ourselves. */
 	bool proven;

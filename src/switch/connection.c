@@ -343,7 +343,7 @@ void switch_conn_recv(struct switch_conn *c, struct view bytes, uint64_t now_ms)
 
 	s->counts.bytes_in += bytes.n;
 	if (spends_too_much(c, bytes.n)) {
-		conn_unclaimed(c, now_ms);
+		conn_timeout(c, now_ms);
 		return;
 	}
 	c->busy = true;

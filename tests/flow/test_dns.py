@@ -148,9 +148,7 @@ def other_domain(transport, dead=False):
         records[(label, "SRV")].append((1, 0, free_ports(1), "sip.example.net"))
     with DnsServer(records) as dns, Stage(settings=[f"dns.servers = {dns.address}"]) as stage:
         ann = stage.client("ann")
-        if dead:
-            first = ann.wait("ended", conversation=ann.chat("sip:dan@example.net"))
-            expect(first["status"] in (500, 503), f"{first}")
+        # Also where the first server is not there: the request itself goes on to the next (RFC 3263 section 4.3).
         ended = ann.wait("ended", conversation=ann.chat("sip:dan@example.net"))
         expect(ended["status"] == 603, f"{ended}")
         expect(there.got and there.got[0].startswith(b"INVITE sip:dan@example.net SIP/2.0"), f"got {there.got[:1]}")
@@ -159,6 +157,19 @@ def other_domain(transport, dead=False):
         expect(len(dns.asked) == asked, "asked again at once")
         ended = ann.wait("ended", conversation=ann.chat("sip:dan@example.org"))
         expect(ended["status"] == 404, f"{ended}")
+
+
+def conference_elsewhere():
+    """The focus's own invitation goes on to the next server as well."""
+    there = Elsewhere()
+    records = {("_sip._tcp.example.net", "SRV"): [(1, 0, free_ports(1), "sip.example.net"),
+                                                  (5, 0, there.port, "sip.example.net")],
+               ("sip.example.net", "A"): ["127.0.0.1"]}
+    with DnsServer(records) as dns, Stage(settings=[f"dns.servers = {dns.address}"]) as stage:
+        ann, bo = stage.client("ann"), stage.client("bo")
+        chat = ann.chat(bo.uri, "sip:dan@example.net")
+        ann.wait("open", conversation=chat, conference=True)
+        ann.until(lambda _: any(b"isfocus" in m for m in there.got), "the focus's INVITE")
 
 
 cases = Cases()
@@ -171,5 +182,6 @@ cases.run("DNS is asked again when all have failed", [], moved_server)
 cases.run("a domain that has no server", [], nobody_there)
 for kind in ("udp", "tcp"):
     cases.run(f"a request to another domain: {kind}", [], other_domain, kind)
-cases.run("another domain's next server when one fails", [], other_domain, "tcp", True)
+cases.run("another domain's next server when one fails", ["FL-1"], other_domain, "tcp", True)
+cases.run("a conference invites by the next server when one fails", ["FL-5", "CF-9.3-5"], conference_elsewhere)
 cases.done()

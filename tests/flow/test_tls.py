@@ -7,6 +7,7 @@ import socket
 import ssl
 
 from dns_server import DnsServer
+from phone import Phone
 from stage import DOMAIN, Cases, Client, Failed, expect, read_trace
 from tls_stage import TlsStage, ctl, hang_up, talk, transports
 
@@ -92,6 +93,41 @@ def client_certificates():
         good = stage.by_tls("bo", "--certificate", stage.pem("peer"), "--key", stage.key("peer"))
         expect(good.find("registered") >= 0, "a good certificate is let in")
         expect("certificate required" in failed["text"], f"{failed}")
+
+
+def asserts(stage, certificate):
+    """A MESSAGE of a server with that certificate (None: none), which says that Ann sends it; the final status."""
+    context = ssl.create_default_context(cafile=stage.pem("ca"))
+    if certificate:
+        context.load_cert_chain(stage.pem(certificate), stage.key(certificate))
+    with socket.create_connection((stage.host, stage.tls_port), timeout=10) as s, \
+            context.wrap_socket(s, server_hostname=DOMAIN) as t:
+        t.sendall("\r\n".join((
+            f"MESSAGE {BO} SIP/2.0", f"Via: SIP/2.0/TLS {stage.host}:5061;branch=z9hG4bK{certificate}", "Max-Forwards: 70",
+            "From: <sip:ann@example.com>;tag=1", f"To: <{BO}>", f"Call-ID: by-{certificate}", "CSeq: 1 MESSAGE",
+            "P-Asserted-Identity: <sip:ann@example.com>", "Content-Type: text/plain", "Content-Length: 2", "", "hi")).encode())
+        data = b""
+        while True:
+            more = t.recv(65536)
+            expect(more, f"closed after {data!r}")
+            data += more
+            for answer in data.split(b"\r\n\r\n")[:-1]:
+                status = int(answer.split()[1])
+                if status >= 200:
+                    return status
+
+
+def trusted_by_name():
+    """R-3: a peer at any address, whose certificate names a domain that is trusted."""
+    with TlsStage(settings=("tls.verify_clients = optional", "sip.trusted_names = peer.example.net")) as stage:
+        bo = Phone(stage, "bo")
+        ctl("tls", "issue", stage.certificates, "peer", "peer.example.net")
+        ctl("tls", "issue", stage.certificates, "other", "other.example.net")
+        for certificate in ("other", None):
+            expect(asserts(stage, certificate) == 407, f"{certificate} is believed")
+        expect(asserts(stage, "peer") == 200, "the peer is not believed")
+        page = bo.until(lambda: next((r for r in bo.requests if r.method == "MESSAGE"), None), "MESSAGE")
+        expect(page.get("P-Asserted-Identity") == "<sip:ann@example.com>", page.get("P-Asserted-Identity"))
 
 
 def shown(stage):
@@ -272,6 +308,7 @@ cases.run("a certificate that is over", ["SW-4"], lambda: refused("expired", day
 cases.run("the name of the server", ["SW-4"], name_of_server)
 cases.run("a domain by DNS, and its certificate", ["SW-4"], domain_by_dns)
 cases.run("client certificates required", ["SW-4"], client_certificates)
+cases.run("a peer that is trusted by its name", ["R-3", "PF-X-2", "SW-4"], trusted_by_name)
 cases.run("certificates are reloaded without a restart", ["SW-4"], reload)
 cases.run("TLS 1.1 and plain bytes are refused", ["SW-4"], old_protocol)
 cases.run("chat, MSRP by TLS", ["FL-1", "SW-4", "IC-7.1.2-4"], chat_msrp_tls, True, True)

@@ -28,14 +28,14 @@ class Pair:
         to_second = f"tls:127.0.0.1:{ports[1]}" if tls else f"127.0.0.1:{sip[1]}"
         self.first = TlsStage(
             authority=ca, own="first", names=(DOMAIN,), tls_port=ports[0], sip_port=sip[0],
-            users=("ann",), settings=(f"sip.routes = {SECOND}={to_second}", f"tls.trusted = {SECOND}",
+            users=("ann",), settings=(f"sip.routes = {SECOND}={to_second}", f"sip.trusted_names = {SECOND}",
                                             *first(ports)))
         options = {"names": (SECOND,), "authority": ca, "own": "second"}
         options.update(second or {})
         try:
             self.second = TlsStage(
                 tls_port=ports[1], sip_port=sip[1], users=("bo", "charles"), domain=SECOND,
-                settings=(f"sip.routes = {DOMAIN}={to_first}", f"tls.trusted = {DOMAIN}", *settings), **options)
+                settings=(f"sip.routes = {DOMAIN}={to_first}", f"sip.trusted_names = {DOMAIN}", *settings), **options)
         except BaseException:
             self.first.close()
             raise
@@ -202,8 +202,8 @@ cases.run("a server with a certificate of another CA is refused", IDS,
 cases.run("a server whose own certificate is over is refused", IDS,
           lambda: turned_away("expired", name=DOMAIN, days=-1))
 cases.run("a server of another domain is asked who it is", IDS,
-          lambda: turned_away("names no domain of tls.trusted", name="third.example", answer="SIP/2.0 407"))
+          lambda: turned_away("names none of sip.trusted_names", name="third.example", answer="SIP/2.0 407"))
 cases.run("a server without a certificate is as good as a phone", IDS,
           lambda: turned_away("", answer="SIP/2.0 407", settings=()))
-cases.run("a server of tls.trusted is believed", IDS, lambda: turned_away("", name=DOMAIN, answer="SIP/2.0 480"))
+cases.run("a server of sip.trusted_names is believed", IDS, lambda: turned_away("", name=DOMAIN, answer="SIP/2.0 480"))
 cases.done()

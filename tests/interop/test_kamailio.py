@@ -283,6 +283,12 @@ def conference(server):
         icids.add(icid.group(1))
         expect(m.value("Referred-By") == "<sip:ann@example.com>", m.value("Referred-By"))
     expect(len(icids) == len(own), "each INVITE has an icid of its own")
+    asked = next(m for m in server if not m.out and m.is_request("INVITE") and m.start.split()[1] == FACTORY
+                 and "orig@" not in m.value("Route"))
+    answers = [m for m in server if m.out and m.start.startswith("SIP/2.0 200") and "INVITE" in m.value("CSeq")
+               and m.value("Call-ID") == asked.value("Call-ID")]
+    expect(answers and answers[0].value("P-Charging-Vector") == asked.value("P-Charging-Vector") != "",
+           "the focus's answer has the icid of the INVITE")
     return own
 
 

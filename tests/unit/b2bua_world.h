@@ -64,7 +64,7 @@ static void ready(void)
 }
 
 /* Starts the world with a B2BUA in it. tls: how it deals with MSRP over TLS; -1: it has none. */
-static void begin(int tls)
+static void begin_with(int tls)
 {
 	struct b2bua_config cfg = {.feature_tag = VIEW("+g.oma.sip-im"),
 						.release = VIEW("IM-serv/OMA1.0 Confab/test"),
@@ -84,14 +84,18 @@ static void begin(int tls)
 	answer_at_once = true;
 }
 
-/* The world of ann, bo and bo's second phone, ann served by a B2BUA that deals with TLS so. */
-static void world_with(int tls)
+static inline void begin(void)
+{
+	begin_with(-1);
+}
+
+static inline void world_with(int tls)
 {
 	w = world_new();
 	w->cfg.auth_required = false;
 	w->cfg.mode = CORE_MODE_PROXY;
 	w->user[0].mode = CORE_MODE_B2BUA;
-	begin(tls);
+	begin_with(tls);
 	ann = phone_at(w, "ann", AT_ANN);
 	bo = phone_at(w, "bo", AT_BO);
 	bo2 = phone_at(w, "bo", AT_BO2);

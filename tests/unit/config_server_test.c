@@ -142,8 +142,8 @@ static void test_SW_4__peers_by_tls(void **state)
 	expect("tls.certificate = x\nsip.routes = a.example=tls:192.0.2.1, b.example=tls:192.0.2.1",
 	       "line 2: sip.routes: b.example=tls:192.0.2.1: another domain is at this address by "
 	       "TLS");
-	expect("tls.certificate = x\ntls.verify_clients = no\ntls.trusted = a.example",
-	       "line 3: tls.trusted: is of no use with tls.verify_clients = no");
+	expect("tls.certificate = x\ntls.verify_clients = no\nsip.trusted_names = a.example",
+	       "line 3: sip.trusted_names: is of no use with tls.verify_clients = no");
 }
 
 #define IMS "ims.mode = on\n"
@@ -161,6 +161,15 @@ static void test_PF_X_2__ims_mode_needs_a_core(void **state)
 	assert_string_equal(config.ims.term_user, "term");
 	expect(IMS "ims.route = sip:192.0.2.2;lr",
 	       "line 1: ims.mode: needs the addresses of the core in sip.trusted");
+	expect(IMS "sip.trusted = 192.0.2.2\nims.route = sip:192.0.2.2;lr\nims.ioi = 'a b'",
+	       "line 4: ims.ioi: must be a plain name, like that of a network");
+	expect("sip.trusted_names = scscf.example.com",
+	       "line 1: sip.trusted_names: are proven by TLS: tls.certificate is needed");
+	assert_int_equal(load(IMS "sip.trusted_names = scscf.example.com\n"
+				  "tls.certificate = server.pem\nims.ioi = home.net\n"
+				  "ims.route = sip:192.0.2.2;lr"),
+			 0);
+	assert_string_equal(config.ims.ioi, "home.net");
 	expect(IMS "sip.trusted = 192.0.2.2\nims.route = <sip:192.0.2.2;lr>",
 	       "line 3: ims.route: must be a SIP URI without brackets (IMS mode needs it)");
 	expect(IMS "sip.trusted = 192.0.2.2",

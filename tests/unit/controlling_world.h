@@ -110,6 +110,17 @@ static inline void room_udp_send(void *ctx, const struct addr *to, struct view b
 	r->sent[r->n_sent++] = room_keep(r, strndup(bytes.p, bytes.n));
 }
 
+/* Nobody listens for connections. */
+static inline void *room_connect(void *ctx, struct sip_conn *conn, enum sip_transport t,
+				 const struct addr *to)
+{
+	(void)ctx;
+	(void)conn;
+	(void)t;
+	(void)to;
+	return NULL;
+}
+
 static inline void room_gone(void *ctx, struct sip_server_tx *tx)
 {
 	struct room *r = ctx;
@@ -275,6 +286,7 @@ static inline struct room *room_start(struct room *r)
 {
 	struct sip_stack_config cfg;
 	struct sip_stack_ops ops = {.udp_send = room_udp_send,
+				    .connect = room_connect,
 				    .on_request = room_request,
 				    .on_ack = room_ack,
 				    .ctx = r};

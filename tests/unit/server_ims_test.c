@@ -200,6 +200,35 @@ static void test_R_3__strangers_have_no_identity_on_ISC(void **state)
 	world_end(i.w);
 }
 
+/* An S-CSCF at any address, which has proven its name by TLS. */
+static void test_R_3__a_name_that_TLS_has_proven_is_as_good_as_an_address(void **state)
+{
+	static const struct view name = VIEW("scscf.ims.example");
+	struct isc i = {.w = world_new()};
+	struct phone other;
+	char *text;
+
+	(void)state;
+	i.w->cfg.trusted_names = &name;
+	i.w->cfg.n_trusted_names = 1;
+	i.w->cfg.ims = (struct ims_config){
+		.on = true, .orig_user = VIEW("orig"), .term_user = VIEW("term")};
+	world_start(i.w);
+	i.core = phone_on(i.w, SIP_TLS, "ann", "192.0.2.50:40000");
+	other = phone_on(i.w, SIP_TLS, "ann", "192.0.2.50:40001");
+	sip_conn_set_named(i.w->link[i.core.link].conn);
+	text = sent_on(&i, "INVITE", BO_IMS,
+		       IM_ACCEPT ANN_SAYS P_FIELDS
+		       "Route: <sip:orig@192.0.2.1:5060;lr>,<sip:scscf.ims.example;lr>\n");
+	assert_string_equal(start_line(i.w, text), "INVITE " BO_IMS " SIP/2.0");
+	assert_string_equal(header(i.w, text, "P-Charging-Vector"), "icid-value=\"one\"");
+	/* The same host on another connection is nobody. */
+	phone_send(&other, phone_request(&other, "INVITE", BO_IMS, "<" BO_IMS ">", 2,
+					 IM_ACCEPT ORIG ANN_SAYS));
+	assert_int_equal(phone_status(&other), 403);
+	world_end(i.w);
+}
+
 /* PF-X-2 where the embedded core serves phones: what they say of the trust domain stops, and so
  * does what it says. */
 static void test_PF_X_2__nothing_of_the_trust_domain_from_or_to_phones(void **state)
@@ -329,6 +358,7 @@ int main(void)
 		cmocka_unit_test(test_PF_X_2__public_service_identities_are_ours),
 		cmocka_unit_test(test_PF_X_2__users_are_not_looked_for_here),
 		cmocka_unit_test(test_R_3__strangers_have_no_identity_on_ISC),
+		cmocka_unit_test(test_R_3__a_name_that_TLS_has_proven_is_as_good_as_an_address),
 		cmocka_unit_test(test_PF_X_2__nothing_of_the_trust_domain_from_or_to_phones),
 		cmocka_unit_test(test_PF_X_2__third_party_register_is_kept_with_its_expiry),
 		cmocka_unit_test(test_PF_X_2__the_table_of_served_users_has_a_cap),

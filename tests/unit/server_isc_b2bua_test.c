@@ -31,7 +31,7 @@ static int isc_setup(void **state)
 					 .orig_user = VIEW("orig"),
 					 .term_user = VIEW("term"),
 					 .ioi = VIEW("as.net")};
-	begin(-1);
+	begin();
 	ann = bo = phone_at(w, "ann", CORE_AT);
 	return 0;
 }
@@ -179,7 +179,7 @@ static void test_PF_X_2__the_deployments_mode_for_users_unknown_here(void **stat
 	w->user[0].mode = CORE_MODE_PROXY;
 	w->cfg.ims = (struct ims_config){
 		.on = true, .orig_user = VIEW("orig"), .term_user = VIEW("term")};
-	begin(-1);
+	begin();
 	ann = phone_at(w, "ann", CORE_AT);
 	core_invites(BO_IMS, TERM ANN_IMS);
 	assert_int_equal(n_opened, 1);
@@ -378,7 +378,7 @@ static int edge_setup(void **state)
 	w->cfg.n_routes = 1;
 	w->cfg.auth_required = false;
 	w->cfg.mode = CORE_MODE_B2BUA;
-	begin(-1);
+	begin();
 	ann = phone_at(w, "ann", AT_ANN);
 	bo = phone_at(w, "bo", CORE_AT);
 	phone_registers(&ann, IM_CONTACT);

@@ -47,6 +47,8 @@ struct world {
 	struct core *core;
 	struct core_user user[3];
 	bool store_broken;
+	struct sip_flow places[4]; /* where each name leads (RFC 3263); none: names are not known */
+	size_t n_places;
 	struct sent sent[WORLD_SENT];
 	size_t n_sent;
 	struct link link[32];
@@ -210,6 +212,20 @@ static inline int world_user_find(void *ctx, struct view user, struct view domai
 	return 0;
 }
 
+static inline int world_resolve(void *ctx, const struct sip_uri *uri, struct sip_flow *out,
+				size_t max, size_t *n_out, uint64_t now_ms)
+{
+	struct world *w = ctx;
+
+	(void)uri;
+	(void)now_ms;
+	if (!w->n_places)
+		return E_NOTFOUND;
+	*n_out = w->n_places < max ? w->n_places : max;
+	memcpy(out, w->places, *n_out * sizeof(out[0]));
+	return 0;
+}
+
 static inline bool world_is_local(void *ctx, const struct sip_uri *uri)
 {
 	(void)ctx;
@@ -308,6 +324,7 @@ static inline void world_start(struct world *w)
 		.is_local = world_is_local,
 		.local_request = world_local_request,
 		.local_ack = world_local_ack,
+		.resolve = world_resolve,
 		.on_binding = world_on_binding,
 		.ctx = w,
 	};
@@ -362,16 +379,21 @@ static inline struct phone phone_at(struct world *w, const char *user, const cha
 	return p;
 }
 
-static inline struct phone phone_tcp(struct world *w, const char *user, const char *at)
+static inline struct phone phone_on(struct world *w, enum sip_transport t, const char *user,
+				    const char *at)
 {
 	struct phone p = phone_at(w, user, at);
 
 	p.link = ++w->n_links;
 	w->link[p.link].to = p.addr;
-	w->link[p.link].conn =
-		sip_conn_accept(w->stack, &w->link[p.link], SIP_TCP, &p.addr, w->now);
+	w->link[p.link].conn = sip_conn_accept(w->stack, &w->link[p.link], t, &p.addr, w->now);
 	assert_non_null(w->link[p.link].conn);
 	return p;
+}
+
+static inline struct phone phone_tcp(struct world *w, const char *user, const char *at)
+{
+	return phone_on(w, SIP_TCP, user, at);
 }
 
 static inline void phone_hangs_up(struct phone *p)

@@ -37,11 +37,13 @@ static struct view keep(char **at, struct view v)
 	return copy;
 }
 
-/* One block: the list of domains, the routes, the trusted addresses, then the text. */
+/* One block: the lists of domains and of trusted names, the routes, the trusted addresses, then the
+ * text. */
 static int copy_config(struct core *c, const struct core_config *cfg)
 {
 	size_t text = cfg->realm.n + cfg->server.n + cfg->service_route.n + cfg->ims.orig_user.n +
 		      cfg->ims.term_user.n + cfg->ims.ioi.n;
+	size_t n_names = cfg->n_domains + cfg->n_trusted_names;
 	struct core_route *routes;
 	struct view *domains;
 	struct addr *trusted;
@@ -51,19 +53,23 @@ static int copy_config(struct core *c, const struct core_config *cfg)
 		return E_MISSING;
 	for (size_t i = 0; i < cfg->n_domains; i++)
 		text += cfg->domains[i].n;
+	for (size_t i = 0; i < cfg->n_trusted_names; i++)
+		text += cfg->trusted_names[i].n;
 	for (size_t i = 0; i < cfg->n_routes; i++)
 		text += cfg->routes[i].domain.n;
-	domains = malloc(cfg->n_domains * sizeof(*domains) + cfg->n_trusted * sizeof(*trusted) +
+	domains = malloc(n_names * sizeof(*domains) + cfg->n_trusted * sizeof(*trusted) +
 			 cfg->n_routes * sizeof(*routes) + text);
 	if (!domains)
 		return E_NOMEM;
 	c->text = (char *)domains;
-	routes = (struct core_route *)(void *)(domains + cfg->n_domains);
+	routes = (struct core_route *)(void *)(domains + n_names);
 	trusted = (struct addr *)(void *)(routes + cfg->n_routes);
 	at = (char *)(trusted + cfg->n_trusted);
 	c->cfg = *cfg;
 	for (size_t i = 0; i < cfg->n_domains; i++)
 		domains[i] = keep(&at, cfg->domains[i]);
+	for (size_t i = 0; i < cfg->n_trusted_names; i++)
+		domains[cfg->n_domains + i] = keep(&at, cfg->trusted_names[i]);
 	if (cfg->n_trusted)
 		memcpy(trusted, cfg->trusted, cfg->n_trusted * sizeof(*trusted));
 	for (size_t i = 0; i < cfg->n_routes; i++) {
@@ -73,6 +79,7 @@ static int copy_config(struct core *c, const struct core_config *cfg)
 	c->cfg.routes = routes;
 	c->cfg.domains = domains;
 	c->cfg.trusted = trusted;
+	c->cfg.trusted_names = domains + cfg->n_domains;
 	c->cfg.realm = keep(&at, cfg->realm);
 	c->cfg.server = keep(&at, cfg->server);
 	c->cfg.service_route = keep(&at, cfg->service_route);
@@ -256,10 +263,18 @@ int core_user_find(const struct core *c, struct view aor, struct core_user *out)
 
 bool core_is_trusted(const struct core *c, const struct sip_flow *flow)
 {
-	if (flow->transport == SIP_LOCAL || flow->vouched)
+	if (flow->transport == SIP_LOCAL)
 		return true;
 	for (size_t i = 0; i < c->cfg.n_trusted; i++)
 		if (addr_same_host(&c->cfg.trusted[i], &flow->remote))
+			return true;
+	return flow->transport == SIP_TLS && sip_stack_flow_named(c->stack, flow);
+}
+
+bool core_name_is_trusted(const struct core *c, struct view host)
+{
+	for (size_t i = 0; i < c->cfg.n_trusted_names; i++)
+		if (view_eq_nocase(c->cfg.trusted_names[i], host))
 			return true;
 	return false;
 }

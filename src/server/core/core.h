@@ -39,8 +39,7 @@ struct core_user {
 struct core_route {
 	struct view domain;
 	struct addr peer;
-	bool tls;     /* by TLS alone: the peer has to be certified for the domain (RFC 5922) */
-	bool vouched; /* by TLS, and then believed */
+	bool tls; /* by TLS alone: the peer has to be certified for the domain (RFC 5922) */
 };
 
 struct core_ops {
@@ -52,13 +51,15 @@ struct core_ops {
 	void (*local_request)(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m,
 			      const struct core_identity *who, uint64_t now_ms);
 	void (*local_ack)(void *ctx, const struct sip_msg *m, uint64_t now_ms);
-	/* Where a URI of another domain leads, when its host is a name (RFC 3263): 0 and the flow;
-	 * E_STATE: it is being looked up, core_resolved will be called; E_NOTFOUND: nowhere. Copies what
-	 * it keeps. NULL: names are not looked up. */
-	int (*resolve)(void *ctx, const struct sip_uri *uri, struct sip_flow *out, uint64_t now_ms);
 	/* A binding appeared, was refreshed, or went (then expires_at_ms is 0, and contact alone is set), before the
 	 * REGISTER is answered: to be kept over a restart (core_restore_binding). May be NULL. */
 	void (*on_binding)(void *ctx, struct view aor, const struct binding_values *b, uint64_t now_ms);
+	/* Where a URI of another domain leads, when its host is a name (RFC 3263): 0 and up to max
+	 * flows, in the order in which they are to be tried; E_STATE: it is being looked up,
+	 * core_resolved will be called; E_NOTFOUND: nowhere. Copies what it keeps. NULL: names are
+	 * not looked up. */
+	int (*resolve)(void *ctx, const struct sip_uri *uri, struct sip_flow *out, size_t max,
+		       size_t *n_out, uint64_t now_ms);
 	void *ctx;
 };
 
@@ -75,6 +76,8 @@ struct core_config {
 	size_t n_domains;
 	const struct addr *trusted;   /* peers (any port) whose P-Asserted-Identity is believed and who are not challenged */
 	size_t n_trusted;
+	const struct view *trusted_names; /* likewise: domains of peers that prove them by TLS */
+	size_t n_trusted_names;
 	bool auth_required;
 	struct view realm;
 	uint64_t nonce_lifetime_ms;

@@ -221,7 +221,8 @@ static bool is_dropped(const struct inbound *r, int field, bool keep_identity)
 void proxy_compose_request(struct inbound *r, const struct proxy_target *t, uint32_t breadth)
 {
 	struct buf *b = &r->c->out;
-	bool to_trusted = core_is_trusted(r->c, &t->flow);
+	bool to_trusted =
+		(t->named && t->flow.transport == SIP_TLS) || core_is_trusted(r->c, &t->flow);
 	bool hide = r->who.privacy_id && !to_trusted;
 	struct identity_plan identity = plan_identity(hide, r->trusted, r->tx && r->who.asserted,
 						      sip_msg_has(r->m, SIP_H_P_ASSERTED_IDENTITY));

@@ -1,5 +1,4 @@
-/* Requests that wait for DNS: kept with the identity that was proven, so that nobody is challenged
- * twice. */
+/* Requests that wait for DNS. */
 #include "server/core/proxy.h"
 
 #include "base/error.h"
@@ -12,16 +11,14 @@ struct parked {
 	struct list link;
 	struct core *c;
 	struct sip_server_tx *tx;
-	struct core_identity who; /* its views point to text */
-	bool trusted, sender_served;
-	struct core_user sender;
-	char text[];
+	struct core_kept *kept;
 };
 
 static void drop(struct parked *p)
 {
 	list_del(&p->link);
 	p->c->n_parked--;
+	core_kept_free(p->kept);
 	free(p);
 }
 
@@ -50,21 +47,14 @@ int core_park(struct inbound *r)
 
 	if (!r->tx || c->n_parked == PARKED_MAX)
 		return E_LIMIT;
-	p = malloc(sizeof(*p) + r->who.uri.n + r->who.display.n);
+	p = malloc(sizeof(*p));
 	if (!p)
 		return E_NOMEM;
-	*p = (struct parked){.c = c,
-			     .tx = r->tx,
-			     .who = r->who,
-			     .trusted = r->trusted,
-			     .sender_served = r->sender_served,
-			     .sender = r->sender};
-	if (r->who.uri.n)
-		memcpy(p->text, r->who.uri.p, r->who.uri.n);
-	if (r->who.display.n)
-		memcpy(p->text + r->who.uri.n, r->who.display.p, r->who.display.n);
-	p->who.uri.p = p->text;
-	p->who.display.p = p->text + r->who.uri.n;
+	*p = (struct parked){.c = c, .tx = r->tx, .kept = core_keep(r)};
+	if (!p->kept) {
+		free(p);
+		return E_NOMEM;
+	}
 	list_add_tail(&c->parked, &p->link);
 	c->n_parked++;
 	sip_server_tx_attach(r->tx, &handler, p);
@@ -74,18 +64,10 @@ int core_park(struct inbound *r)
 static void go_on(struct parked *p, uint64_t now_ms)
 {
 	struct sip_msg m;
-	struct inbound r = {.c = p->c,
-			    .tx = p->tx,
-			    .m = &m,
-			    .from = sip_server_tx_flow(p->tx),
-			    .now_ms = now_ms,
-			    .trusted = p->trusted,
-			    .who = p->who,
-			    .sender_served = p->sender_served,
-			    .sender = p->sender};
+	struct inbound r;
 
 	sip_server_tx_attach(p->tx, NULL, NULL);
-	if (sip_server_tx_request(p->tx, &m) == 0 && core_readable(&r))
+	if (core_kept_again(p->kept, p->c, p->tx, &m, now_ms, &r))
 		proxy_request(&r);
 }
 

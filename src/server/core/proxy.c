@@ -132,28 +132,39 @@ static bool to_peer(const struct core *c, const struct sip_uri *next, struct sip
 			continue;
 		*flow = (struct sip_flow){.transport = way->tls ? SIP_TLS : SIP_UDP,
 					  .remote = way->peer,
-					  .may_grow = !way->tls,
-					  .vouched = way->tls && way->vouched};
+					  .may_grow = !way->tls};
 		return true;
 	}
 	return false;
 }
 
 /* The host is a name: 0, WAIT, or the status to refuse with. */
-static int resolve(struct inbound *r, const struct sip_uri *next, struct sip_flow *flow)
+static int resolve(struct inbound *r, const struct sip_uri *next, struct proxy_target *t)
 {
 	const struct core_ops *ops = &r->c->ops;
+	struct sip_flow flow[1 + PROXY_SPARES_MAX];
+	size_t n, safe = 0;
 
 	if (!ops->resolve)
 		return 404;
-	switch (ops->resolve(ops->ctx, next, flow, r->now_ms)) {
+	switch (ops->resolve(ops->ctx, next, flow, 1 + PROXY_SPARES_MAX, &n, r->now_ms)) {
 	case 0:
-		return is_safe(r, flow) ? 0 : 416;
+		break;
 	case E_STATE:
 		return WAIT;
 	default:
 		return 404;
 	}
+	for (size_t i = 0; i < n; i++)
+		if (is_safe(r, &flow[i]))
+			flow[safe++] = flow[i];
+	if (!safe)
+		return 416;
+	t->flow = flow[0];
+	t->n_spares = safe - 1;
+	memcpy(t->spare, flow + 1, t->n_spares * sizeof(flow[0]));
+	t->named = core_name_is_trusted(r->c, next->host);
+	return 0;
 }
 
 /* 0 and the way; WAIT; or the status to refuse with. */
@@ -171,8 +182,10 @@ static int find_way(struct inbound *r, struct proxy_target *t, struct view *aor)
 	if (r->more_routes &&
 	    (sip_addr_parse(r->next_route, &route) || sip_uri_parse(route.uri, &next)))
 		return 400;
-	if (to_peer(r->c, &next, &t->flow))
+	if (to_peer(r->c, &next, &t->flow)) {
+		t->named = t->flow.transport == SIP_TLS && core_name_is_trusted(r->c, next.host);
 		return is_safe(r, &t->flow) ? 0 : 416;
+	}
 	switch (sip_flow_of_uri(&next, &t->flow)) {
 	case 0:
 		return is_safe(r, &t->flow) ? 0 : 416;
@@ -181,7 +194,7 @@ static int find_way(struct inbound *r, struct proxy_target *t, struct view *aor)
 	default:
 		if (ims_isc_way_back(r, &t->flow))
 			return 0;
-		return resolve(r, &next, &t->flow);
+		return resolve(r, &next, t);
 	}
 }
 

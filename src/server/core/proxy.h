@@ -10,11 +10,17 @@
 enum { PROXY_BRANCHES_MAX = 32 };
 
 /* Where one branch goes. Borrowed. */
+enum { PROXY_SPARES_MAX = 7 };
+
 struct proxy_target {
 	struct view uri;  /* Request-URI */
 	struct view path; /* Route values to put on top, comma-joined; may be empty */
 	struct sip_flow flow;
 	uint16_t q; /* thousandths */
+	bool named; /* its name is trusted, where TLS proves it (RFC 5922) */
+	/* Where else it may go when it comes to nothing there (RFC 3263 §4.3), in that order. */
+	struct sip_flow spare[PROXY_SPARES_MAX];
+	size_t n_spares;
 };
 
 /* proxy.c. Finds the targets of a request and forwards it, or answers. */

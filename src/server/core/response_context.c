@@ -11,6 +11,15 @@ struct branch {
 	struct sip_client_tx *tx;
 	struct timer timer_c; /* INVITE alone */
 	bool pending;	      /* no final answer yet */
+	bool heard;	      /* a provisional answer came */
+};
+
+/* RFC 3263 §4.3: the other servers of the one target, for as long as none has answered. */
+struct failing_over {
+	struct core_kept *kept;
+	struct sip_flow spare[PROXY_SPARES_MAX];
+	size_t at, n;
+	bool named;
 };
 
 struct response_context {
@@ -32,8 +41,16 @@ struct response_context {
 	/* Of the invitations that its sender may have under way; NULL when no branch is any more,
 	 * though transactions linger. */
 	struct quota_share *share;
+	struct failing_over *over; /* NULL: there is nowhere else to try */
 	struct branch branch[];
 };
+
+static void over_free(struct failing_over *o)
+{
+	if (o)
+		core_kept_free(o->kept);
+	free(o);
+}
 
 static void context_free(struct response_context *x)
 {
@@ -49,6 +66,7 @@ static void context_free(struct response_context *x)
 	free(x->best);
 	free(x->challenges);
 	free(x->aor);
+	over_free(x->over);
 	free(x);
 }
 
@@ -268,6 +286,38 @@ static void on_success(struct branch *b, const struct sip_msg *m, bool from_trus
 			       now_ms);
 }
 
+static uint32_t breadth_each(struct inbound *r, size_t n);
+static int start_branch(struct inbound *r, struct branch *b, const struct proxy_target *t,
+			uint32_t breadth);
+
+/* Sends the request once more, to the next server that there is. False: there is none, or somebody
+ * has answered already. */
+static bool fail_over(struct branch *b, struct sip_client_tx *tx, uint64_t now_ms)
+{
+	struct response_context *x = b->context;
+	struct failing_over *o = x->over;
+
+	if (!o || b->heard || x->stopped || x->cancelled || !x->tx)
+		return false;
+	while (o->at < o->n) {
+		struct proxy_target t = {.flow = o->spare[o->at++], .named = o->named};
+		struct inbound r;
+		struct sip_msg m;
+
+		if (!core_kept_again(o->kept, x->c, x->tx, &m, now_ms, &r))
+			return false;
+		t.uri = r.uri.text;
+		b->tx = NULL;
+		if (start_branch(&r, b, &t, breadth_each(&r, 1)))
+			continue;
+		sip_client_tx_detach(tx);
+		arm_timer_c(b, now_ms);
+		return true;
+	}
+	b->tx = tx;
+	return false;
+}
+
 static void take_response(struct branch *b, struct sip_client_tx *tx, const struct sip_msg *m,
 			  uint64_t now_ms)
 {
@@ -275,6 +325,7 @@ static void take_response(struct branch *b, struct sip_client_tx *tx, const stru
 	bool from_trusted = core_is_trusted(x->c, sip_client_tx_flow(tx));
 
 	if (m->status < 200) {
+		b->heard = true;
 		arm_timer_c(b, now_ms);
 		if (!x->won)
 			pass_on(x, m, from_trusted, now_ms);
@@ -284,6 +335,8 @@ static void take_response(struct branch *b, struct sip_client_tx *tx, const stru
 		on_success(b, m, from_trusted, now_ms);
 		return;
 	}
+	if (m->status == 503 && fail_over(b, tx, now_ms))
+		return;
 	branch_done(b);
 	/* The usual case, one branch: nothing is to be kept. */
 	if (x->n == 1 && m->status != 503) {
@@ -321,10 +374,11 @@ static void on_failed(void *ctx, struct sip_client_tx *tx, int error, uint64_t n
 {
 	struct branch *b = ctx;
 
-	(void)tx;
 	if (!b->pending)
 		return;
 	log_line(b->context->c->log, LOG_INFO, "core", "a branch failed: %s", error_text(error));
+	if (fail_over(b, tx, now_ms))
+		return;
 	branch_done(b);
 	consider(b->context, status_of(error), NULL, false);
 	finish(b->context, now_ms);
@@ -414,6 +468,24 @@ static int start_branch(struct inbound *r, struct branch *b, const struct proxy_
 					&b->tx);
 }
 
+/* Without memory for it, there is one server the less to try. */
+static struct failing_over *over_new(const struct inbound *r, const struct proxy_target *t)
+{
+	struct failing_over *o = t->n_spares ? calloc(1, sizeof(*o)) : NULL;
+
+	if (!o)
+		return NULL;
+	o->kept = core_keep(r);
+	if (!o->kept) {
+		free(o);
+		return NULL;
+	}
+	o->named = t->named;
+	o->n = t->n_spares;
+	memcpy(o->spare, t->spare, o->n * sizeof(o->spare[0]));
+	return o;
+}
+
 void proxy_fork(struct inbound *r, const struct proxy_target *targets, size_t n, struct view aor)
 {
 	uint32_t breadth = breadth_each(r, n);
@@ -429,6 +501,9 @@ void proxy_fork(struct inbound *r, const struct proxy_target *targets, size_t n,
 		return;
 	}
 	x->share = share;
+	/* Of bindings, of which there may be several, none has another place to be. */
+	if (n == 1)
+		x->over = over_new(r, &targets[0]);
 	if (x->invite)
 		core_reply(r, 100, NULL, VIEW(""));
 	for (size_t i = 0; i < n; i++) {

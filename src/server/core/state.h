@@ -79,7 +79,9 @@ void core_aor_split(struct view aor, struct view *user, struct view *domain);
 /* True for our own domains and addresses, whatever the user. */
 bool core_is_ours(const struct core *c, const struct sip_uri *uri);
 int core_user_find(const struct core *c, struct view aor, struct core_user *out);
+/* A configured address, or a connection whose peer has proven a configured name. */
 bool core_is_trusted(const struct core *c, const struct sip_flow *flow);
+bool core_name_is_trusted(const struct core *c, struct view host);
 /* Answers; reason may be NULL. extra: whole header lines, not in c->out. */
 void core_reply(struct inbound *r, int status, const char *reason, struct view extra);
 /* For a final answer that memory was too short for: tries a short one, since a transaction without
@@ -101,6 +103,14 @@ bool core_check_loop(struct inbound *r);
 /* What the branches of this request say of it, for core_check_loop should it come back. text has
  * room for SIP_MARK_CHARS; the view is of it. */
 struct view core_loop_mark(const struct inbound *r, char *text);
+/* kept.c: what was found out about the sender of a request that is to be looked at once more. */
+struct core_kept;
+struct core_kept *core_keep(const struct inbound *r); /* NULL: no memory */
+void core_kept_free(struct core_kept *k);	      /* accepts NULL */
+/* The request, which the transaction still has, as it was: r and *m, which it points to. False: it
+ * is gone, or was answered. */
+bool core_kept_again(const struct core_kept *k, struct core *c, struct sip_server_tx *tx,
+		     struct sip_msg *m, uint64_t now_ms, struct inbound *r);
 
 /* parked.c: a request that waits for DNS. E_LIMIT, E_NOMEM. */
 int core_park(struct inbound *r);
