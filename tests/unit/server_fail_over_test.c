@@ -192,7 +192,7 @@ static void test_R_3__a_trusted_name_by_tls_alone(void **state)
 	peer = phone_at(w, "ann", "192.0.2.50:5060");
 	plain = phone_at(w, "dan", SECOND);
 	phone_send(&peer, phone_request(&peer, "MESSAGE", FAR, "<" FAR ">", 1,
-					"P-Asserted-Identity: <sip:x@y.z>\n"
+					"P-Asserted-Identity: <sip:ann@example.com>\n"
 					"P-Charging-Vector: icid-value=1\n"));
 	for (size_t i = 0; i < w->n_sent; i++)
 		if (w->sent[i].link)

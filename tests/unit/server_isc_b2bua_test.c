@@ -11,9 +11,9 @@
 #define VECTOR	"icid-value=\"one;1\";icid-generated-at=192.0.2.50;orig-ioi=home.net"
 #define P_FIELDS                                                                                   \
 	"P-Charging-Vector: " VECTOR "\n"                                                          \
-	"P-Charging-Function-Addresses: ccf=192.0.2.77\n"                                          \
-	"P-Access-Network-Info: IEEE-802.11\n"                                                     \
-	"P-Visited-Network-ID: other.net\n"
+	"P-Charging-Function-Addresses: ccf=c.net\n"                                          \
+	"P-Access-Network-Info: 3GPP\n"                                                     \
+	"P-Visited-Network-ID: v.net\n"
 
 static struct addr peer;
 
@@ -106,8 +106,8 @@ static void test_PF_X_2__the_invite_goes_back_along_the_route_that_remains(void 
 	assert_string_equal(header(w, got, "P-Served-User"),
 			    "<sip:ann@example.com>;sescase=orig;regstate=reg");
 	assert_string_equal(header(w, got, "P-Charging-Vector"), VECTOR);
-	assert_string_equal(header(w, got, "P-Charging-Function-Addresses"), "ccf=192.0.2.77");
-	assert_string_equal(header(w, got, "P-Access-Network-Info"), "IEEE-802.11");
+	assert_string_equal(header(w, got, "P-Charging-Function-Addresses"), "ccf=c.net");
+	assert_string_equal(header(w, got, "P-Access-Network-Info"), "3GPP");
 	assert_string_equal(header(w, got, "Supported"), "timer");
 	assert_non_null(strstr(got, "a=path:" FAR_PATH "\r\n"));
 	assert_int_equal(n_opened, 1);
@@ -248,7 +248,7 @@ static void test_PF_X_2__requests_inside_the_dialog_pass_with_their_fields(void 
 	got = request(&ann, "INVITE");
 	assert_non_null(got);
 	assert_string_equal(header(w, got, "P-Charging-Vector"), VECTOR);
-	assert_string_equal(header(w, got, "P-Access-Network-Info"), "IEEE-802.11");
+	assert_string_equal(header(w, got, "P-Access-Network-Info"), "3GPP");
 	assert_non_null(strstr(got, "a=path:" FAR_PATH "\r\n"));
 	answers(&ann, got, 200, "", "Contact: <sip:bo@" AT_BO ">\n", BO_SDP);
 	got = response(&ann, 200);
@@ -262,7 +262,7 @@ static void test_PF_X_2__requests_inside_the_dialog_pass_with_their_fields(void 
 	assert_string_equal(start_line(w, got), "BYE sip:ann@192.0.2.50:5060 SIP/2.0");
 	assert_string_equal(header(w, got, "P-Charging-Vector"), VECTOR);
 	answers(&ann, got, 200, "", P_FIELDS, NULL);
-	assert_string_equal(header(w, response(&ann, 200), "P-Access-Network-Info"), "IEEE-802.11");
+	assert_string_equal(header(w, response(&ann, 200), "P-Access-Network-Info"), "3GPP");
 	assert_int_equal(n_closed, 1);
 }
 

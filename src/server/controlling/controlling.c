@@ -106,14 +106,15 @@ bool controlling_names_conference(const struct controlling *c, struct view uri)
 	return sip_uri_parse(uri, &u) == 0 && controlling_is_local(c, &u);
 }
 
-/* Who is only invited has not said that he wants to be in, and need not know who is. */
+/* Who is only invited has not said that he wants to be in, and need not know who is. Who came by
+ * himself has, though his ACK may be on its way. */
 static bool is_participant(const struct conference *conf, const struct core_identity *who)
 {
 	char *aor = who->asserted ? aor_of(who->uri) : NULL;
 	const struct member *m = aor ? member_by_aor(conf, view_str(aor)) : NULL;
 
 	free(aor);
-	return m && m->state == MEMBER_JOINED;
+	return m && (m->state == MEMBER_JOINED || m->creator || m->dialed_in);
 }
 
 static void refuse_method(struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
