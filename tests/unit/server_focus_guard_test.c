@@ -139,6 +139,28 @@ static void test_CF_9_3_1_5__of_an_entrys_headers_Replaces_alone_is_taken_over(v
 	room_free(r);
 }
 
+static void test_CF_9_3_1_5__of_a_Refer_Tos_headers_neither(void **state)
+{
+	struct room *r = room_start(room_new());
+	const char *ok = room_of_two(r), *text;
+	struct asked *a;
+
+	(void)state;
+	assert_int_equal(
+		refer(r, room_uri(r, ok), "ann",
+		      "<sip:dora@example.com?Replaces=a%3Bto-tag%3Db%3Bfrom-tag%3Dc&Subject=evil"
+		      "&Route=%3Csip:192.0.2.66%3E&P-Asserted-Identity=%3Csip:evil@x%3E&body="
+		      "evil>"),
+		200);
+	a = room_next(r, "INVITE", "dora@");
+	assert_non_null(a);
+	text = a->text;
+	assert_string_equal(room_field(r, text, "Replaces"), "a;to-tag=b;from-tag=c");
+	assert_null(strstr(text, "evil"));
+	assert_null(strstr(text, "192.0.2.66"));
+	room_free(r);
+}
+
 static void test_CF_9_3_1_5__an_escaped_line_end_makes_no_header_line(void **state)
 {
 	static const char *const entry[] = {
@@ -370,6 +392,7 @@ int main(void)
 			test_RFC_3891_5__a_participants_dialog_of_another_conference_is_481),
 		cmocka_unit_test(
 			test_CF_9_3_1_5__of_an_entrys_headers_Replaces_alone_is_taken_over),
+		cmocka_unit_test(test_CF_9_3_1_5__of_a_Refer_Tos_headers_neither),
 		cmocka_unit_test(test_CF_9_3_1_5__an_escaped_line_end_makes_no_header_line),
 		cmocka_unit_test(test_targets_are_sip_uris_alone),
 		cmocka_unit_test(test_cap_on_list_entries_is_413),
