@@ -66,16 +66,19 @@ static bool came_from_binding(const struct inbound *r, struct view aor)
 {
 	const struct location_aor *a = location_find(&r->c->location, aor);
 
-	if (a)
-		LIST_EACH(l, tmp, &a->bindings)
-	if (binding_came_from(binding_of(l), r->from))
-		return true;
+	if (!a)
+		return false;
+	LIST_EACH(l, tmp, &a->bindings)
+	{
+		if (binding_came_from(binding_of(l), r->from))
+			return true;
+	}
 	return false;
 }
 
-/* Who guessed at this user's password from there is not listened to for a while; the user's own
- * phone is, though a neighbour of it guesses (RFC 3261 §22.1 wants 403 for a refusal for good: a
- * challenge would ask for the next guess). */
+/* Who guessed at this user's password from there is not listened to for a while: 403, as a
+ * challenge would ask for the next guess. The user's own phone is, though a neighbour of it
+ * guesses. */
 static bool is_shut_out(struct inbound *r, struct view aor)
 {
 	return guesses_shut(&r->c->guesses, &r->from->remote, aor, r->now_ms) &&
