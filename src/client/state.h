@@ -283,6 +283,10 @@ int leg_invite_conference(struct leg *leg, struct view uri, uint64_t now_ms);
 bool join_anew(struct leg *leg, int status, uint64_t now_ms);
 void join_end(struct conversation *v);
 
+/* --- may_replace.c --- */
+/* The INVITE of this transaction may have the leg replaced (RFC 3891 §5). leg may be NULL: no. */
+bool client_may_replace(const struct client *c, const struct leg *leg, struct sip_server_tx *tx);
+
 /* --- terminating.c --- */
 void client_invited(struct client *c, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms);
 int leg_accept(struct leg *leg, uint64_t now_ms);

@@ -54,11 +54,8 @@ static enum replaces_dialog_state state_of(const struct leg *leg)
 	}
 }
 
-/* RFC 3891 §5: the core that this client trusts (its own server) vouches for the sender, and the sender knows the
- * dialog. */
 static struct leg *find_replaced(struct client *c, struct sip_server_tx *tx, struct terminate *t)
 {
-	const struct sip_flow *from = sip_server_tx_flow(tx);
 	struct sip_dialog *d;
 	struct leg *leg;
 
@@ -67,7 +64,7 @@ static struct leg *find_replaced(struct client *c, struct sip_server_tx *tx, str
 	d = sip_dialog_find(c->ua, t->replaces.named.call_id, t->replaces.named.to_tag,
 			    t->replaces.named.from_tag);
 	leg = d ? leg_of_dialog(c, d) : NULL;
-	replaces_judge(&t->replaces, state_of(leg), addr_same_host(&from->remote, &c->cfg.server.remote));
+	replaces_judge(&t->replaces, state_of(leg), client_may_replace(c, leg, tx));
 	if (t->replaces.status) {
 		t->status = t->replaces.status;
 		t->reason = t->replaces.reason;
@@ -81,11 +78,9 @@ static struct leg *find_replaced(struct client *c, struct sip_server_tx *tx, str
 static struct leg *find_session_replaced(struct client *c, struct sip_server_tx *tx, const struct sip_msg *m,
 					 const struct terminate *t)
 {
-	const struct sip_flow *from = sip_server_tx_flow(tx);
 	struct view named = sip_msg_value(m, SIP_H_SESSION_REPLACES);
 
-	if (t->replaces.present || !t->focus || !named.n ||
-	    !addr_same_host(&from->remote, &c->cfg.server.remote))
+	if (t->replaces.present || !t->focus || !named.n)
 		return NULL;
 	LIST_EACH(l, next, &c->conversations)
 	{
@@ -94,7 +89,7 @@ static struct leg *find_session_replaced(struct client *c, struct sip_server_tx 
 		if (leg && !leg->conference && leg->contribution &&
 		    view_eq(view_str(leg->contribution), named) &&
 		    state_of(leg) == REPLACES_DIALOG_CONFIRMED)
-			return leg;
+			return client_may_replace(c, leg, tx) ? leg : NULL;
 	}
 	return NULL;
 }

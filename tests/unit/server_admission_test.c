@@ -330,6 +330,29 @@ static void test_an_anonymous_From_stands_on_the_assertion(void **state)
 	world_end(w);
 }
 
+static void test_CF_9_3_1_3__no_Referred_By_names_another(void **state)
+{
+	static const char *const lines[] = {
+		"Referred-By: <sip:bo@example.com>\n",
+		"Referred-By: <sip:ann@example.com>, <sip:bo@example.com>\n",
+		"b: <sip:anonymous@anonymous.invalid>\n",
+		"Referred-By: nonsense\n",
+	};
+	struct world *w = world_default();
+	struct phone ann = phone_at(w, "ann", AT_ANN), bo = phone_at(w, "bo", AT_BO);
+
+	(void)state;
+	phone_registers(&bo, "");
+	for (unsigned i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+		phone_asks(&ann, "MESSAGE", BO_URI, BO, 1 + 2 * i, lines[i]);
+		assert_int_equal(phone_status(&ann), 403);
+	}
+	assert_null(phone_next(&bo));
+	phone_asks(&ann, "MESSAGE", BO_URI, BO, 51, "Referred-By: <sip:ann@example.com>\n");
+	assert_non_null(phone_next(&bo));
+	world_end(w);
+}
+
 /* --- relaying --- */
 
 static struct world *peered_world(const struct addr *peer)
@@ -508,6 +531,7 @@ int main(void)
 		cmocka_unit_test(test_a_forged_source_address_locks_nobody_out),
 		cmocka_unit_test(test_trust_domain_fields_of_a_phone_stop_at_the_edge),
 		cmocka_unit_test(test_an_anonymous_From_stands_on_the_assertion),
+		cmocka_unit_test(test_CF_9_3_1_3__no_Referred_By_names_another),
 		cmocka_unit_test(test_a_trusted_peer_cannot_relay_between_strangers),
 		cmocka_unit_test(test_a_challenged_INVITE_by_UDP_is_answered_once),
 		cmocka_unit_test(test_what_a_stranger_asked_is_forgotten_after_T4),

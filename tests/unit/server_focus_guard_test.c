@@ -36,22 +36,65 @@ static void test_only_participants_may_refer_and_subscribe(void **state)
 	room_reply(r, room_next(r, "INVITE", "bo@"), 200);
 	room_reply(r, room_next(r, "INVITE", "charles@"), 180);
 	for (int i = 0; i < 2; i++) {
-		/* dora was never asked; charles is being asked; one without a name is nobody. */
-		const char *outside[] = {"dora", "charles", "stranger"};
+		/* dora was never asked; one without a name is nobody. */
+		const char *outside[] = {"dora", "stranger"};
 		const char *to = i ? FACTORY : uri;
 
-		for (size_t k = 0; k < 3; k++) {
+		for (size_t k = 0; k < 2; k++) {
 			int status = subscribe(r, to, outside[k]);
 
 			assert_true(status == 403 || (i && status == 404));
 			assert_int_equal(refer(r, to, outside[k], "<sip:eve@example.com>"), 403);
 		}
+		/* Nor does charles, who is being asked. */
+		assert_int_equal(refer(r, to, "charles", "<sip:eve@example.com>"), 403);
 	}
 	assert_null(room_next(r, "INVITE", "eve@"));
 	assert_null(room_notify(r, "conference"));
 	assert_int_equal(subscribe(r, uri, "bo"), 200);
 	assert_int_equal(refer(r, uri, "bo", "<sip:eve@example.com>"), 200);
 	room_free(r);
+}
+
+/* RFC 6665 §4.1.3: accepted, and nothing told. His SUBSCRIBE may have overtaken his 200. */
+static void test_who_is_being_invited_learns_nothing_before_he_is_in(void **state)
+{
+	for (int joins = 0; joins < 2; joins++) {
+		struct room *r = room_start(room_new());
+		const char *ok = room_create(r, "",
+					     "<entry uri=\"sip:bo@example.com\"/>"
+					     "<entry uri=\"sip:charles@example.com\"/>");
+		struct asked *to_charles, *a;
+
+		(void)state;
+		room_acknowledge(r, ok);
+		to_charles = room_next(r, "INVITE", "charles@");
+		room_reply(r, to_charles, 180);
+		assert_int_equal(subscribe(r, room_uri(r, ok), "charles"), 200);
+		a = room_notify(r, "conference");
+		assert_non_null(a);
+		assert_int_equal(
+			strncmp(room_field(r, a->text, "Subscription-State"), "pending;", 8), 0);
+		assert_int_equal(room_parsed(a->text).body.n, 0);
+		/* What happens meanwhile is not told either. */
+		room_reply(r, room_next(r, "INVITE", "bo@"), 200);
+		assert_null(room_notify(r, "conference"));
+		room_reply(r, to_charles, joins ? 200 : 603);
+		a = room_notify(r, "conference");
+		assert_non_null(a);
+		if (joins) {
+			assert_int_equal(
+				strncmp(room_field(r, a->text, "Subscription-State"), "active;", 7),
+				0);
+			assert_non_null(strstr(a->text, "sip:bo@example.com"));
+			assert_non_null(strstr(a->text, "state=\"full\""));
+		} else {
+			assert_string_equal(room_field(r, a->text, "Subscription-State"),
+					    "terminated;reason=rejected");
+			assert_int_equal(room_parsed(a->text).body.n, 0);
+		}
+		room_free(r);
+	}
 }
 
 /* --- Replaces --- */
@@ -135,6 +178,28 @@ static void test_CF_9_3_1_5__of_an_entrys_headers_Replaces_alone_is_taken_over(v
 	assert_string_equal(room_field(r, text, "Replaces"), "a;to-tag=b;from-tag=c");
 	assert_null(strstr(text, "evil"));
 	assert_null(strstr(text, "president"));
+	assert_null(strstr(text, "192.0.2.66"));
+	room_free(r);
+}
+
+static void test_CF_9_3_1_5__of_a_Refer_Tos_headers_neither(void **state)
+{
+	struct room *r = room_start(room_new());
+	const char *ok = room_of_two(r), *text;
+	struct asked *a;
+
+	(void)state;
+	assert_int_equal(
+		refer(r, room_uri(r, ok), "ann",
+		      "<sip:dora@example.com?Replaces=a%3Bto-tag%3Db%3Bfrom-tag%3Dc&Subject=evil"
+		      "&Route=%3Csip:192.0.2.66%3E&P-Asserted-Identity=%3Csip:evil@x%3E&body="
+		      "evil>"),
+		200);
+	a = room_next(r, "INVITE", "dora@");
+	assert_non_null(a);
+	text = a->text;
+	assert_string_equal(room_field(r, text, "Replaces"), "a;to-tag=b;from-tag=c");
+	assert_null(strstr(text, "evil"));
 	assert_null(strstr(text, "192.0.2.66"));
 	room_free(r);
 }
@@ -365,11 +430,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_only_participants_may_refer_and_subscribe),
+		cmocka_unit_test(test_who_is_being_invited_learns_nothing_before_he_is_in),
 		cmocka_unit_test(test_RFC_3891_5__a_dialog_is_replaced_by_its_own_party_alone),
 		cmocka_unit_test(
 			test_RFC_3891_5__a_participants_dialog_of_another_conference_is_481),
 		cmocka_unit_test(
 			test_CF_9_3_1_5__of_an_entrys_headers_Replaces_alone_is_taken_over),
+		cmocka_unit_test(test_CF_9_3_1_5__of_a_Refer_Tos_headers_neither),
 		cmocka_unit_test(test_CF_9_3_1_5__an_escaped_line_end_makes_no_header_line),
 		cmocka_unit_test(test_targets_are_sip_uris_alone),
 		cmocka_unit_test(test_cap_on_list_entries_is_413),

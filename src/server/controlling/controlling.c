@@ -106,15 +106,15 @@ bool controlling_names_conference(const struct controlling *c, struct view uri)
 	return sip_uri_parse(uri, &u) == 0 && controlling_is_local(c, &u);
 }
 
-/* Who is only invited has not said that he wants to be in, and need not know who is. Who came by
- * himself has, though his ACK may be on its way. */
-static bool is_participant(const struct conference *conf, const struct core_identity *who)
+/* Who is being invited too: his SUBSCRIBE may overtake his 200. He is told nothing before
+ * (notify.c). */
+static bool is_member(const struct conference *conf, const struct core_identity *who)
 {
 	char *aor = who->asserted ? aor_of(who->uri) : NULL;
-	const struct member *m = aor ? member_by_aor(conf, view_str(aor)) : NULL;
+	bool is = aor && member_by_aor(conf, view_str(aor));
 
 	free(aor);
-	return m && (m->state == MEMBER_JOINED || m->creator || m->dialed_in);
+	return is;
 }
 
 static void refuse_method(struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
@@ -133,7 +133,7 @@ static void conference_request(struct conference *conf, struct sip_server_tx *tx
 		focus_answer_options(conf->ctl, conf, tx, now_ms);
 		break;
 	case SIP_SUBSCRIBE:
-		if (is_participant(conf, who))
+		if (is_member(conf, who))
 			watcher_subscribe(conf, tx, m, who, now_ms);
 		else
 			(void)sip_server_tx_reply(tx, 403, "Participants Only", VIEW(""), now_ms);

@@ -27,6 +27,7 @@ struct watcher {
 	bool ending;		/* the next NOTIFY is the last one */
 	bool last;		/* that is under way */
 	bool lost;		/* a NOTIFY could not be sent */
+	bool waits;		/* was told that he has to wait until he is in */
 	const char *reason;	/* of the termination */
 	uint32_t version;
 	uint32_t seen; /* conference version that the last NOTIFY told */
@@ -211,10 +212,32 @@ static void not_notified(void *ctx, struct sip_uac *uac, int error, uint64_t now
 static const struct sip_uac_handler notify_handler = {.on_response = notified,
 						      .on_failed = not_notified};
 
+/* Who is in may know who else is; he keeps that until he has been told of his own end. Who has been
+ * invited and has not answered may not: bcc entries and those who came later are no business of one
+ * who declines. */
+static bool may_know(const struct watcher *w)
+{
+	const struct member *m = member_record(w->conference, view_str(w->aor));
+
+	return m && (m->was_in || m->creator || m->state == MEMBER_JOINED);
+}
+
+static void write_subscription_state(struct watcher *w, bool pending, struct buf *b,
+				     uint64_t now_ms)
+{
+	uint64_t left = w->expires_at_ms > now_ms ? (w->expires_at_ms - now_ms) / 1000 : 0;
+
+	if (w->ending)
+		sip_write_fieldf(b, "Subscription-State", "terminated;reason=%s", w->reason);
+	else
+		sip_write_fieldf(b, "Subscription-State", "%s;expires=%u",
+				 pending ? "pending" : "active", (unsigned)left);
+}
+
 static void send_notify(struct watcher *w, uint64_t now_ms)
 {
 	struct conference *conf = w->conference;
-	uint64_t left = w->expires_at_ms > now_ms ? (w->expires_at_ms - now_ms) / 1000 : 0;
+	bool pending = !may_know(w);
 	struct sip_flow flow;
 	struct buf b, body;
 	int rc;
@@ -224,10 +247,13 @@ static void send_notify(struct watcher *w, uint64_t now_ms)
 		return;
 	}
 	w->stale = false;
+	if (pending && w->waits && !w->ending)
+		return;
+	w->waits = pending;
 	w->full = w->full || w->ending;
 	buf_init(&body, DOCUMENT_MAX);
 	buf_init(&b, DOCUMENT_MAX + SIP_HEAD_BYTES_MAX);
-	rc = write_state(w, w->version + 1, &body);
+	rc = pending ? 0 : write_state(w, w->version + 1, &body);
 	if (rc == E_MISSING) {
 		w->seen = conf->version;
 		buf_fini(&b);
@@ -236,13 +262,11 @@ static void send_notify(struct watcher *w, uint64_t now_ms)
 	}
 	(void)sip_dialog_write_request(&w->dialog, &b, VIEW("NOTIFY"), 0);
 	sip_write_field(&b, "Event", view_str(w->event));
-	if (w->ending)
-		sip_write_fieldf(&b, "Subscription-State", "terminated;reason=%s", w->reason);
-	else
-		sip_write_fieldf(&b, "Subscription-State", "active;expires=%u", (unsigned)left);
+	write_subscription_state(w, pending, &b, now_ms);
 	sip_write_fieldf(&b, "Contact", "<%s>;isfocus", conf->uri);
 	sip_write_field(&b, "User-Agent", view_str(conf->ctl->release));
-	sip_write_body(&b, VIEW("application/conference-info+xml"), buf_view(&body));
+	sip_write_body(&b, pending ? VIEW("") : VIEW("application/conference-info+xml"),
+		       buf_view(&body));
 	if (rc == 0 && buf_ok(&b))
 		rc = sip_dialog_next_hop(&w->dialog, &flow);
 	if (rc == 0)
@@ -252,6 +276,8 @@ static void send_notify(struct watcher *w, uint64_t now_ms)
 	buf_fini(&body);
 	if (!rc) {
 		w->last = w->ending;
+		if (pending)
+			return;
 		w->version++;
 		w->seen = conf->version;
 		w->full = false;

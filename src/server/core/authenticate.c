@@ -66,16 +66,19 @@ static bool came_from_binding(const struct inbound *r, struct view aor)
 {
 	const struct location_aor *a = location_find(&r->c->location, aor);
 
-	if (a)
-		LIST_EACH(l, tmp, &a->bindings)
-	if (binding_came_from(binding_of(l), r->from))
-		return true;
+	if (!a)
+		return false;
+	LIST_EACH(l, tmp, &a->bindings)
+	{
+		if (binding_came_from(binding_of(l), r->from))
+			return true;
+	}
 	return false;
 }
 
-/* Who guessed at this user's password from there is not listened to for a while; the user's own
- * phone is, though a neighbour of it guesses (RFC 3261 §22.1 wants 403 for a refusal for good: a
- * challenge would ask for the next guess). */
+/* Who guessed at this user's password from there is not listened to for a while: 403, as a
+ * challenge would ask for the next guess. The user's own phone is, though a neighbour of it
+ * guesses. */
 static bool is_shut_out(struct inbound *r, struct view aor)
 {
 	return guesses_shut(&r->c->guesses, &r->from->remote, aor, r->now_ms) &&
@@ -296,23 +299,34 @@ static bool look_up_sender(struct inbound *r)
 	return true;
 }
 
+/* Every value of Referred-By names this user of ours. */
+static bool refers_as(struct inbound *r, struct view own)
+{
+	struct sip_values it;
+	struct view value;
+	struct sip_addr a;
+	struct sip_uri u;
+
+	sip_values_start(&it, r->m, SIP_H_REFERRED_BY);
+	while (sip_values_next(&it, &value))
+		if (sip_addr_parse(value, &a) || sip_uri_parse(a.uri, &u) ||
+		    !core_aor(r->c, &u, &r->c->other) || !view_eq(buf_view(&r->c->other), own))
+			return false;
+	return own.n > 0;
+}
+
 /* CF-9.3.1-3: Referred-By is the focus's to make; a phone may name its own user alone. */
 static bool check_referred_by(struct inbound *r)
 {
 	struct core *c = r->c;
-	struct sip_addr a;
 	struct sip_uri u;
-	struct view own;
 
 	if (r->trusted || !sip_msg_has(r->m, SIP_H_REFERRED_BY))
 		return true;
 	if (!r->who.asserted &&
 	    (sip_uri_parse(r->from_addr.uri, &u) || !core_aor(c, &u, &c->sender)))
 		buf_reset(&c->sender);
-	own = buf_view(&c->sender);
-	if (own.n && sip_addr_parse(sip_msg_value(r->m, SIP_H_REFERRED_BY), &a) == 0 &&
-	    sip_uri_parse(a.uri, &u) == 0 && core_aor(c, &u, &c->other) &&
-	    view_eq(buf_view(&c->other), own))
+	if (refers_as(r, buf_view(&c->sender)))
 		return true;
 	core_reply(r, 403, "Referred-By Is Not The Sender", VIEW(""));
 	return false;

@@ -11,10 +11,7 @@
 
 #include <stdlib.h>
 
-enum {
-	HOPS_MAX = 8,	      /* own Vias on one request */
-	GUESSERS_MAX = 65536, /* pairs of an address and a user whose passwords were wrong */
-};
+enum { GUESSERS_MAX = 65536 }; /* pairs of an address and a user whose passwords were wrong */
 
 static void binding_expired(void *ctx, const struct binding *b, uint64_t now_ms)
 {
