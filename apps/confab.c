@@ -37,6 +37,7 @@ static const char usage[] =
 	"  --ims                register as a phone of an IMS core does\n"
 	"  --access-network I   P-Access-Network-Info of every request, IEEE-802.11\n"
 	"  --register-expires S seconds; default 600\n"
+	"  --session-expires S  a session is over when not refreshed for so long; default 1800\n"
 	"  --keepalive S        seconds between keep-alives; default 27 over UDP, else 110\n"
 	"  --max-conversations N at once, others get 486; default 64\n"
 	"  --auto-accept        take every chat\n"
@@ -177,6 +178,7 @@ enum option_id {
 	OPT_ACCESS_NETWORK,
 	OPT_EXPIRES,
 	OPT_KEEPALIVE,
+	OPT_SESSION_EXPIRES,
 	OPT_MAX_CONVERSATIONS,
 	OPT_AUTO_ACCEPT,
 	OPT_ASK,
@@ -206,6 +208,7 @@ static const struct option options[] = {
 	{"access-network", required_argument, NULL, OPT_ACCESS_NETWORK},
 	{"register-expires", required_argument, NULL, OPT_EXPIRES},
 	{"keepalive", required_argument, NULL, OPT_KEEPALIVE},
+	{"session-expires", required_argument, NULL, OPT_SESSION_EXPIRES},
 	{"max-conversations", required_argument, NULL, OPT_MAX_CONVERSATIONS},
 	{"auto-accept", no_argument, NULL, OPT_AUTO_ACCEPT},
 	{"ask-before-move", no_argument, NULL, OPT_ASK},
@@ -264,6 +267,8 @@ static int take_option(struct settings *s, int id)
 		return number_option("--register-expires", &s->options.register_expires);
 	case OPT_KEEPALIVE:
 		return number_option("--keepalive", &s->options.keepalive);
+	case OPT_SESSION_EXPIRES:
+		return number_option("--session-expires", &s->options.session_expires);
 	case OPT_MAX_CONVERSATIONS:
 		return number_option("--max-conversations", &s->options.max_conversations);
 	case OPT_AUTO_ACCEPT:

@@ -123,6 +123,8 @@ struct confab_options {
 	unsigned max_conversations; /* at once; beyond: 486. Default 64 */
 	uint32_t register_expires;  /* seconds; default 600 */
 	uint32_t keepalive;         /* seconds between keep-alives to the server; default 27 over UDP, else 110 */
+	uint32_t session_expires;   /* seconds without a refresh after which a session is over (RFC
+				       4028); default 1800, 90 at least */
 	uint64_t max_message;       /* bytes of an incoming message; default 10 MiB */
 	bool ims;                   /* register as a phone of an IMS core does (+sip.instance), and anew after a 503 */
 	const char *access_network; /* P-Access-Network-Info of every request, "IEEE-802.11"; default: none */

@@ -650,7 +650,11 @@ void conversation_leg_closed(struct leg *leg, uint64_t now_ms)
 	else if (leg == v->current && v->old && !v->leaving)
 		move_failed(v, 0, "the conference ended", now_ms);
 	else
-		conversation_end(v, 0, leg->dialog_over ? "" : "connection lost", now_ms);
+		conversation_end(v, leg->end_status,
+				 leg->end_text	    ? leg->end_text
+				 : leg->dialog_over ? ""
+						    : "connection lost",
+				 now_ms);
 }
 
 int client_leave(struct client *c, uint32_t conversation, bool anonymous, uint64_t now_ms)

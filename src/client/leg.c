@@ -62,6 +62,8 @@ struct leg *leg_new(struct conversation *v, bool conference)
 	list_init(&leg->link);
 	leg->conversation = v;
 	leg->conference = conference;
+	leg->sdp_id = entropy_u64(v->client->entropy) >> 2;
+	refresh_init(leg);
 	list_init(&leg->referrals);
 	timer_init(&leg->again, reconnect, leg);
 	timer_init(&leg->patience, patience_over, leg);
@@ -78,6 +80,7 @@ void leg_free(struct leg *leg, uint64_t now_ms)
 	timer_cancel(c->timers, &leg->again);
 	timer_cancel(c->timers, &leg->patience);
 	leg_referrals_end(leg);
+	refresh_end(leg);
 	if (leg->sip && !leg->dialog_over && sip_session_state(leg->sip) != SIP_SESSION_ENDED)
 		leg_hang_up(leg, VIEW(""), now_ms);
 	sip_session_free(leg->sip);
@@ -95,7 +98,7 @@ static void local_side(const struct leg *leg, struct sdp_local *l)
 
 	*l = (struct sdp_local){
 		.username = VIEW("-"),
-		.sess_id = entropy_u64(c->entropy) >> 2,
+		.sess_id = leg->sdp_id,
 		.sess_version = 1,
 		.addr = leg->tls ? c->cfg.msrp_tls_local : c->cfg.msrp_local,
 		.tls = leg->tls,
@@ -169,6 +172,31 @@ int leg_write_answer(struct leg *leg, struct buf *sdp, struct view offer, uint64
 		return rc;
 	local_side(leg, &l);
 	l.setup = setup;
+	sdp_write_answer(sdp, &desc, media, &l);
+	return buf_ok(sdp) ? 0 : E_NOMEM;
+}
+
+void leg_write_same_offer(const struct leg *leg, struct buf *sdp)
+{
+	struct sdp_local l;
+
+	local_side(leg, &l);
+	l.setup = SDP_SETUP_ACTPASS;
+	sdp_write_msrp(sdp, &l);
+}
+
+int leg_write_same_answer(const struct leg *leg, struct view offer, struct buf *sdp)
+{
+	const struct sdp_media *media;
+	struct sdp_local l;
+	struct sdp desc;
+	int rc = negotiate_read_kind(offer, leg->tls ? NEGOTIATE_TLS : NEGOTIATE_NO_TLS, &desc,
+				     &media);
+
+	if (rc)
+		return rc;
+	local_side(leg, &l);
+	l.setup = negotiate_answer_setup(media->msrp.setup, leg->active);
 	sdp_write_answer(sdp, &desc, media, &l);
 	return buf_ok(sdp) ? 0 : E_NOMEM;
 }
@@ -307,6 +335,7 @@ void leg_drain_progress(struct leg *leg, uint64_t now_ms)
 void leg_hang_up(struct leg *leg, struct view more, uint64_t now_ms)
 {
 	leg->dialog_over = true;
+	refresh_end(leg);
 	if (!leg->sip)
 		return;
 	/* What can end at once would tell so from inside: whoever hangs up knows it already. */

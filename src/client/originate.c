@@ -7,14 +7,13 @@
 
 #include <stdlib.h>
 
-int leg_invite(struct leg *leg, struct view uri, struct view content_type, struct view body,
-	       struct view extra, uint64_t now_ms)
+static int send_invite(struct leg *leg, uint64_t now_ms)
 {
 	struct client *c = leg->conversation->client;
-	struct sip_invite invite = {.uri = uri,
+	struct sip_invite invite = {.uri = view_str(leg->asked[0]),
 				    .from = view_str(c->from),
-				    .content_type = content_type,
-				    .body = body,
+				    .content_type = view_str(leg->asked[1]),
+				    .body = view_str(leg->asked[2]),
 				    .flow = client_flow(c)};
 	struct im_profile p;
 	struct buf lines, contact;
@@ -25,7 +24,8 @@ int leg_invite(struct leg *leg, struct view uri, struct view content_type, struc
 	buf_init(&contact, 1024);
 	im_write_accept_contact(&lines, &p);
 	im_write_initial(&lines, &p);
-	buf_put(&lines, extra);
+	refresh_write_offer(leg, &lines);
+	buf_puts(&lines, leg->asked[3]);
 	buf_puts(&lines, c->service_route ? c->service_route : "");
 	im_write_contact(&contact, &p, view_str(c->contact), false);
 	invite.extra = buf_view(&lines);
@@ -36,6 +36,35 @@ int leg_invite(struct leg *leg, struct view uri, struct view content_type, struc
 	buf_fini(&lines);
 	buf_fini(&contact);
 	return rc;
+}
+
+int leg_invite(struct leg *leg, struct view uri, struct view content_type, struct view body,
+	       struct view extra, uint64_t now_ms)
+{
+	const struct view parts[4] = {uri, content_type, body, extra};
+
+	for (int i = 0; i < 4; i++) {
+		leg->asked[i] = view_dup(parts[i]);
+		if (!leg->asked[i])
+			return E_NOMEM;
+	}
+	return send_invite(leg, now_ms);
+}
+
+bool leg_invite_again(struct leg *leg, uint64_t now_ms)
+{
+	struct sip_session *refused = leg->sip;
+
+	if (!leg->asked[0] || leg->state != LEG_INVITING)
+		return false;
+	leg->sip = NULL;
+	if (send_invite(leg, now_ms)) {
+		leg->sip = refused;
+		return false;
+	}
+	sip_session_set_ctx(refused, NULL);
+	sip_session_free(refused);
+	return true;
 }
 
 static int invite_one(struct leg *leg, struct view uri, uint64_t now_ms)
@@ -264,8 +293,7 @@ static void learn_identity(struct leg *leg, const struct sip_msg *m)
 	struct sip_uri u;
 	struct view v;
 
-	free(leg->allow);
-	leg->allow = view_dup(sip_msg_value(m, SIP_H_ALLOW));
+	leg_learn_allow(leg, m);
 	sip_values_start(&it, m, SIP_H_CONTACT);
 	if (!sip_values_next(&it, &v) || sip_addr_parse(v, &a) || sip_uri_parse(a.uri, &u))
 		return;
@@ -286,12 +314,18 @@ static void on_answered(void *ctx, struct sip_session *s, const struct sip_msg *
 		return;
 	v = leg->conversation;
 	learn_identity(leg, m);
+	for (int i = 0; i < 4; i++) {
+		free(leg->asked[i]);
+		leg->asked[i] = NULL;
+	}
 	if (glare_dropped(leg)) {
 		glare_dropped_answered(leg, now_ms);
 		return;
 	}
-	if (leg_read_answer(leg, m, now_ms) == 0)
+	if (leg_read_answer(leg, m, now_ms) == 0) {
+		refresh_answered(leg, m, now_ms);
 		return;
+	}
 	log_line(v->client->log, LOG_WARN, "client", "conversation %u: the answer cannot be used", v->id);
 	leg_hang_up(leg, VIEW("Reason: SIP;cause=488;text=\"Not Acceptable Here\"\r\n"), now_ms);
 	if (v->old)
@@ -325,7 +359,15 @@ static void on_request(void *ctx, struct sip_session *s, struct sip_server_tx *t
 	leg_requested(ctx, tx, m, now_ms);
 }
 
+static void on_reinvited(void *ctx, struct sip_session *s, const struct sip_msg *m, uint64_t now_ms)
+{
+	(void)s;
+	if (ctx)
+		leg_reinvite_answered(ctx, m, now_ms);
+}
+
 const struct sip_session_handler originated = {
+	.on_reinvited = on_reinvited,
 	.on_request = on_request,
 	.on_progress = on_progress,
 	.on_answered = on_answered,

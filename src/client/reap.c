@@ -16,6 +16,8 @@ static void leg_reap(struct leg *leg)
 	free(leg->allow);
 	free(leg->offer);
 	free(leg->contribution);
+	for (int i = 0; i < 4; i++)
+		free(leg->asked[i]);
 	free(leg);
 }
 

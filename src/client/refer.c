@@ -150,6 +150,8 @@ int leg_refer(struct leg *leg, const struct view *uri, size_t n, bool remove, ui
 	if (!leg->conference || leg->dialog_over ||
 	    (state != SIP_SESSION_ANSWERED && state != SIP_SESSION_CONFIRMED))
 		return E_STATE;
+	if (leg_allowed(leg, VIEW("REFER")) == ALLOWED_NOT)
+		return E_UNSUPPORTED;
 	r = referral_new(leg, uri, n, remove);
 	if (!r)
 		return E_LIMIT;
@@ -219,6 +221,8 @@ void leg_requested(struct leg *leg, struct sip_server_tx *tx, const struct sip_m
 
 	if (!leg)
 		(void)sip_server_tx_reply(tx, 481, NULL, VIEW(""), now_ms);
+	else if (m->method == SIP_UPDATE)
+		leg_updated(leg, tx, m, now_ms);
 	else if (m->method != SIP_NOTIFY)
 		(void)sip_server_tx_reply(tx, m->method == SIP_METHOD_OTHER ? 501 : 405, NULL,
 					  VIEW("Allow: " IM_ALLOW "\r\n"), now_ms);

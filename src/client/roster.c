@@ -299,7 +299,8 @@ void roster_subscribe(struct conversation *v, uint64_t now_ms)
 	struct im_profile p;
 	struct buf b, contact;
 
-	if (v->subscribing || !v->current || !v->current->conference || v->current->dialog_over)
+	if (v->subscribing || !v->current || !v->current->conference || v->current->dialog_over ||
+	    leg_allowed(v->current, VIEW("SUBSCRIBE")) == ALLOWED_NOT)
 		return;
 	client_profile(c, &p);
 	buf_init(&b, SIP_HEAD_BYTES_MAX);
@@ -333,6 +334,8 @@ int client_who(struct client *c, uint32_t conversation, uint64_t now_ms)
 		return E_NOTFOUND;
 	if (!v->current->conference)
 		return E_STATE;
+	if (leg_allowed(v->current, VIEW("SUBSCRIBE")) == ALLOWED_NOT)
+		return E_UNSUPPORTED;
 	/* A SUBSCRIBE in the running subscription brings the full state anew (RFC 6665 §4.1.2.3). */
 	v->who_wanted = true;
 	roster_subscribe(v, now_ms);

@@ -9,8 +9,15 @@
 #include "client/client.h"
 #include "procedure/general.h"
 #include "sip/session.h"
+#include "sip/session_timer.h"
 
-enum { PATH_TEXT_MAX = 192, SEEN_MAX = 4096, NOTICES_MAX = 16, TEXT_MAX = 16 * 1024 * 1024 };
+enum {
+	PATH_TEXT_MAX = 192,
+	SEEN_MAX = 4096,
+	NOTICES_MAX = 16,
+	TEXT_MAX = 16 * 1024 * 1024,
+	ALLOW_BYTES_MAX = 1024
+};
 
 struct client {
 	struct client_config cfg;
@@ -79,12 +86,21 @@ struct leg {
 	bool reports;     /* the peer has sent a success report */
 	bool used;	  /* text of ours was handed to it */
 	char *peer;       /* the other party's URI, or the conference's */
-	char *allow;      /* what the peer's Allow said (IC-8.3.1-3) */
+	char *allow;	  /* what the peer's Allow said (IC-8.3.1-3); NULL: it said nothing */
 	char *offer;      /* theirs, until we answer */
 	char *contribution; /* Contribution-ID of its INVITE; NULL: none */
 	struct list referrals; /* REFERs of ours whose outcome is open */
 	char local_uri[PATH_TEXT_MAX];
 	unsigned reconnects;
+	uint64_t sdp_id; /* of our session description */
+	/* refresh.c */
+	struct session_timer timer;
+	struct session_terms terms; /* of an invitation: what our 2xx says */
+	struct sip_uac *updating;
+	uint32_t session_expires, min_se; /* seconds: what we ask for */
+	char *asked[4]; /* our INVITE, until it is answered: URI, content type, body, extra lines */
+	int end_status; /* what its end means, where more is known than that it came */
+	const char *end_text;
 	struct timer again, patience; /* reconnecting; end of a drain or of an opening */
 };
 
@@ -243,6 +259,9 @@ int leg_write_offer(struct leg *leg, struct buf *sdp, uint64_t now_ms);
 int leg_write_answer(struct leg *leg, struct buf *sdp, struct view offer, uint64_t now_ms);
 /* Their answer to our offer. */
 int leg_read_answer(struct leg *leg, const struct sip_msg *m, uint64_t now_ms);
+/* The same description once more, for a refresh. leg_write_same_answer: as leg_write_answer. */
+void leg_write_same_offer(const struct leg *leg, struct buf *sdp);
+int leg_write_same_answer(const struct leg *leg, struct view offer, struct buf *sdp);
 void leg_enter(struct leg *leg, enum leg_state to);
 /* Ends the dialog from here; nothing more is heard of it. more: header lines of the BYE. */
 void leg_hang_up(struct leg *leg, struct view more, uint64_t now_ms);
@@ -259,6 +278,9 @@ bool leg_settled(const struct leg *leg); /* nothing of ours is under way on it *
 extern const struct sip_session_handler originated;
 int leg_invite(struct leg *leg, struct view uri, struct view content_type, struct view body,
 	       struct view extra, uint64_t now_ms);
+
+/* The same INVITE once more, after a 422. False: it could not be sent. */
+bool leg_invite_again(struct leg *leg, uint64_t now_ms);
 
 /* Writes the INVITE of a leg to the factory (7.1.2-3), with the peer of a running session (7.1.4) or without (NULL). */
 int leg_invite_many(struct leg *leg, const struct view *uri, size_t n, struct leg *running, uint64_t now_ms);
@@ -287,6 +309,28 @@ extern const struct sip_session_handler terminated;
 void leg_ended(struct leg *leg, enum sip_session_end why, int status, const struct sip_msg *m,
 	       uint64_t now_ms);
 void leg_reinvited(struct leg *leg, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms);
+
+/* --- allow.c --- */
+enum leg_allowed { ALLOWED_UNKNOWN, ALLOWED_LISTED, ALLOWED_NOT };
+void leg_learn_allow(struct leg *leg, const struct sip_msg *m);
+enum leg_allowed leg_allowed(const struct leg *leg, struct view method);
+
+/* --- refresh.c: RFC 4028 --- */
+void refresh_init(struct leg *leg);
+void refresh_end(struct leg *leg);
+/* Fields of our INVITE. */
+void refresh_write_offer(const struct leg *leg, struct buf *lines);
+/* A 2xx to our INVITE or refresh. */
+void refresh_answered(struct leg *leg, const struct sip_msg *m, uint64_t now_ms);
+/* A 422 that wants a longer interval: true: it is taken over for the next try. */
+bool refresh_longer(struct leg *leg, const struct sip_msg *m);
+/* An INVITE or UPDATE of the peer: 0, or 422. terms are what the 2xx says
+ * (session_timer_write_answer); refresh_agreed once it went. */
+int refresh_judge(const struct client *c, const struct sip_msg *m, struct session_terms *terms);
+void refresh_agreed(struct leg *leg, const struct session_terms *terms, uint64_t now_ms);
+void leg_reinvite_answered(struct leg *leg, const struct sip_msg *m, uint64_t now_ms);
+void leg_updated(struct leg *leg, struct sip_server_tx *tx, const struct sip_msg *m,
+		 uint64_t now_ms);
 
 /* --- move.c --- */
 void move_begin_here(struct conversation *v, struct leg *conference, uint64_t now_ms); /* we added people */

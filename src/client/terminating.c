@@ -147,11 +147,12 @@ static struct leg *take(struct client *c, struct conversation *v, struct sip_ser
 		leg->state = LEG_INCOMING;
 		leg->by_replaces = t->replaces.present || sip_msg_has(m, SIP_H_SESSION_REPLACES);
 		leg->peer = view_dup(t->focus ? identity : t->inviter);
-		leg->allow = view_dup(sip_msg_value(m, SIP_H_ALLOW));
+		leg_learn_allow(leg, m);
+		(void)refresh_judge(c, m, &leg->terms);
 		leg->offer = view_dup(t->sdp);
 		leg->contribution = view_dup(sip_msg_value(m, SIP_H_CONTRIBUTION_ID));
 	}
-	if (!leg || !leg->peer || !leg->allow || !leg->offer || begin_session(leg, tx, m, now_ms)) {
+	if (!leg || !leg->peer || !leg->offer || begin_session(leg, tx, m, now_ms)) {
 		leg_free(leg, now_ms);
 		refuse(c, tx, 500, NULL, VIEW(""), now_ms);
 		return NULL;
@@ -222,6 +223,7 @@ static void new_chat(struct client *c, struct sip_server_tx *tx, const struct si
 void client_invited(struct client *c, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
 {
 	struct terminate t;
+	struct session_terms terms;
 	struct leg *replaced;
 
 	if (sip_server_tx_is_merged(tx)) {
@@ -234,6 +236,10 @@ void client_invited(struct client *c, struct sip_server_tx *tx, const struct sip
 		replaced = find_session_replaced(c, tx, m, &t);
 	if (c->closing && !t.status)
 		t.status = 480;
+	if (!t.status && refresh_judge(c, m, &terms)) {
+		t.status = 422;
+		session_timer_write_min_se(&t.lines, SESSION_TIMER_MIN_SE);
+	}
 	if (t.status)
 		refuse(c, tx, t.status, t.reason, buf_view(&t.lines), now_ms);
 	else if (replaced)
@@ -247,20 +253,24 @@ int leg_accept(struct leg *leg, uint64_t now_ms)
 {
 	struct client *c = leg->conversation->client;
 	struct im_profile p;
-	struct buf sdp, contact;
+	struct buf sdp, contact, more;
 	int rc;
 
 	client_profile(c, &p);
 	buf_init(&sdp, SIP_HEAD_BYTES_MAX);
 	buf_init(&contact, 1024);
+	buf_init(&more, 128);
+	session_timer_write_answer(&more, &leg->terms);
 	im_write_contact(&contact, &p, view_str(c->contact), false);
 	rc = leg_write_answer(leg, &sdp, view_str(leg->offer), now_ms);
 	if (rc == 0)
-		rc = sip_session_answer(leg->sip, buf_view(&contact), VIEW(""), VIEW("application/sdp"),
-					buf_view(&sdp), now_ms);
+		rc = sip_session_answer(leg->sip, buf_view(&contact), buf_view(&more),
+					VIEW("application/sdp"), buf_view(&sdp), now_ms);
 	buf_fini(&sdp);
 	buf_fini(&contact);
+	buf_fini(&more);
 	if (rc == 0) {
+		refresh_agreed(leg, &leg->terms, now_ms);
 		leg_enter(leg, LEG_OPENING);
 		timer_arm(c->timers, &leg->patience, now_ms + 32000);
 		return 0;
@@ -341,5 +351,14 @@ static void on_request(void *ctx, struct sip_session *s, struct sip_server_tx *t
 	leg_requested(ctx, tx, m, now_ms);
 }
 
-const struct sip_session_handler terminated = {
-	.on_request = on_request, .on_reinvite = on_reinvite, .on_ended = on_ended};
+static void on_reinvited(void *ctx, struct sip_session *s, const struct sip_msg *m, uint64_t now_ms)
+{
+	(void)s;
+	if (ctx)
+		leg_reinvite_answered(ctx, m, now_ms);
+}
+
+const struct sip_session_handler terminated = {.on_reinvited = on_reinvited,
+					       .on_request = on_request,
+					       .on_reinvite = on_reinvite,
+					       .on_ended = on_ended};

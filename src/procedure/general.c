@@ -14,11 +14,17 @@ static void write_identity(struct buf *b, const struct im_profile *p)
 				 "<%.*s>", VIEW_ARG(p->identity));
 }
 
+static void write_supported(struct buf *b, const struct im_profile *p)
+{
+	sip_write_field(b, "Supported",
+			p->supported.n ? p->supported : VIEW("replaces, norefersub"));
+}
+
 void im_write_initial(struct buf *b, const struct im_profile *p)
 {
 	sip_write_field(b, "User-Agent", p->release);
 	sip_write_field(b, "Allow", p->allow);
-	sip_write_field(b, "Supported", VIEW("replaces, norefersub"));
+	write_supported(b, p);
 	write_identity(b, p);
 }
 
@@ -26,7 +32,7 @@ void im_write_response(struct buf *b, const struct im_profile *p)
 {
 	sip_write_field(b, "Server", p->release);
 	sip_write_field(b, "Allow", p->allow);
-	sip_write_field(b, "Supported", VIEW("replaces, norefersub"));
+	write_supported(b, p);
 	write_identity(b, p);
 }
 
