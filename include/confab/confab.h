@@ -37,7 +37,9 @@ enum confab_event_type {
 	CONFAB_MOVING,	/* the conversation is becoming a conference; peer: who asked for it */
 	CONFAB_MOVED,	/* it is one now; uri: the conference */
 	CONFAB_MOVE_FAILED, /* it stays what it was; status, text. 491: the other side adds people
-			       too; it moves to theirs */
+			       too; it moves to theirs.
+				 * 487: the invitation that the person was being asked about is
+			       withdrawn */
 	CONFAB_MESSAGE,	    /* from, id, content_type, data */
 	CONFAB_SENT,	    /* a message of ours (id) has a new state */
 	CONFAB_ROSTER,	    /* who is in the conference, in full */

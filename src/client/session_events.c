@@ -17,6 +17,20 @@ static const char *why_text(enum sip_session_end why)
 	}
 }
 
+/* The person was still being asked whether he wants to move: he is told that it is too late to say
+ * yes. */
+static void offer_gone(struct leg *leg, int status, const char *reason, uint64_t now_ms)
+{
+	struct conversation *v = leg->conversation;
+	struct confab_event ev = event_of(v, CONFAB_MOVE_FAILED);
+
+	v->offered = NULL;
+	leg_free(leg, now_ms);
+	ev.status = status;
+	ev.text = reason;
+	client_emit(v->client, &ev);
+}
+
 void leg_ended(struct leg *leg, enum sip_session_end why, int status, const struct sip_msg *m,
 	       uint64_t now_ms)
 {
@@ -39,8 +53,7 @@ void leg_ended(struct leg *leg, enum sip_session_end why, int status, const stru
 		return;
 	}
 	if (leg == v->offered) {
-		v->offered = NULL;
-		leg_free(leg, now_ms);
+		offer_gone(leg, status, reason, now_ms);
 		return;
 	}
 	if (leg == v->current && v->old && leg->state < LEG_OPEN) {

@@ -131,12 +131,10 @@ struct glare {
 	struct leg *dropped; /* our own conference, until those whom we had invited are out of it */
 };
 
-/* A message that has to wait until what was said before it is on the screen. */
-struct held {
-	struct list link;
+/* What came in, as it is shown. */
+struct incoming {
+	struct view from, display, id, type, data;
 	bool to_all;
-	char *from, *display, *id, *content_type, *data;
-	size_t n;
 };
 
 /* What every session description of ours says (RFC 4975 §8.6, RFC 7701 §8). */
@@ -159,6 +157,8 @@ struct conversation {
 	struct list outbox, holding;
 	struct timer gate; /* the longest that new text waits for old text to be confirmed */
 	struct timer hold; /* the longest that a message is held back */
+	size_t n_held, held_bytes;
+	size_t n_outbox;
 	struct timer stays; /* split.c: the old peer joined, but keeps the old chat */
 	bool gate_over;
 	struct glare glare;
@@ -240,14 +240,23 @@ void conversation_unconfirmed(struct conversation *v, struct leg *leg);
  * under the same Message-ID (point 5 of "The move"). What cannot is told as
  * conversation_unconfirmed does. */
 void conversation_reroute(struct conversation *v, struct leg *old, uint64_t now_ms);
-/* Shows what was held back. */
-void conversation_release(struct conversation *v);
 /* Queues text of ours; to: for this participant alone, may be empty. */
 int conversation_say(struct conversation *v, struct view to, struct view text, char *id_out,
 		     uint64_t now_ms);
 /* A leg has come to its end. It may be freed, and the conversation with it. */
 void conversation_leg_closed(struct leg *leg, uint64_t now_ms);
 extern const struct msrp_session_handler conversation_messages;
+
+/* --- holding.c --- */
+void holding_init(struct conversation *v);
+void holding_fini(struct conversation *v);
+void conversation_show(struct conversation *v, const struct incoming *in);
+/* Does what came on this leg from this address of record have to wait? */
+bool holding_must_wait(const struct conversation *v, const struct leg *leg, const char *from);
+/* False: it cannot be held back, and is to be shown. */
+bool holding_add(struct conversation *v, const struct incoming *in, uint64_t now_ms);
+/* Shows what was held back. */
+void conversation_release(struct conversation *v);
 
 /* --- leg.c --- */
 struct leg *leg_new(struct conversation *v, bool conference);
