@@ -42,6 +42,7 @@ struct conversation *conversation_new(struct client *c, struct view peer)
 	timer_init(&v->resubscribe, resubscribe, v);
 	split_init(v);
 	glare_init(v);
+	recover_init(v);
 	typing_init(v);
 	dispositions_init(v);
 	list_add_tail(&c->conversations, &v->link);
@@ -303,6 +304,24 @@ void conversation_unconfirmed(struct conversation *v, struct leg *leg)
 	}
 }
 
+void conversation_requeue(struct conversation *v, const struct leg *leg)
+{
+	LIST_EACH(l, next, &v->outbox)
+	{
+		struct outgoing *o = CONTAINER(l, struct outgoing, link);
+
+		if (o->leg != leg)
+			continue;
+		if (o->confirmed && !leg->reports) {
+			outgoing_free(v, o);
+			continue;
+		}
+		o->state = OUTGOING_WAITING;
+		o->confirmed = false;
+		o->leg = NULL;
+	}
+}
+
 /* Only before anything newer has gone there: a writer's words keep their order. */
 static bool may_reroute(const struct conversation *v)
 {
@@ -544,6 +563,7 @@ static void conversation_bury(struct conversation *v, uint64_t now_ms)
 	roster_end(v);
 	join_end(v);
 	glare_end(v);
+	recover_end(v);
 	typing_fini(v);
 	dispositions_fini(v);
 	free(v->nickname);

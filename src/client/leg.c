@@ -92,6 +92,15 @@ void leg_free(struct leg *leg, uint64_t now_ms)
 	reap_later(c);
 }
 
+static bool to_server(const struct client *c, struct view path)
+{
+	struct msrp_uri hop;
+	struct addr at;
+
+	return msrp_uri_parse(msrp_path_first(path), &hop) == 0 && addr_parse(hop.host, hop.port, &at) == 0 &&
+	       addr_same_host(&at, &c->cfg.server.remote);
+}
+
 static void local_side(const struct leg *leg, struct sdp_local *l)
 {
 	struct client *c = leg->conversation->client;
@@ -122,6 +131,7 @@ static int make_msrp(struct leg *leg, const struct sdp_msrp *peer, bool active, 
 
 	buf_init(&b, PATH_TEXT_MAX);
 	if (peer) {
+		leg->by_server = to_server(c, peer->path);
 		sc.remote_path = peer->path;
 		sc.peer_max_size = peer->max_size;
 		sc.fingerprint = peer->tls ? peer->fingerprint : VIEW("");
@@ -216,6 +226,7 @@ int leg_read_answer(struct leg *leg, const struct sip_msg *m, uint64_t now_ms)
 	if (rc)
 		return rc;
 	leg->active = negotiate_offerer_connects(media->msrp.setup);
+	leg->by_server = to_server(c, media->msrp.path);
 	notice_learn(leg, &media->msrp);
 	leg_enter(leg, LEG_OPENING);
 	timer_arm(c->timers, &leg->patience, now_ms + OPENING_MS);
@@ -246,6 +257,7 @@ void leg_opened(struct leg *leg, uint64_t now_ms)
 	}
 	if (leg->state == LEG_CLOSED)
 		return; /* by who was told */
+	recover_opened(leg, now_ms);
 	if (v->moving && leg == v->current) {
 		if (back)
 			move_progress(v, now_ms);
@@ -311,13 +323,13 @@ void leg_down(struct leg *leg, int error, uint64_t now_ms)
 	if (leg->state == LEG_CLOSED || leg->state == LEG_DRAINING)
 		return; /* by who was told */
 	/* Somebody else at the other end will not become the right one by being asked again. */
-	if (error != E_DENIED && come_back(leg, now_ms))
+	if (error != E_DENIED && error != E_NOTFOUND && come_back(leg, now_ms))
 		return;
 	log_line(c->log, LOG_INFO, "client", "conversation %u: a connection is gone for good (%s)", v->id,
 		 error_text(error));
 	if (v->old && leg == v->current)
 		move_failed(v, 503, "the conference's connection could not be made", now_ms);
-	else
+	else if (!recover_failed(leg, 503, now_ms) && !recover_begin(leg, now_ms))
 		conversation_leg_closed(leg, now_ms);
 }
 

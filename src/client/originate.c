@@ -67,20 +67,7 @@ bool leg_invite_again(struct leg *leg, uint64_t now_ms)
 	return true;
 }
 
-static int invite_one(struct leg *leg, struct view uri, uint64_t now_ms)
-{
-	struct buf sdp;
-	int rc;
-
-	buf_init(&sdp, SIP_HEAD_BYTES_MAX);
-	rc = leg_write_offer(leg, &sdp, now_ms);
-	if (rc == 0)
-		rc = leg_invite(leg, uri, VIEW("application/sdp"), buf_view(&sdp), VIEW(""), now_ms);
-	buf_fini(&sdp);
-	return rc;
-}
-
-/* What RCS phones say of a group, so that they find it again. */
+/* What RCS phones say of a group or a chat, so that they find it again. */
 static void write_group(struct conversation *v, struct buf *extra)
 {
 	char token[33];
@@ -140,7 +127,7 @@ static int check_uris(const struct view *uri, size_t n)
 	return 0;
 }
 
-static int invite_conference(struct leg *leg, struct view uri, uint64_t now_ms)
+int leg_invite_peer(struct leg *leg, uint64_t now_ms)
 {
 	struct buf sdp, extra;
 	int rc;
@@ -150,7 +137,8 @@ static int invite_conference(struct leg *leg, struct view uri, uint64_t now_ms)
 	write_group(leg->conversation, &extra);
 	rc = leg_write_offer(leg, &sdp, now_ms);
 	if (rc == 0)
-		rc = leg_invite(leg, uri, VIEW("application/sdp"), buf_view(&sdp), buf_view(&extra), now_ms);
+		rc = leg_invite(leg, view_str(leg->peer), VIEW("application/sdp"), buf_view(&sdp),
+				buf_view(&extra), now_ms);
 	buf_fini(&sdp);
 	buf_fini(&extra);
 	return rc;
@@ -219,10 +207,10 @@ int client_call_with(struct client *c, const struct view *uri, size_t n,
 	}
 	v->current = leg;
 	leg->peer = view_dup(view_str(v->peer));
-	if (rejoin.n)
-		rc = invite_conference(leg, rejoin, now_ms);
+	if (rejoin.n || !group)
+		rc = leg_invite_peer(leg, now_ms);
 	else
-		rc = group ? leg_invite_many(leg, uri, n, NULL, now_ms) : invite_one(leg, uri[0], now_ms);
+		rc = leg_invite_many(leg, uri, n, NULL, now_ms);
 	if (rc) {
 		conversation_drop(v, now_ms);
 		return rc;

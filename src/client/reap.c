@@ -30,6 +30,7 @@ static void conversation_reap(struct conversation *v)
 	timer_cancel(q, &v->hold);
 	timer_cancel(q, &v->stays);
 	timer_cancel(q, &v->glare.wait);
+	timer_cancel(q, &v->recovery.timer);
 	timer_cancel(q, &v->resubscribe);
 	conference_info_free(&v->roster);
 	free(v->subject);

@@ -22,6 +22,14 @@ static bool is_in(const struct conference_user *u)
 	return false;
 }
 
+bool roster_has(const struct conversation *v, struct view aor)
+{
+	for (size_t i = 0; i < v->roster.n_users; i++)
+		if (view_eq(v->roster.users[i].entity, aor))
+			return is_in(&v->roster.users[i]);
+	return false;
+}
+
 static const struct conference_user *find(const struct conference_info *doc, struct view entity)
 {
 	return doc->users ? conference_info_find(doc, entity) : NULL;

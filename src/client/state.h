@@ -40,6 +40,7 @@ struct client {
 	char call_id[33], from_tag[13];
 	uint32_t register_seq, backoff_ms;
 	uint64_t flow_conn; /* the connection the binding was made over */
+	uint64_t flow_lost_ms; /* when it was last lost; 0: never */
 	bool registered, closing, sips;
 	char *service_route; /* Route lines for requests outside dialogs (RFC 3608); NULL: none */
 	/* keepalive.c */
@@ -82,6 +83,8 @@ struct leg {
 	unsigned n_notices;
 	bool dialog_over; /* BYE went or came */
 	bool said_bye;    /* it was ours */
+	bool incoming;    /* the peer invited us */
+	bool by_server;   /* its MSRP goes to the server's host */
 	bool by_replaces; /* it came with Replaces */
 	bool reports;     /* the peer has sent a success report */
 	bool used;	  /* text of ours was handed to it */
@@ -131,6 +134,16 @@ struct glare {
 	struct leg *dropped; /* our own conference, until those whom we had invited are out of it */
 };
 
+/* recover.c */
+struct recovery {
+	bool on;
+	bool caller; /* we had begun the session that is lost */
+	bool anew;   /* the conference is gone, too: a new one is made */
+	unsigned tries;
+	uint64_t until_ms;
+	struct timer timer;
+};
+
 /* What came in, as it is shown. */
 struct incoming {
 	struct view from, display, id, type, data;
@@ -162,6 +175,7 @@ struct conversation {
 	struct timer stays; /* split.c: the old peer joined, but keeps the old chat */
 	bool gate_over;
 	struct glare glare;
+	struct recovery recovery;
 	uint64_t seen[SEEN_MAX];
 	size_t n_seen;
 	/* join.c: whom a new conference is made with when the one to come back to is gone */
@@ -205,8 +219,12 @@ void reap_now(struct client *c);
 
 /* --- registration.c --- */
 void registration_init(struct client *c);
+/* The flow is gone: registers anew, soon. */
+void registration_lost(struct client *c, uint64_t now_ms);
 void registration_conn_down(struct client *c, uint64_t conn, uint64_t now_ms);
 void registration_end(struct client *c, uint64_t now_ms);
+/* Who knows whether the server still knows us: by UDP nobody tells. */
+void registration_again(struct client *c, uint64_t now_ms);
 
 /* --- keepalive.c: RFC 5626 §4.4 --- */
 void keepalive_init(struct client *c);
@@ -240,6 +258,8 @@ void conversation_unconfirmed(struct conversation *v, struct leg *leg);
  * under the same Message-ID (point 5 of "The move"). What cannot is told as
  * conversation_unconfirmed does. */
 void conversation_reroute(struct conversation *v, struct leg *old, uint64_t now_ms);
+/* What was handed to a leg that is gone and is not confirmed waits for the next one. */
+void conversation_requeue(struct conversation *v, const struct leg *leg);
 /* Queues text of ours; to: for this participant alone, may be empty. */
 int conversation_say(struct conversation *v, struct view to, struct view text, char *id_out,
 		     uint64_t now_ms);
@@ -291,6 +311,9 @@ int leg_invite(struct leg *leg, struct view uri, struct view content_type, struc
 /* The same INVITE once more, after a 422. False: it could not be sent. */
 bool leg_invite_again(struct leg *leg, uint64_t now_ms);
 
+/* INVITE to the leg's peer: a conference's URI, or a person. */
+int leg_invite_peer(struct leg *leg, uint64_t now_ms);
+
 /* Writes the INVITE of a leg to the factory (7.1.2-3), with the peer of a running session (7.1.4) or without (NULL). */
 int leg_invite_many(struct leg *leg, const struct view *uri, size_t n, struct leg *running, uint64_t now_ms);
 
@@ -309,7 +332,24 @@ void leg_referrals_done(struct leg *leg);
 bool join_anew(struct leg *leg, int status, uint64_t now_ms);
 void join_end(struct conversation *v);
 
+/* --- recover.c --- */
+struct terminate;
+void recover_init(struct conversation *v);
+void recover_end(struct conversation *v);
+/* A leg's connection is gone for good: true: the conversation comes back by itself, and has another leg. */
+bool recover_begin(struct leg *leg, uint64_t now_ms);
+/* An attempt of it failed: true: there will be another. */
+bool recover_failed(struct leg *leg, int status, uint64_t now_ms);
+void recover_opened(struct leg *leg, uint64_t now_ms);
+/* True: the invitation was such a conversation's way back, and is answered. */
+bool recover_invited(struct client *c, struct sip_server_tx *tx, const struct sip_msg *m,
+		     const struct terminate *t, uint64_t now_ms);
+
 /* --- terminating.c --- */
+void client_refuse(struct client *c, struct sip_server_tx *tx, int status, uint64_t now_ms);
+/* Makes the leg of an invitation that may be accepted. NULL: answered already. */
+struct leg *client_take(struct client *c, struct conversation *v, struct sip_server_tx *tx,
+			const struct sip_msg *m, const struct terminate *t, uint64_t now_ms);
 void client_invited(struct client *c, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms);
 int leg_accept(struct leg *leg, uint64_t now_ms);
 extern const struct sip_session_handler terminated;
@@ -428,6 +468,7 @@ void roster_subscribe(struct conversation *v, uint64_t now_ms);
 void roster_early_notify(struct client *c, const struct sip_msg *m);
 void roster_end(struct conversation *v);
 void roster_tell(struct conversation *v);
+bool roster_has(const struct conversation *v, struct view aor);
 /* The conference is not ours any more: another one begins anew. */
 void roster_forget(struct conversation *v);
 

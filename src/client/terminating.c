@@ -21,6 +21,11 @@ static void refuse(struct client *c, struct sip_server_tx *tx, int status, const
 	buf_fini(&lines);
 }
 
+void client_refuse(struct client *c, struct sip_server_tx *tx, int status, uint64_t now_ms)
+{
+	refuse(c, tx, status, NULL, VIEW(""), now_ms);
+}
+
 static struct leg *leg_of_dialog(const struct client *c, const struct sip_dialog *d)
 {
 	LIST_EACH(l, next, &c->conversations)
@@ -132,8 +137,18 @@ static void tell_invited(struct conversation *v, const struct terminate *t, stru
 	client_emit(v->client, &ev);
 }
 
-/* Makes the leg of an invitation that may be accepted. NULL: answered already. */
-static struct leg *take(struct client *c, struct conversation *v, struct sip_server_tx *tx,
+/* What the group, or the chat, is known by to others. */
+static void keep_contribution(struct conversation *v, const struct leg *leg)
+{
+	char *copy = leg->contribution[0] ? view_dup(view_str(leg->contribution)) : NULL;
+
+	if (!copy)
+		return;
+	free(v->contribution);
+	v->contribution = copy;
+}
+
+struct leg *client_take(struct client *c, struct conversation *v, struct sip_server_tx *tx,
 			const struct sip_msg *m, const struct terminate *t, uint64_t now_ms)
 {
 	struct leg *leg = leg_new(v, t->focus);
@@ -145,6 +160,7 @@ static struct leg *take(struct client *c, struct conversation *v, struct sip_ser
 		if (t->focus && sip_uri_parse(identity, &u) == 0)
 			identity = view_first(identity, identity.n - u.params.n);
 		leg->state = LEG_INCOMING;
+		leg->incoming = true;
 		leg->by_replaces = t->replaces.present || sip_msg_has(m, SIP_H_SESSION_REPLACES);
 		leg->peer = view_dup(t->focus ? identity : t->inviter);
 		leg_learn_allow(leg, m);
@@ -152,11 +168,12 @@ static struct leg *take(struct client *c, struct conversation *v, struct sip_ser
 		leg->offer = view_dup(t->sdp);
 		leg->contribution = view_dup(sip_msg_value(m, SIP_H_CONTRIBUTION_ID));
 	}
-	if (!leg || !leg->peer || !leg->offer || begin_session(leg, tx, m, now_ms)) {
+	if (!leg || !leg->peer || !leg->offer || !leg->contribution || begin_session(leg, tx, m, now_ms)) {
 		leg_free(leg, now_ms);
 		refuse(c, tx, 500, NULL, VIEW(""), now_ms);
 		return NULL;
 	}
+	keep_contribution(v, leg);
 	return leg;
 }
 
@@ -176,7 +193,7 @@ static void move_there(struct client *c, struct leg *replaced, struct sip_server
 		refuse(c, tx, 491, NULL, VIEW(""), now_ms);
 		return;
 	}
-	leg = take(c, v, tx, m, t, now_ms);
+	leg = client_take(c, v, tx, m, t, now_ms);
 	if (!leg)
 		return;
 	/* Who has just asked for a conference with this peer need not be asked. */
@@ -208,7 +225,7 @@ static void new_chat(struct client *c, struct sip_server_tx *tx, const struct si
 		refuse(c, tx, 500, NULL, VIEW(""), now_ms);
 		return;
 	}
-	v->current = take(c, v, tx, m, t, now_ms);
+	v->current = client_take(c, v, tx, m, t, now_ms);
 	if (!v->current) {
 		conversation_drop(v, now_ms);
 		return;
@@ -244,7 +261,7 @@ void client_invited(struct client *c, struct sip_server_tx *tx, const struct sip
 		refuse(c, tx, t.status, t.reason, buf_view(&t.lines), now_ms);
 	else if (replaced)
 		move_there(c, replaced, tx, m, &t, now_ms);
-	else
+	else if (!recover_invited(c, tx, m, &t, now_ms))
 		new_chat(c, tx, m, &t, now_ms);
 	terminate_fini(&t);
 }

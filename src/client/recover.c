@@ -1,0 +1,372 @@
+/* A conversation whose session is gone with its server: it comes back by itself, as the same conversation. A conference is
+ * joined again by an INVITE to its URI (CF-X-5); where it is no more (404, 410), one of those who were in it has the factory
+ * make a new one, and the others wait for his invitation. A chat of two whose words went by the server is called anew.
+ * docs/protocol/recovery.md says who does what when. */
+#include "client/state.h"
+
+#include "base/error.h"
+#include "procedure/terminate.h"
+
+#include <stdlib.h>
+
+enum {
+	LASTS_MS = 90000,	 /* then the conversation is over */
+	FLOW_LOST_MS = 60000,	 /* a server that was lost so recently explains what else breaks */
+	SPREAD_MS = 500,	 /* not all phones of a server at once */
+	UNREGISTERED_MS = 250,	 /* looks again whether we are registered */
+	AGAIN_MS = 1000, AGAIN_MAX_MS = 8000,
+	CALLEE_WAITS_MS = 8000,	 /* for the call of who had called first */
+	OTHERS_REGISTER_MS = 1500, /* before a new conference is made */
+	RANK_MS = 10000,	 /* longer than the first one takes, and that much more for each further one */
+	RANK_STEP_MS = 5000,
+	MISSING_MS = 3000, MISSING_TRIES = 4, /* whom the new conference lacks is invited again */
+};
+
+static uint64_t up_to(const struct conversation *v, uint64_t ms)
+{
+	return entropy_u64(v->client->entropy) % (ms + 1);
+}
+
+static void wait(struct conversation *v, uint64_t ms, uint64_t now_ms)
+{
+	timer_arm(v->client->timers, &v->recovery.timer, now_ms + ms);
+}
+
+/* The conversation's leg is one that nothing was asked for yet. False: no memory. */
+static bool fresh_leg(struct conversation *v, uint64_t now_ms)
+{
+	struct leg *old = v->current, *leg = leg_new(v, old->conference);
+
+	if (leg)
+		leg->peer = view_dup(view_str(v->recovery.anew ? v->client->factory : old->peer));
+	if (!leg || !leg->peer) {
+		leg_free(leg, now_ms);
+		return false;
+	}
+	leg->private_messages = old->private_messages;
+	leg->cpim = old->cpim;
+	v->current = leg;
+	leg_free(old, now_ms);
+	return true;
+}
+
+/* Whom a new conference is made with, should it come to that. */
+static void keep_people(struct conversation *v)
+{
+	size_t n = v->roster.n_users;
+	char **uri;
+
+	if (!n)
+		return;
+	uri = calloc(n, sizeof(*uri));
+	if (!uri)
+		return;
+	join_end(v);
+	v->rejoin_with = uri;
+	for (size_t i = 0; i < n; i++) {
+		struct view entity = v->roster.users[i].entity;
+
+		if (!roster_has(v, entity) || v->roster.users[i].anonymous || ims_is_self(v->client, entity))
+			continue;
+		uri[v->n_rejoin_with] = view_dup(entity);
+		if (uri[v->n_rejoin_with])
+			v->n_rejoin_with++;
+	}
+}
+
+/* A chat of two is worth a new call where the server's end explains its own: its words went that way. */
+static bool explained(const struct leg *leg, uint64_t now_ms)
+{
+	const struct client *c = leg->conversation->client;
+
+	if (leg->conference)
+		return true;
+	if (!leg->by_server)
+		return false;
+	return c->cfg.server.transport == SIP_UDP ||
+	       (c->flow_lost_ms && now_ms - c->flow_lost_ms < FLOW_LOST_MS);
+}
+
+bool recover_begin(struct leg *leg, uint64_t now_ms)
+{
+	struct conversation *v = leg->conversation;
+	struct recovery *r = &v->recovery;
+	uint64_t delay;
+
+	if (r->on || leg != v->current || v->old || v->offered || v->leaving || v->ended || !v->told_open ||
+	    leg->dialog_over || v->client->closing || !explained(leg, now_ms))
+		return false;
+	r->caller = sip_session_dialog(leg->sip)->initiator;
+	r->anew = false;
+	r->tries = 0;
+	r->until_ms = now_ms + LASTS_MS;
+	if (leg->conference)
+		keep_people(v);
+	/* No BYE: whoever still has that session replaces it by the one to come. */
+	leg->dialog_over = true;
+	conversation_requeue(v, leg);
+	if (!fresh_leg(v, now_ms))
+		return false;
+	roster_forget(v);
+	r->on = true;
+	delay = v->current->conference || r->caller ? 0 : CALLEE_WAITS_MS;
+	wait(v, delay + up_to(v, SPREAD_MS), now_ms);
+	registration_again(v->client, now_ms);
+	log_line(v->client->log, LOG_INFO, "client", "conversation %u: is to come back", v->id);
+	return true;
+}
+
+/* How many of those who were in stand before us: by their addresses, which all of them see alike. */
+static unsigned rank(const struct conversation *v)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < v->n_rejoin_with; i++)
+		n += strcmp(v->rejoin_with[i], v->client->aor) < 0;
+	return n;
+}
+
+static int invite(struct conversation *v, uint64_t now_ms)
+{
+	struct leg *leg = v->current;
+	struct view *uri;
+	int rc;
+
+	if (!v->recovery.anew)
+		return leg_invite_peer(leg, now_ms);
+	uri = calloc(v->n_rejoin_with, sizeof(*uri));
+	if (!uri)
+		return E_NOMEM;
+	for (size_t i = 0; i < v->n_rejoin_with; i++)
+		uri[i] = view_str(v->rejoin_with[i]);
+	rc = leg_invite_many(leg, uri, v->n_rejoin_with, NULL, now_ms);
+	free(uri);
+	return rc;
+}
+
+static void later(struct conversation *v, uint64_t now_ms)
+{
+	uint64_t ms = (uint64_t)AGAIN_MS << (v->recovery.tries < 4 ? v->recovery.tries : 3);
+
+	if (ms > AGAIN_MAX_MS)
+		ms = AGAIN_MAX_MS;
+	v->recovery.tries++;
+	wait(v, ms / 2 + up_to(v, ms / 2), now_ms);
+}
+
+static void attempt(struct conversation *v, uint64_t now_ms)
+{
+	if (now_ms >= v->recovery.until_ms) {
+		conversation_end(v, 408, "connection lost", now_ms);
+		return;
+	}
+	if (!v->client->registered) {
+		wait(v, UNREGISTERED_MS, now_ms);
+		return;
+	}
+	if (invite(v, now_ms) == 0)
+		return;
+	/* What has begun of a description cannot be used twice. */
+	if (!fresh_leg(v, now_ms)) {
+		conversation_end(v, 500, "connection lost", now_ms);
+		return;
+	}
+	later(v, now_ms);
+}
+
+static bool is_final(int status)
+{
+	return status == 403 || status == 486 || status == 488 || status >= 600;
+}
+
+bool recover_failed(struct leg *leg, int status, uint64_t now_ms)
+{
+	struct conversation *v = leg->conversation;
+	struct recovery *r = &v->recovery;
+	bool gone = leg->conference && !r->anew && (status == 404 || status == 410);
+
+	if (!r->on || leg != v->current)
+		return false;
+	if (is_final(status) || now_ms >= r->until_ms || (gone && !v->n_rejoin_with)) {
+		r->on = false;
+		return false;
+	}
+	r->anew = r->anew || gone;
+	if (!fresh_leg(v, now_ms)) {
+		r->on = false;
+		return false;
+	}
+	if (!gone)
+		later(v, now_ms);
+	else if (rank(v) == 0)
+		wait(v, OTHERS_REGISTER_MS, now_ms);
+	else
+		wait(v, RANK_MS + (uint64_t)RANK_STEP_MS * (rank(v) - 1), now_ms);
+	return true;
+}
+
+/* Not everybody was registered yet when the new conference was made. */
+static void add_missing(struct conversation *v, uint64_t now_ms)
+{
+	struct recovery *r = &v->recovery;
+	bool missing = false;
+
+	for (size_t i = 0; i < v->n_rejoin_with && v->current; i++) {
+		struct view uri = view_str(v->rejoin_with[i]);
+
+		if (roster_has(v, uri))
+			continue;
+		missing = true;
+		(void)leg_add_users(v->current, &uri, 1, now_ms);
+	}
+	if (missing && ++r->tries < MISSING_TRIES)
+		wait(v, (uint64_t)MISSING_MS << r->tries, now_ms);
+	else
+		join_end(v);
+}
+
+static void fire(void *ctx, uint64_t now_ms)
+{
+	struct conversation *v = ctx;
+
+	if (v->recovery.on)
+		attempt(v, now_ms);
+	else
+		add_missing(v, now_ms);
+}
+
+void recover_init(struct conversation *v)
+{
+	timer_init(&v->recovery.timer, fire, v);
+}
+
+void recover_end(struct conversation *v)
+{
+	timer_cancel(v->client->timers, &v->recovery.timer);
+	v->recovery.on = false;
+}
+
+void recover_opened(struct leg *leg, uint64_t now_ms)
+{
+	struct conversation *v = leg->conversation;
+	struct recovery *r = &v->recovery;
+	struct confab_event ev;
+
+	if (!r->on || leg != v->current)
+		return;
+	recover_end(v);
+	if (r->anew && !leg->incoming) {
+		r->tries = 0;
+		wait(v, MISSING_MS, now_ms);
+	} else {
+		join_end(v);
+	}
+	ev = event_of(v, CONFAB_CONNECTION);
+	ev.text = "restored";
+	ev.uri = leg->conference ? leg->peer : "";
+	client_emit(v->client, &ev);
+	if (v->current == leg)
+		roster_subscribe(v, now_ms);
+}
+
+/* --- the other's call --- */
+
+static bool same_aor(const char *uri, struct view other)
+{
+	char *a = client_aor(view_str(uri)), *b = client_aor(other);
+	bool same = a && b && strcmp(a, b) == 0;
+
+	free(a);
+	free(b);
+	return same;
+}
+
+static bool was_in(const struct conversation *v, struct view uri)
+{
+	for (size_t i = 0; i < v->n_rejoin_with; i++)
+		if (same_aor(v->rejoin_with[i], uri))
+			return true;
+	return false;
+}
+
+/* Is this invitation the conversation's way back? */
+static bool leads_back(const struct conversation *v, const struct sip_msg *m, const struct terminate *t)
+{
+	struct view contribution = sip_msg_value(m, SIP_H_CONTRIBUTION_ID);
+
+	if (t->focus != v->current->conference)
+		return false;
+	if (contribution.n && v->contribution && view_eq(contribution, view_str(v->contribution)))
+		return true;
+	return t->focus ? was_in(v, t->inviter) : same_aor(v->current->peer, t->inviter);
+}
+
+/* Its connection is broken, and nobody has given it up yet. */
+static bool is_broken(const struct leg *leg, uint64_t now_ms)
+{
+	return leg->state == LEG_OPEN && leg->msrp && !msrp_session_is_open(leg->msrp) && explained(leg, now_ms);
+}
+
+static struct conversation *find(struct client *c, const struct sip_msg *m, const struct terminate *t,
+				 uint64_t now_ms)
+{
+	LIST_EACH(l, next, &c->conversations)
+	{
+		struct conversation *v = CONTAINER(l, struct conversation, link);
+
+		if (!v->current || v->old || v->leaving)
+			continue;
+		if ((v->recovery.on || is_broken(v->current, now_ms)) && leads_back(v, m, t))
+			return v;
+	}
+	return NULL;
+}
+
+/* Both call at once: who had called first goes on; of two new conferences, that of the lower address. */
+static bool ours_stands(const struct conversation *v, const struct terminate *t)
+{
+	char *aor;
+	bool stands;
+
+	if (!v->current->sip)
+		return false;
+	if (!t->focus)
+		return v->recovery.caller;
+	if (!v->recovery.anew)
+		return false;
+	aor = client_aor(t->inviter);
+	stands = aor && strcmp(v->client->aor, aor) < 0;
+	free(aor);
+	return stands;
+}
+
+bool recover_invited(struct client *c, struct sip_server_tx *tx, const struct sip_msg *m,
+		     const struct terminate *t, uint64_t now_ms)
+{
+	struct conversation *v;
+	struct leg *leg, *before;
+
+	/* The server that we trust speaks for who calls. */
+	if (!addr_same_host(&sip_server_tx_flow(tx)->remote, &c->cfg.server.remote))
+		return false;
+	v = find(c, m, t, now_ms);
+	if (!v || (!v->recovery.on && !recover_begin(v->current, now_ms)))
+		return false;
+	if (ours_stands(v, t)) {
+		client_refuse(c, tx, 491, now_ms);
+		return true;
+	}
+	leg = client_take(c, v, tx, m, t, now_ms);
+	if (!leg)
+		return true; /* answered; ours is tried again */
+	before = v->current;
+	v->current = leg;
+	if (leg_accept(leg, now_ms)) {
+		v->current = before;
+		leg_free(leg, now_ms);
+		return true;
+	}
+	leg_free(before, now_ms);
+	timer_cancel(c->timers, &v->recovery.timer);
+	return true;
+}
