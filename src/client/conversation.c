@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 /* Messages of a conversation that have no last word; accepted ones whose reports may never come. */
-enum { OUTBOX_MAX = 10000, UNREPORTED_MAX = 64 };
+enum { OUTBOX_MAX = 10000, UNREPORTED_MAX = 64, RECENT_MAX = 64, RECENT_TEXT_MAX = 65536 };
 
 static void gate_over(void *ctx, uint64_t now_ms)
 {
@@ -37,6 +37,7 @@ struct conversation *conversation_new(struct client *c, struct view peer)
 	}
 	v->id = ++c->next_conversation;
 	list_init(&v->outbox);
+	list_init(&v->recent);
 	timer_init(&v->gate, gate_over, v);
 	holding_init(v);
 	timer_init(&v->resubscribe, resubscribe, v);
@@ -376,9 +377,50 @@ static void forget_unreported(struct conversation *v, const struct leg *leg)
 		outgoing_free(v, oldest);
 }
 
+static void forget_recent(struct conversation *v)
+{
+	struct outgoing *o = CONTAINER(v->recent.next, struct outgoing, link);
+
+	list_del(&o->link);
+	v->n_recent--;
+	free(o->to);
+	free(o);
+}
+
+/* The switch has it, and it leaves the outbox. */
+static void accepted(struct conversation *v, struct outgoing *o, uint64_t now_ms)
+{
+	if (o->n > RECENT_TEXT_MAX) {
+		outgoing_free(v, o);
+		return;
+	}
+	outgoing_take(v, o);
+	o->accepted_ms = now_ms;
+	o->leg = NULL;
+	list_add_tail(&v->recent, &o->link);
+	if (++v->n_recent > RECENT_MAX)
+		forget_recent(v);
+}
+
+void conversation_say_again(struct conversation *v, uint64_t since_ms)
+{
+	while (!list_empty(&v->recent)) {
+		struct outgoing *o = CONTAINER(v->recent.prev, struct outgoing, link);
+
+		if (o->accepted_ms < since_ms)
+			break;
+		list_del(&o->link);
+		v->n_recent--;
+		o->state = OUTGOING_WAITING;
+		o->again = o->rerouted = true;
+		list_add_head(&v->outbox, &o->link);
+		v->n_outbox++;
+	}
+}
+
 /* What a message's new state means for it; before anybody is told, who may end all this. */
 static enum confab_sent settle(const struct leg *leg, struct outgoing *o,
-			       enum msrp_message_state state)
+			       enum msrp_message_state state, uint64_t now_ms)
 {
 	struct conversation *v = leg->conversation;
 	bool rerouted = o && o->rerouted;
@@ -386,6 +428,8 @@ static enum confab_sent settle(const struct leg *leg, struct outgoing *o,
 	if (o && state == MSRP_MSG_ACCEPTED && !leg->conference) {
 		o->confirmed = true; /* a report follows */
 		forget_unreported(v, leg);
+	} else if (o && state == MSRP_MSG_ACCEPTED) {
+		accepted(v, o, now_ms);
 	} else if (o) {
 		outgoing_free(v, o);
 	}
@@ -412,9 +456,13 @@ static void on_state(void *ctx, struct msrp_session *s, struct view message_id,
 	if (state == MSRP_MSG_DELIVERED)
 		leg->reports = true;
 	if (!notice_state(leg, message_id, state, status)) {
-		sent = settle(leg, outgoing_find(v, message_id), state);
-		tell_sent(v, id, sent, sent == CONFAB_SENT_FAILED ? status : 0,
-			  sent == CONFAB_SENT_FAILED ? text : "");
+		struct outgoing *o = outgoing_find(v, message_id);
+		bool told = o && o->again && state == MSRP_MSG_ACCEPTED;
+
+		sent = settle(leg, o, state, now_ms);
+		if (!told)
+			tell_sent(v, id, sent, sent == CONFAB_SENT_FAILED ? status : 0,
+				  sent == CONFAB_SENT_FAILED ? text : "");
 	}
 	if (leg == v->old)
 		conversation_flush(v, now_ms);
@@ -573,6 +621,8 @@ static void conversation_bury(struct conversation *v, uint64_t now_ms)
 		leg_free(leg[i], now_ms);
 	while (!list_empty(&v->outbox))
 		outgoing_free(v, CONTAINER(v->outbox.next, struct outgoing, link));
+	while (!list_empty(&v->recent))
+		forget_recent(v);
 	holding_fini(v);
 	list_add_tail(&v->client->dead_conversations, &v->link);
 	reap_later(v->client);
@@ -599,6 +649,7 @@ void conversation_end(struct conversation *v, int status, const char *text, uint
 	c->n_conversations--;
 	if (c->world.event) {
 		conversation_release(v);
+		recover_given_up(v);
 		conversation_unconfirmed(v, NULL);
 		ev = event_of(v, CONFAB_ENDED);
 		ev.status = status;

@@ -10,16 +10,22 @@
 #include <stdlib.h>
 
 enum {
-	LASTS_MS = 90000,	 /* then the conversation is over */
-	FLOW_LOST_MS = 60000,	 /* a server that was lost so recently explains what else breaks */
-	SPREAD_MS = 500,	 /* not all phones of a server at once */
-	UNREGISTERED_MS = 250,	 /* looks again whether we are registered */
-	AGAIN_MS = 1000, AGAIN_MAX_MS = 8000,
-	CALLEE_WAITS_MS = 8000,	 /* for the call of who had called first */
+	LASTS_MS = 90000,      /* then the conversation is over */
+	RECENT_MS = 10000,     /* what a switch accepted so shortly before its end may not have been
+				  passed on */
+	FLOW_LOST_MS = 60000,  /* a server that was lost so recently explains what else breaks */
+	SPREAD_MS = 500,       /* not all phones of a server at once */
+	UNREGISTERED_MS = 250, /* looks again whether we are registered */
+	AGAIN_MS = 1000,
+	AGAIN_MAX_MS = 8000,
+	CALLEE_WAITS_MS = 8000,	   /* for the call of who had called first */
 	OTHERS_REGISTER_MS = 1500, /* before a new conference is made */
-	RANK_MS = 10000,	 /* longer than the first one takes, and that much more for each further one */
+	RANK_MS = 10000, /* longer than the first one takes, and that much more for each further one
+			  */
 	RANK_STEP_MS = 5000,
-	MISSING_MS = 3000, MISSING_TRIES = 4, /* whom the new conference lacks is invited again */
+	MISSING_MS = 4000, /* whom the new conference lacks is invited again: oftener than he waits
+			      himself */
+	MISSING_TRIES = 15,
 };
 
 static uint64_t up_to(const struct conversation *v, uint64_t ms)
@@ -99,7 +105,7 @@ bool recover_begin(struct leg *leg, uint64_t now_ms)
 	r->caller = sip_session_dialog(leg->sip)->initiator;
 	r->anew = false;
 	r->tries = 0;
-	r->until_ms = now_ms + LASTS_MS;
+	r->began_ms = now_ms;
 	if (leg->conference)
 		keep_people(v);
 	/* No BYE: whoever still has that session replaces it by the one to come. */
@@ -156,7 +162,7 @@ static void later(struct conversation *v, uint64_t now_ms)
 
 static void attempt(struct conversation *v, uint64_t now_ms)
 {
-	if (now_ms >= v->recovery.until_ms) {
+	if (now_ms >= v->recovery.began_ms + LASTS_MS) {
 		conversation_end(v, 408, "connection lost", now_ms);
 		return;
 	}
@@ -187,15 +193,13 @@ bool recover_failed(struct leg *leg, int status, uint64_t now_ms)
 
 	if (!r->on || leg != v->current)
 		return false;
-	if (is_final(status) || now_ms >= r->until_ms || (gone && !v->n_rejoin_with)) {
-		r->on = false;
+	if (is_final(status) || now_ms >= r->began_ms + LASTS_MS || (gone && !v->n_rejoin_with))
 		return false;
-	}
 	r->anew = r->anew || gone;
-	if (!fresh_leg(v, now_ms)) {
-		r->on = false;
+	if (gone)
+		conversation_say_again(v, r->began_ms - RECENT_MS);
+	if (!fresh_leg(v, now_ms))
 		return false;
-	}
 	if (!gone)
 		later(v, now_ms);
 	else if (rank(v) == 0)
@@ -203,6 +207,24 @@ bool recover_failed(struct leg *leg, int status, uint64_t now_ms)
 	else
 		wait(v, RANK_MS + (uint64_t)RANK_STEP_MS * (rank(v) - 1), now_ms);
 	return true;
+}
+
+static bool same_aor(const char *uri, struct view other)
+{
+	char *a = client_aor(view_str(uri)), *b = client_aor(other);
+	bool same = a && b && strcmp(a, b) == 0;
+
+	free(a);
+	free(b);
+	return same;
+}
+
+static bool was_in(const struct conversation *v, struct view uri)
+{
+	for (size_t i = 0; i < v->n_rejoin_with; i++)
+		if (same_aor(v->rejoin_with[i], uri))
+			return true;
+	return false;
 }
 
 /* Not everybody was registered yet when the new conference was made. */
@@ -220,9 +242,14 @@ static void add_missing(struct conversation *v, uint64_t now_ms)
 		(void)leg_add_users(v->current, &uri, 1, now_ms);
 	}
 	if (missing && ++r->tries < MISSING_TRIES)
-		wait(v, (uint64_t)MISSING_MS << r->tries, now_ms);
+		wait(v, MISSING_MS, now_ms);
 	else
 		join_end(v);
+}
+
+bool recover_adds(const struct conversation *v, const char *uri)
+{
+	return !v->recovery.on && v->recovery.anew && was_in(v, view_str(uri));
 }
 
 static void fire(void *ctx, uint64_t now_ms)
@@ -244,6 +271,12 @@ void recover_end(struct conversation *v)
 {
 	timer_cancel(v->client->timers, &v->recovery.timer);
 	v->recovery.on = false;
+}
+
+void recover_given_up(struct conversation *v)
+{
+	if (v->recovery.on)
+		conversation_say_again(v, v->recovery.began_ms - RECENT_MS);
 }
 
 void recover_opened(struct leg *leg, uint64_t now_ms)
@@ -270,24 +303,6 @@ void recover_opened(struct leg *leg, uint64_t now_ms)
 }
 
 /* --- the other's call --- */
-
-static bool same_aor(const char *uri, struct view other)
-{
-	char *a = client_aor(view_str(uri)), *b = client_aor(other);
-	bool same = a && b && strcmp(a, b) == 0;
-
-	free(a);
-	free(b);
-	return same;
-}
-
-static bool was_in(const struct conversation *v, struct view uri)
-{
-	for (size_t i = 0; i < v->n_rejoin_with; i++)
-		if (same_aor(v->rejoin_with[i], uri))
-			return true;
-	return false;
-}
 
 /* Is this invitation the conversation's way back? */
 static bool leads_back(const struct conversation *v, const struct sip_msg *m, const struct terminate *t)

@@ -50,6 +50,8 @@ static bool tell(struct referral *r, int status, struct view reason)
 	for (size_t i = 0; i < r->n && !r->dead && !glare_dropped(r->leg); i++) {
 		struct confab_event ev = event_of(v, CONFAB_PROGRESS);
 
+		if (!r->remove && recover_adds(v, r->user[i]))
+			continue;
 		ev.peer = r->user[i];
 		ev.status = status;
 		ev.text = text;

@@ -201,9 +201,14 @@ void registration_conn_down(struct client *c, uint64_t conn, uint64_t now_ms)
 
 void registration_lost(struct client *c, uint64_t now_ms)
 {
+	bool was = c->registered;
+
 	keepalive_stop(c);
 	c->registered = false;
 	c->flow_lost_ms = now_ms;
+	/* Else the next attempt has its time already. */
+	if (!was)
+		return;
 	/* The server's end breaks the flows of all its phones in the same moment. */
 	timer_arm(c->timers, &c->register_again, now_ms + entropy_u64(c->entropy) % (LOST_SPREAD_MS + 1));
 }

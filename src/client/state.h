@@ -117,6 +117,8 @@ struct outgoing {
 	bool confirmed;   /* 200; a report may follow */
 	bool rerouted;	  /* written for the old session, which broke: it goes on by the conference,
 			     privately */
+	bool again;	  /* the switch had accepted it before it died: that was told */
+	uint64_t accepted_ms;
 	struct leg *leg;
 	char id[CONFAB_ID_SIZE];
 	char *to; /* for this participant alone; NULL: for all */
@@ -140,7 +142,7 @@ struct recovery {
 	bool caller; /* we had begun the session that is lost */
 	bool anew;   /* the conference is gone, too: a new one is made */
 	unsigned tries;
-	uint64_t until_ms;
+	uint64_t began_ms;
 	struct timer timer;
 };
 
@@ -168,6 +170,8 @@ struct conversation {
 	bool leaving; /* the person wants out of all of it */
 	bool ended; /* the person was told so; the rest is taken down */
 	struct list outbox, holding;
+	struct list recent; /* what a switch accepted a moment ago: it may die with it */
+	size_t n_recent;
 	struct timer gate; /* the longest that new text waits for old text to be confirmed */
 	struct timer hold; /* the longest that a message is held back */
 	size_t n_held, held_bytes;
@@ -260,6 +264,9 @@ void conversation_unconfirmed(struct conversation *v, struct leg *leg);
 void conversation_reroute(struct conversation *v, struct leg *old, uint64_t now_ms);
 /* What was handed to a leg that is gone and is not confirmed waits for the next one. */
 void conversation_requeue(struct conversation *v, const struct leg *leg);
+/* The switch that accepted these since then is dead: they go before all that waits. Who has them
+ * drops them. */
+void conversation_say_again(struct conversation *v, uint64_t since_ms);
 /* Queues text of ours; to: for this participant alone, may be empty. */
 int conversation_say(struct conversation *v, struct view to, struct view text, char *id_out,
 		     uint64_t now_ms);
@@ -341,6 +348,11 @@ bool recover_begin(struct leg *leg, uint64_t now_ms);
 /* An attempt of it failed: true: there will be another. */
 bool recover_failed(struct leg *leg, int status, uint64_t now_ms);
 void recover_opened(struct leg *leg, uint64_t now_ms);
+/* He is being added because he had been in: the person did not ask for it, and need not hear how it
+ * goes. */
+bool recover_adds(const struct conversation *v, const char *uri);
+/* The conversation ends before it came back: what its switch may have lost is unconfirmed. */
+void recover_given_up(struct conversation *v);
 /* True: the invitation was such a conversation's way back, and is answered. */
 bool recover_invited(struct client *c, struct sip_server_tx *tx, const struct sip_msg *m,
 		     const struct terminate *t, uint64_t now_ms);
