@@ -611,7 +611,7 @@ static void conversation_bury(struct conversation *v, uint64_t now_ms)
 	roster_end(v);
 	join_end(v);
 	glare_end(v);
-	recover_end(v);
+	recover_fini(v);
 	typing_fini(v);
 	dispositions_fini(v);
 	free(v->nickname);

@@ -215,6 +215,8 @@ int client_call_with(struct client *c, const struct view *uri, size_t n,
 		conversation_drop(v, now_ms);
 		return rc;
 	}
+	if (group)
+		recover_know(v, uri, n);
 	*conversation_out = v->id;
 	return 0;
 }
@@ -228,6 +230,7 @@ int client_call(struct client *c, const struct view *uri, size_t n, uint32_t *co
 int client_add(struct client *c, uint32_t conversation, const struct view *uri, size_t n, uint64_t now_ms)
 {
 	struct conversation *v = conversation_find(c, conversation);
+	struct view peer;
 	struct leg *leg;
 	int rc = check_uris(uri, n);
 
@@ -253,6 +256,9 @@ int client_add(struct client *c, uint32_t conversation, const struct view *uri, 
 		leg_free(leg, now_ms);
 		return rc;
 	}
+	recover_know(v, uri, n);
+	peer = view_str(v->current->peer);
+	recover_know(v, &peer, 1);
 	move_begin_here(v, leg, now_ms);
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 enum {
+	PEOPLE_MAX = 255,
 	LASTS_MS = 90000,      /* then the conversation is over */
 	RECENT_MS = 10000,     /* what a switch accepted so shortly before its end may not have been
 				  passed on */
@@ -56,28 +57,61 @@ static bool fresh_leg(struct conversation *v, uint64_t now_ms)
 	return true;
 }
 
-/* Whom a new conference is made with, should it come to that. */
+static bool keeps(const struct conversation *v, struct view aor)
+{
+	for (size_t i = 0; i < v->recovery.n_people; i++)
+		if (view_eq(view_str(v->recovery.people[i]), aor))
+			return true;
+	return false;
+}
+
+void recover_know(struct conversation *v, const struct view *uri, size_t n)
+{
+	struct recovery *r = &v->recovery;
+
+	for (size_t i = 0; i < n && r->n_people < PEOPLE_MAX; i++) {
+		char **more = realloc(r->people, (r->n_people + 1) * sizeof(*more));
+		char *aor = client_aor(uri[i]);
+
+		if (more)
+			r->people = more;
+		if (!more || !aor || keeps(v, view_str(aor)) ||
+		    ims_is_self(v->client, view_str(aor)))
+			free(aor);
+		else
+			r->people[r->n_people++] = aor;
+	}
+}
+
+static void forget_people(struct conversation *v)
+{
+	struct recovery *r = &v->recovery;
+
+	while (r->n_people)
+		free(r->people[--r->n_people]);
+	free(r->people);
+	r->people = NULL;
+}
+
+/* Whom a new conference is made with, should it come to that: those whom the roster has, or as long
+ * as there is none, those who were asked. */
 static void keep_people(struct conversation *v)
 {
-	size_t n = v->roster.n_users;
-	char **uri;
+	struct recovery *r = &v->recovery;
 
-	if (!n)
-		return;
-	uri = calloc(n, sizeof(*uri));
-	if (!uri)
-		return;
-	join_end(v);
-	v->rejoin_with = uri;
-	for (size_t i = 0; i < n; i++) {
+	if (v->roster.n_users)
+		forget_people(v);
+	for (size_t i = 0; i < v->roster.n_users; i++) {
 		struct view entity = v->roster.users[i].entity;
 
-		if (!roster_has(v, entity) || v->roster.users[i].anonymous || ims_is_self(v->client, entity))
-			continue;
-		uri[v->n_rejoin_with] = view_dup(entity);
-		if (uri[v->n_rejoin_with])
-			v->n_rejoin_with++;
+		if (roster_has(v, entity) && !v->roster.users[i].anonymous)
+			recover_know(v, &entity, 1);
 	}
+	join_end(v);
+	v->rejoin_with = r->people;
+	v->n_rejoin_with = r->n_people;
+	r->people = NULL;
+	r->n_people = 0;
 }
 
 /* A chat of two is worth a new call where the server's end explains its own: its words went that way. */
@@ -193,7 +227,7 @@ bool recover_failed(struct leg *leg, int status, uint64_t now_ms)
 
 	if (!r->on || leg != v->current)
 		return false;
-	if (is_final(status) || now_ms >= r->began_ms + LASTS_MS || (gone && !v->n_rejoin_with))
+	if (is_final(status) || now_ms >= r->began_ms + LASTS_MS)
 		return false;
 	r->anew = r->anew || gone;
 	if (gone)
@@ -202,6 +236,8 @@ bool recover_failed(struct leg *leg, int status, uint64_t now_ms)
 		return false;
 	if (!gone)
 		later(v, now_ms);
+	else if (!v->n_rejoin_with) /* somebody else knows who was in */
+		wait(v, r->began_ms + LASTS_MS - now_ms, now_ms);
 	else if (rank(v) == 0)
 		wait(v, OTHERS_REGISTER_MS, now_ms);
 	else
@@ -273,6 +309,12 @@ void recover_end(struct conversation *v)
 	v->recovery.on = false;
 }
 
+void recover_fini(struct conversation *v)
+{
+	recover_end(v);
+	forget_people(v);
+}
+
 void recover_given_up(struct conversation *v)
 {
 	if (v->recovery.on)
@@ -292,6 +334,11 @@ void recover_opened(struct leg *leg, uint64_t now_ms)
 		r->tries = 0;
 		wait(v, MISSING_MS, now_ms);
 	} else {
+		for (size_t i = 0; i < v->n_rejoin_with; i++) {
+			struct view uri = view_str(v->rejoin_with[i]);
+
+			recover_know(v, &uri, 1);
+		}
 		join_end(v);
 	}
 	ev = event_of(v, CONFAB_CONNECTION);
@@ -316,10 +363,11 @@ static bool leads_back(const struct conversation *v, const struct sip_msg *m, co
 	return t->focus ? was_in(v, t->inviter) : same_aor(v->current->peer, t->inviter);
 }
 
-/* Its connection is broken, and nobody has given it up yet. */
+/* Its connection is broken, and nobody has given it up yet; one that was made anew has still to be
+ * answered. */
 static bool is_broken(const struct leg *leg, uint64_t now_ms)
 {
-	return leg->state == LEG_OPEN && leg->msrp && !msrp_session_is_open(leg->msrp) && explained(leg, now_ms);
+	return leg->state == LEG_OPEN && leg->reconnects && explained(leg, now_ms);
 }
 
 static struct conversation *find(struct client *c, const struct sip_msg *m, const struct terminate *t,

@@ -141,6 +141,8 @@ struct recovery {
 	bool on;
 	bool caller; /* we had begun the session that is lost */
 	bool anew;   /* the conference is gone, too: a new one is made */
+	char **people; /* who was asked into the conference, as long as no roster says who is in */
+	size_t n_people;
 	unsigned tries;
 	uint64_t began_ms;
 	struct timer timer;
@@ -343,6 +345,9 @@ void join_end(struct conversation *v);
 struct terminate;
 void recover_init(struct conversation *v);
 void recover_end(struct conversation *v);
+void recover_fini(struct conversation *v);
+/* These are asked into the conference, or have asked us. */
+void recover_know(struct conversation *v, const struct view *uri, size_t n);
 /* A leg's connection is gone for good: true: the conversation comes back by itself, and has another leg. */
 bool recover_begin(struct leg *leg, uint64_t now_ms);
 /* An attempt of it failed: true: there will be another. */

@@ -174,6 +174,8 @@ struct leg *client_take(struct client *c, struct conversation *v, struct sip_ser
 		return NULL;
 	}
 	keep_contribution(v, leg);
+	if (t->focus)
+		recover_know(v, &t->inviter, 1);
 	return leg;
 }
 

@@ -11,10 +11,14 @@ BO, CHARLES = "sip:bo@example.com", "sip:charles@example.com"
 SOON = 20
 
 
-def kill(stage):
-    """As by kill -9; it is up again when this returns."""
+def kill(stage, failures=0):
+    """As by kill -9; it is up again when this returns, after so many attempts of a client's to register."""
     stage.process.kill()
     stage.process.wait()
+    witness = stage.clients[0]
+    since = len(witness.events)
+    witness.until(lambda c: sum(e["event"] == "register-failed" for e in c.events[since:]) >= failures,
+                  "the client's attempts to register")
     began = time.monotonic()
     stage.start()
     return began
@@ -64,6 +68,46 @@ def conference(transport):
         uris = {c.wait("connection", since=since[c], state="restored").get("uri") for c in clients}
         expect(len(uris) == 1 and None not in uris, f"one new conference: {uris}")
         print(f"note a conference of three over {transport}: all back {took:.1f} s after the server", flush=True)
+
+
+def last_words(client):
+    """What is known of each message of a client's, by its text."""
+    text = {e["tag"]: e["id"] for e in client.events if e["event"] == "queued" and "tag" in e}
+    said = {}
+    for e in client.events:
+        if e["event"] == "sent":
+            said.setdefault(e["id"], []).append(e["state"])
+    return {t: said.get(i, []) for t, i in text.items()}
+
+
+def under_load(failures):
+    """Everybody writes all the time while the server is killed: what was acknowledged is seen, once, or its writer is told."""
+    with Stage() as stage:
+        ann, bo, charles = (stage.client(n) for n in ("ann", "bo", "charles"))
+        ann.chat(BO, CHARLES)
+        clients = {c: c.wait("open")["conversation"] for c in (ann, bo, charles)}
+        all_hear(clients, "before")
+        since = {c: len(c.events) for c in clients}
+        for n in range(150):
+            for c, number in clients.items():
+                c.send(cmd="send", conversation=number, text=f"{c.name} {n}", tag=f"{c.name} {n}")
+            if n == 60:
+                kill(stage, failures)
+        restored(clients, since)
+        all_hear(clients, "after")
+        for c in clients:
+            c.until(lambda x: all(last_words(x).values()), "a word on every message")
+            for text, states in last_words(c).items():
+                if "failed" in states or "unconfirmed" in states:
+                    continue
+                for other, number in clients.items():
+                    if other is not c:
+                        other.wait("message", text=text, conversation=number)
+        for c in clients:
+            expect(len(c.texts()) == len(set(c.texts())), f"{c.name} saw something twice")
+        told = sum("failed" in s or "unconfirmed" in s for c in clients for s in last_words(c).values())
+        print(f"note 450 messages while the server was killed ({failures} attempts to register): {told} told as not delivered, 0 unaccounted",
+              flush=True)
 
 
 def relayed(transport):
@@ -136,6 +180,8 @@ def client_killed():
 cases = Cases()
 cases.run("a conference comes back, TCP", ["CF-X-5"], conference, "tcp")
 cases.run("a conference comes back, UDP", ["CF-X-5"], conference, "udp")
+cases.run("a conference under load", ["CF-X-5", "SW-1"], under_load, 0)
+cases.run("and a server that is away for longer", ["CF-X-5", "SW-1"], under_load, 4)
 cases.run("a relayed chat comes back, TCP", ["PF-9.1.2-2"], relayed, "tcp")
 cases.run("a chat between two phones goes on", ["FL-1"], direct)
 cases.run("a client that was killed comes back", ["CF-X-5"], client_killed)

@@ -255,6 +255,25 @@ static void test_CF_X_5__and_do_it_themselves_if_he_does_not_come(void **state)
 	desk_free(d);
 }
 
+/* The server died before it told who is in: whom we had asked is known all the same. */
+static void test_CF_X_5__before_there_was_a_roster(void **state)
+{
+	struct desk *d = registered();
+	const char *invite, *again;
+
+	(void)state;
+	(void)desk_conference(d, &invite);
+	desk_seat_opens(d);
+	server_is_new(d);
+	desk_run(d, 600);
+	desk_answer(d, desk_next(d, "INVITE " DESK_CONFERENCE " "), 404, "", "", "");
+	desk_run(d, 1600);
+	again = desk_next(d, "INVITE sip:conference-factory@example.com ");
+	assert_non_null(again);
+	assert_non_null(strstr(again, "sip:bo@example.com"));
+	desk_free(d);
+}
+
 static void test_CF_X_5__tried_for_a_while_and_then_told(void **state)
 {
 	struct desk *d = registered();
@@ -412,6 +431,7 @@ int main(void)
 		cmocka_unit_test(test_CF_X_5__a_new_one_where_it_is_gone),
 		cmocka_unit_test(test_CF_X_5__the_others_wait_for_the_first_one),
 		cmocka_unit_test(test_CF_X_5__and_do_it_themselves_if_he_does_not_come),
+		cmocka_unit_test(test_CF_X_5__before_there_was_a_roster),
 		cmocka_unit_test(test_CF_X_5__tried_for_a_while_and_then_told),
 		cmocka_unit_test(test_CF_X_5__who_is_not_wanted_any_more),
 		cmocka_unit_test(test_PF_9_1_2_2__a_relayed_chat_is_called_anew),
