@@ -39,6 +39,8 @@ static const char usage[] =
 	"  --ims                register as a phone of an IMS core does\n"
 	"  --access-network I   P-Access-Network-Info of every request, IEEE-802.11\n"
 	"  --register-expires S seconds; default 600\n"
+	"  --rejoin URI         come back to this conference at once\n"
+	"  --session-expires S  a session is over when not refreshed for so long; default 1800\n"
 	"  --keepalive S        seconds between keep-alives; default 27 over UDP, else 110\n"
 	"  --max-conversations N at once, others get 486; default 64\n"
 	"  --auto-accept        take every chat\n"
@@ -54,7 +56,7 @@ static const char usage[] =
 
 struct settings {
 	struct confab_options options;
-	const char *user, *password_file, *trace, *log;
+	const char *user, *password_file, *trace, *rejoin, *log;
 	char *user_uri;
 	char password[PASSWORD_SIZE];
 	bool json;
@@ -103,11 +105,26 @@ void app_quit(struct app *a)
 	confab_shutdown(a->confab, quit_done, a);
 }
 
+static void rejoin(struct app *a)
+{
+	struct confab_call_options o = {.rejoin = a->rejoin};
+	uint32_t id;
+	int rc = confab_call_with(a->confab, NULL, 0, &o, &id);
+
+	if (rc)
+		(void)complain(EXIT_FAILURE, "--rejoin %s: %s", a->rejoin, confab_error_text(rc));
+	else
+		a->current = id;
+	a->rejoin = NULL;
+}
+
 static void on_event(void *ctx, const struct confab_event *ev)
 {
 	struct app *a = ctx;
 
 	a->face->event(a, ev);
+	if (ev->type == CONFAB_REGISTERED && a->rejoin)
+		rejoin(a);
 }
 
 static void on_line(void *ctx, struct view line, bool cut)
@@ -181,11 +198,13 @@ enum option_id {
 	OPT_ACCESS_NETWORK,
 	OPT_EXPIRES,
 	OPT_KEEPALIVE,
+	OPT_SESSION_EXPIRES,
 	OPT_MAX_CONVERSATIONS,
 	OPT_AUTO_ACCEPT,
 	OPT_ASK,
 	OPT_NOTICES,
 	OPT_JSON,
+	OPT_REJOIN,
 	OPT_TRACE,
 	OPT_LOG,
 };
@@ -211,7 +230,9 @@ static const struct option options[] = {
 	{"ims", no_argument, NULL, OPT_IMS},
 	{"access-network", required_argument, NULL, OPT_ACCESS_NETWORK},
 	{"register-expires", required_argument, NULL, OPT_EXPIRES},
+	{"rejoin", required_argument, NULL, OPT_REJOIN},
 	{"keepalive", required_argument, NULL, OPT_KEEPALIVE},
+	{"session-expires", required_argument, NULL, OPT_SESSION_EXPIRES},
 	{"max-conversations", required_argument, NULL, OPT_MAX_CONVERSATIONS},
 	{"auto-accept", no_argument, NULL, OPT_AUTO_ACCEPT},
 	{"ask-before-move", no_argument, NULL, OPT_ASK},
@@ -242,6 +263,7 @@ static const char **text_option(struct settings *s, int id)
 		[OPT_FACTORY] = &s->options.factory,
 		[OPT_FEATURE_TAG] = &s->options.feature_tag,
 		[OPT_ACCESS_NETWORK] = &s->options.access_network,
+		[OPT_REJOIN] = &s->rejoin,
 		[OPT_TRACE] = &s->trace,
 		[OPT_LOG] = &s->log,
 	};
@@ -270,6 +292,8 @@ static int take_option(struct settings *s, int id)
 		return number_option("--register-expires", &s->options.register_expires);
 	case OPT_KEEPALIVE:
 		return number_option("--keepalive", &s->options.keepalive);
+	case OPT_SESSION_EXPIRES:
+		return number_option("--session-expires", &s->options.session_expires);
 	case OPT_MAX_CONVERSATIONS:
 		return number_option("--max-conversations", &s->options.max_conversations);
 	case OPT_AUTO_ACCEPT:
@@ -418,6 +442,7 @@ static int run(struct app *a, struct settings *s)
 	int status, rc;
 
 	a->face = face;
+	a->rejoin = s->rejoin;
 	if (io_loop_init(&a->io, NULL))
 		return complain(EXIT_FAILURE, "no event loop");
 	io_deadline_init(&a->linger, &a->io, NULL, NULL);

@@ -42,6 +42,7 @@ struct app {
 	uint32_t current; /* line mode: where text goes; 0: nowhere */
 	struct list chats;
 	struct io_deadline linger;
+	const char *rejoin; /* a conference to come back to once we are registered; NULL: none */
 	char **call; /* chat with these at once */
 	size_t n_call;
 };

@@ -169,6 +169,8 @@ static void put_rest(json_t *o, const struct confab_event *ev)
 {
 	if (ev->type == CONFAB_CONNECTION) {
 		put(o, "state", ev->text);
+		if (ev->uri[0])
+			put(o, "uri", ev->uri);
 		return;
 	}
 	if (ev->conversation) {

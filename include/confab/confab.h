@@ -28,36 +28,34 @@ struct confab;
 enum { CONFAB_ID_SIZE = 33 }; /* a Message-ID and its NUL */
 
 enum confab_event_type {
-	CONFAB_REGISTERED,	/* the server knows where we are; expires */
+	CONFAB_REGISTERED,      /* the server knows where we are; expires */
 	CONFAB_REGISTER_FAILED, /* status, text; it is tried again */
-	CONFAB_INVITED, /* somebody wants to chat: answer with confab_accept or confab_decline (not
-			 * with auto_accept); text: what it is about, if he says so */
-	CONFAB_RINGING, /* the other side is being asked */
-	CONFAB_OPEN,	/* the conversation can carry messages; conference tells of which kind */
-	CONFAB_MOVING,	/* the conversation is becoming a conference; peer: who asked for it */
-	CONFAB_MOVED,	/* it is one now; uri: the conference */
-	CONFAB_MOVE_FAILED, /* it stays what it was; status, text. 491: the other side adds people
-			       too; it moves to theirs */
-	CONFAB_MESSAGE,	    /* from, id, content_type, data */
-	CONFAB_SENT,	    /* a message of ours (id) has a new state */
-	CONFAB_ROSTER,	    /* who is in the conference, in full */
-	CONFAB_JOINED,	    /* peer is in */
-	CONFAB_LEFT,	    /* peer is out; text says how */
-	CONFAB_ENDED,	    /* the conversation is over; status, text */
-	CONFAB_CONNECTION,  /* text: "lost", "restored" */
-	CONFAB_PROGRESS, /* what becomes of a confab_add in a conference, or a confab_kick: peer is
-			  * whom it was about, removing which of the two, status and text how far it
-			  * is: 100 and 180 on the way, 200 done, 300 and more failed (603 declined,
-			  * 486 busy, 403 not allowed …) */
-	CONFAB_SPLIT,  /* peer did not come along into the conference (text: how): the chat with him
-			* goes on as  conversation `other` */
-	CONFAB_TYPING, /* peer is writing (active), or has stopped */
-	CONFAB_DELIVERED_TO, /* peer's program has our message id (asked for by options.notices) */
-	CONFAB_DISPLAYED_BY, /* peer has seen our message id */
-	CONFAB_NICKNAME, /* text: our nickname in the conference; status 200, or why it is not ours:
-			    403, 424, 425 */
-	CONFAB_PAGE,  /* a message outside of any conversation: peer, display, content_type, data */
-	CONFAB_PAGED, /* what became of a page of ours (id): status, text */
+	CONFAB_INVITED,         /* somebody wants to chat: answer with confab_accept or confab_decline (not with
+	                         * auto_accept); text: what it is about, if he says so */
+	CONFAB_RINGING,         /* the other side is being asked */
+	CONFAB_OPEN,            /* the conversation can carry messages; conference tells of which kind */
+	CONFAB_MOVING,          /* the conversation is becoming a conference; peer: who asked for it */
+	CONFAB_MOVED,           /* it is one now; uri: the conference */
+	CONFAB_MOVE_FAILED,     /* it stays what it was; status, text. 491: the other side adds people too, and it moves to
+	                         * theirs. 487: the invitation that the person was being asked about is withdrawn */
+	CONFAB_MESSAGE,         /* from, id, content_type, data */
+	CONFAB_SENT,            /* a message of ours (id) has a new state */
+	CONFAB_ROSTER,          /* who is in the conference, in full */
+	CONFAB_JOINED,          /* peer is in */
+	CONFAB_LEFT,            /* peer is out; text says how */
+	CONFAB_ENDED,           /* the conversation is over; status, text */
+	CONFAB_CONNECTION,      /* text: "lost", "restored"; uri: the conference, where it came back to one */
+	CONFAB_PROGRESS,        /* what becomes of a confab_add in a conference, or a confab_kick: peer is whom it was about,
+				 * removing which of the two, status and text how far it is: 100 and 180 on the way, 200 done,
+				 * 300 and more failed (603 declined, 486 busy, 403 not allowed …) */
+	CONFAB_SPLIT,           /* peer did not come along into the conference (text: how): the chat with him goes on as
+	                         * conversation `other` */
+	CONFAB_TYPING,          /* peer is writing (active), or has stopped */
+	CONFAB_DELIVERED_TO,    /* peer's program has our message id (asked for by options.notices) */
+	CONFAB_DISPLAYED_BY,    /* peer has seen our message id */
+	CONFAB_NICKNAME,        /* text: our nickname in the conference; status 200, or why it is not ours: 403, 424, 425 */
+	CONFAB_PAGE,            /* a message outside of any conversation: peer, display, content_type, data */
+	CONFAB_PAGED,           /* what became of a page of ours (id): status, text */
 };
 
 enum confab_sent {
@@ -127,6 +125,7 @@ struct confab_options {
 	unsigned max_conversations; /* at once; beyond: 486. Default 64 */
 	uint32_t register_expires;  /* seconds; default 600 */
 	uint32_t keepalive;         /* seconds between keep-alives to the server; default 27 over UDP, else 110 */
+	uint32_t session_expires;   /* seconds without a refresh after which a session is over (RFC 4028); default 1800, 90 at least */
 	uint64_t max_message;       /* bytes of an incoming message; default 10 MiB */
 	bool ims;                   /* register as a phone of an IMS core does (+sip.instance), and anew after a 503 */
 	const char *access_network; /* P-Access-Network-Info of every request, "IEEE-802.11"; default: none */

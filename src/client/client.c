@@ -30,6 +30,7 @@ void client_profile(const struct client *c, struct im_profile *p)
 		.feature_tag = view_str(c->feature_tag),
 		.release = VIEW(IM_CLIENT_RELEASE),
 		.allow = VIEW(IM_ALLOW),
+		.supported = VIEW("replaces, norefersub, timer"),
 		.identity = view_str(c->identity ? c->identity : c->aor),
 	};
 }
@@ -100,7 +101,7 @@ static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg
 	} else if (m->method == SIP_OPTIONS) {
 		(void)sip_server_tx_reply(tx, 200, NULL,
 					  VIEW("Allow: " IM_ALLOW "\r\nAccept: application/sdp\r\n"
-					       "Supported: replaces\r\n"),
+					       "Supported: replaces, norefersub, timer\r\n"),
 					  now_ms);
 	} else if (sip_msg_has(m, SIP_H_REPLACES)) {
 		(void)sip_server_tx_reply(tx, 400, "Replaces Outside INVITE", VIEW(""), now_ms);

@@ -38,6 +38,7 @@ struct client_config {
 	bool auto_accept, ask_before_move, notices;
 	unsigned max_conversations;
 	uint32_t register_expires;
+	uint32_t session_expires;	     /* seconds, RFC 4028; 0: 1800 */
 	uint32_t keepalive;                  /* seconds between keep-alives; 0: as RFC 5626 has it */
 	uint64_t max_message;
 	uint64_t unix_ms_at_zero;

@@ -6,6 +6,9 @@
 
 #include <stdlib.h>
 
+/* Messages of a conversation that have no last word; accepted ones whose reports may never come. */
+enum { OUTBOX_MAX = 10000, UNREPORTED_MAX = 64, RECENT_MAX = 64, RECENT_TEXT_MAX = 65536 };
+
 static void gate_over(void *ctx, uint64_t now_ms)
 {
 	struct conversation *v = ctx;
@@ -13,12 +16,6 @@ static void gate_over(void *ctx, uint64_t now_ms)
 	v->gate_over = true;
 	conversation_flush(v, now_ms);
 	move_progress(v, now_ms);
-}
-
-static void hold_over(void *ctx, uint64_t now_ms)
-{
-	(void)now_ms;
-	conversation_release(ctx);
 }
 
 static void resubscribe(void *ctx, uint64_t now_ms)
@@ -40,12 +37,13 @@ struct conversation *conversation_new(struct client *c, struct view peer)
 	}
 	v->id = ++c->next_conversation;
 	list_init(&v->outbox);
-	list_init(&v->holding);
+	list_init(&v->recent);
 	timer_init(&v->gate, gate_over, v);
-	timer_init(&v->hold, hold_over, v);
+	holding_init(v);
 	timer_init(&v->resubscribe, resubscribe, v);
 	split_init(v);
 	glare_init(v);
+	recover_init(v);
 	typing_init(v);
 	dispositions_init(v);
 	list_add_tail(&c->conversations, &v->link);
@@ -79,9 +77,16 @@ static void tell_sent(struct conversation *v, const char *id, enum confab_sent s
 	client_emit(v->client, &ev);
 }
 
-static void outgoing_free(struct outgoing *o)
+/* Out of the outbox: before anybody is told of its fate, who may end all this. */
+static void outgoing_take(struct conversation *v, struct outgoing *o)
 {
 	list_del(&o->link);
+	v->n_outbox--;
+}
+
+static void outgoing_free(struct conversation *v, struct outgoing *o)
+{
+	outgoing_take(v, o);
 	free(o->to);
 	free(o);
 }
@@ -186,7 +191,7 @@ static struct outgoing *next_waiting(const struct conversation *v)
 
 static void refuse(struct conversation *v, struct outgoing *o, int error)
 {
-	list_del(&o->link);
+	outgoing_take(v, o);
 	tell_sent(v, o->id, o->rerouted ? CONFAB_SENT_UNCONFIRMED : CONFAB_SENT_FAILED,
 		  error == E_LIMIT ? 413 : 0, error_text(error));
 	free(o->to);
@@ -223,7 +228,7 @@ int conversation_say(struct conversation *v, struct view to, struct view text, c
 	struct client *c = v->client;
 	struct outgoing *o;
 
-	if (text.n > TEXT_MAX)
+	if (text.n > TEXT_MAX || v->n_outbox >= OUTBOX_MAX)
 		return E_LIMIT;
 	if (v->current->state >= LEG_DRAINING || v->current->state == LEG_INCOMING)
 		return E_STATE;
@@ -241,6 +246,7 @@ int conversation_say(struct conversation *v, struct view to, struct view text, c
 	if (text.n)
 		memcpy(o->text, text.p, text.n);
 	list_add_tail(&v->outbox, &o->link);
+	v->n_outbox++;
 	if (id_out)
 		memcpy(id_out, o->id, sizeof(o->id));
 	typing_sent(v);
@@ -289,13 +295,31 @@ void conversation_unconfirmed(struct conversation *v, struct leg *leg)
 	while ((o = first_on(v, leg))) {
 		bool waiting = o->state == OUTGOING_WAITING && !o->rerouted;
 
-		list_del(&o->link);
+		outgoing_take(v, o);
 		/* A 200 may be that of a relay: the word of a peer who sends reports is his report. */
 		if (!o->confirmed || (o->leg && o->leg->reports))
 			tell_sent(v, o->id, waiting ? CONFAB_SENT_FAILED : CONFAB_SENT_UNCONFIRMED, 0,
 				  waiting ? "never sent" : "");
 		free(o->to);
 		free(o);
+	}
+}
+
+void conversation_requeue(struct conversation *v, const struct leg *leg)
+{
+	LIST_EACH(l, next, &v->outbox)
+	{
+		struct outgoing *o = CONTAINER(l, struct outgoing, link);
+
+		if (o->leg != leg)
+			continue;
+		if (o->confirmed && !leg->reports) {
+			outgoing_free(v, o);
+			continue;
+		}
+		o->state = OUTGOING_WAITING;
+		o->confirmed = false;
+		o->leg = NULL;
 	}
 }
 
@@ -331,15 +355,84 @@ void conversation_reroute(struct conversation *v, struct leg *old, uint64_t now_
 	conversation_flush(v, now_ms);
 }
 
-/* What a message's new state means for it; before anybody is told, who may end all this. */
-static enum confab_sent settle(struct outgoing *o, bool conference, enum msrp_message_state state)
+/* A peer who never reports leaves his to the end of the session: only the latest ones are kept for
+ * it. */
+static void forget_unreported(struct conversation *v, const struct leg *leg)
 {
+	struct outgoing *oldest = NULL;
+	size_t n = 0;
+
+	if (leg->reports)
+		return;
+	LIST_EACH(l, next, &v->outbox)
+	{
+		struct outgoing *o = CONTAINER(l, struct outgoing, link);
+
+		if (o->leg != leg || !o->confirmed)
+			continue;
+		oldest = oldest ? oldest : o;
+		n++;
+	}
+	if (n > UNREPORTED_MAX)
+		outgoing_free(v, oldest);
+}
+
+static void forget_recent(struct conversation *v)
+{
+	struct outgoing *o = CONTAINER(v->recent.next, struct outgoing, link);
+
+	list_del(&o->link);
+	v->n_recent--;
+	free(o->to);
+	free(o);
+}
+
+/* The switch has it, and it leaves the outbox. */
+static void accepted(struct conversation *v, struct outgoing *o, uint64_t now_ms)
+{
+	if (o->n > RECENT_TEXT_MAX) {
+		outgoing_free(v, o);
+		return;
+	}
+	outgoing_take(v, o);
+	o->accepted_ms = now_ms;
+	o->leg = NULL;
+	list_add_tail(&v->recent, &o->link);
+	if (++v->n_recent > RECENT_MAX)
+		forget_recent(v);
+}
+
+void conversation_say_again(struct conversation *v, uint64_t since_ms)
+{
+	while (!list_empty(&v->recent)) {
+		struct outgoing *o = CONTAINER(v->recent.prev, struct outgoing, link);
+
+		if (o->accepted_ms < since_ms)
+			break;
+		list_del(&o->link);
+		v->n_recent--;
+		o->state = OUTGOING_WAITING;
+		o->again = o->rerouted = true;
+		list_add_head(&v->outbox, &o->link);
+		v->n_outbox++;
+	}
+}
+
+/* What a message's new state means for it; before anybody is told, who may end all this. */
+static enum confab_sent settle(const struct leg *leg, struct outgoing *o,
+			       enum msrp_message_state state, uint64_t now_ms)
+{
+	struct conversation *v = leg->conversation;
 	bool rerouted = o && o->rerouted;
 
-	if (o && state == MSRP_MSG_ACCEPTED && !conference)
+	if (o && state == MSRP_MSG_ACCEPTED && !leg->conference) {
 		o->confirmed = true; /* a report follows */
-	else if (o)
-		outgoing_free(o);
+		forget_unreported(v, leg);
+	} else if (o && state == MSRP_MSG_ACCEPTED) {
+		accepted(v, o, now_ms);
+	} else if (o) {
+		outgoing_free(v, o);
+	}
 	return state == MSRP_MSG_ACCEPTED    ? CONFAB_SENT_ACCEPTED
 	       : state == MSRP_MSG_DELIVERED ? CONFAB_SENT_DELIVERED
 	       /* It may have arrived on the session that it was written for. */
@@ -363,9 +456,13 @@ static void on_state(void *ctx, struct msrp_session *s, struct view message_id,
 	if (state == MSRP_MSG_DELIVERED)
 		leg->reports = true;
 	if (!notice_state(leg, message_id, state, status)) {
-		sent = settle(outgoing_find(v, message_id), leg->conference, state);
-		tell_sent(v, id, sent, sent == CONFAB_SENT_FAILED ? status : 0,
-			  sent == CONFAB_SENT_FAILED ? text : "");
+		struct outgoing *o = outgoing_find(v, message_id);
+		bool told = o && o->again && state == MSRP_MSG_ACCEPTED;
+
+		sent = settle(leg, o, state, now_ms);
+		if (!told)
+			tell_sent(v, id, sent, sent == CONFAB_SENT_FAILED ? status : 0,
+				  sent == CONFAB_SENT_FAILED ? text : "");
 	}
 	if (leg == v->old)
 		conversation_flush(v, now_ms);
@@ -388,84 +485,6 @@ static bool seen_before(struct conversation *v, struct view from, struct view id
 			return true;
 	v->seen[v->n_seen++ % SEEN_MAX] = h;
 	return false;
-}
-
-static void show(struct conversation *v, bool to_all, const char *from, const char *display,
-		 const char *id, const char *type, struct view data)
-{
-	struct confab_event ev = event_of(v, CONFAB_MESSAGE);
-
-	ev.peer = from;
-	ev.display = display;
-	ev.id = id;
-	ev.content_type = type;
-	ev.data = data.p;
-	ev.data_n = data.n;
-	ev.to_all = to_all;
-	client_emit(v->client, &ev);
-}
-
-static void held_free(struct held *h)
-{
-	list_del(&h->link);
-	free(h->from);
-	free(h->display);
-	free(h->id);
-	free(h->content_type);
-	free(h->data);
-	free(h);
-}
-
-/* What came in, as it is shown. */
-struct incoming {
-	struct view from, display, id, type, data;
-	bool to_all;
-};
-
-static void hold(struct conversation *v, const struct incoming *in, uint64_t now_ms)
-{
-	struct held *h = calloc(1, sizeof(*h));
-
-	if (!h)
-		return;
-	h->to_all = in->to_all;
-	h->from = view_dup(in->from);
-	h->display = view_dup(in->display);
-	h->id = view_dup(in->id);
-	h->content_type = view_dup(in->type);
-	h->data = view_dup(in->data);
-	h->n = in->data.n;
-	list_add_tail(&v->holding, &h->link);
-	if (!timer_armed(&v->hold))
-		timer_arm(v->client->timers, &v->hold, now_ms + v->client->cfg.drain_ms);
-}
-
-void conversation_release(struct conversation *v)
-{
-	timer_cancel(v->client->timers, &v->hold);
-	while (!list_empty(&v->holding)) {
-		struct held *h = CONTAINER(v->holding.next, struct held, link);
-
-		list_del(&h->link);
-		if (h->from && h->display && h->id && h->content_type && h->data)
-			show(v, h->to_all, h->from, h->display, h->id, h->content_type,
-			     view_of(h->data, h->n));
-		held_free(h);
-	}
-}
-
-/* Something of this sender's may still come on the old session, or was held back before. */
-static bool must_wait(const struct conversation *v, const struct leg *leg, struct view from)
-{
-	char *aor;
-	bool same;
-
-	if (leg == v->old || !v->old || v->old->state == LEG_CLOSED || !leg->conference)
-		return false;
-	aor = client_aor(view_str(v->old->peer));
-	same = aor && view_eq(view_str(aor), from);
-	free(aor);
-	return same;
 }
 
 static int read_message(const struct leg *leg, const struct msrp_incoming *m, struct incoming *in,
@@ -544,13 +563,12 @@ static int on_message(void *ctx, struct msrp_session *s, const struct msrp_incom
 		return 200; /* who was told has left */
 	if (cpim.n_from)
 		dispositions_received(leg, in.from, in.id, &cpim, now_ms);
-	if (must_wait(v, leg, in.from)) {
-		hold(v, &in, now_ms);
-		return 200;
-	}
 	(void)view_copy(in.id, id, sizeof(id));
 	(void)view_copy(in.type, type, sizeof(type));
-	show(v, in.to_all, from, display, id, type, in.data);
+	in.id = view_str(id);
+	in.type = view_str(type);
+	if (!holding_must_wait(v, leg, from) || !holding_add(v, &in, now_ms))
+		conversation_show(v, &in);
 	return 200;
 }
 
@@ -593,6 +611,7 @@ static void conversation_bury(struct conversation *v, uint64_t now_ms)
 	roster_end(v);
 	join_end(v);
 	glare_end(v);
+	recover_fini(v);
 	typing_fini(v);
 	dispositions_fini(v);
 	free(v->nickname);
@@ -601,9 +620,10 @@ static void conversation_bury(struct conversation *v, uint64_t now_ms)
 	for (size_t i = 0; i < sizeof(leg) / sizeof(leg[0]); i++)
 		leg_free(leg[i], now_ms);
 	while (!list_empty(&v->outbox))
-		outgoing_free(CONTAINER(v->outbox.next, struct outgoing, link));
-	while (!list_empty(&v->holding))
-		held_free(CONTAINER(v->holding.next, struct held, link));
+		outgoing_free(v, CONTAINER(v->outbox.next, struct outgoing, link));
+	while (!list_empty(&v->recent))
+		forget_recent(v);
+	holding_fini(v);
 	list_add_tail(&v->client->dead_conversations, &v->link);
 	reap_later(v->client);
 }
@@ -629,6 +649,7 @@ void conversation_end(struct conversation *v, int status, const char *text, uint
 	c->n_conversations--;
 	if (c->world.event) {
 		conversation_release(v);
+		recover_given_up(v);
 		conversation_unconfirmed(v, NULL);
 		ev = event_of(v, CONFAB_ENDED);
 		ev.status = status;
@@ -650,7 +671,11 @@ void conversation_leg_closed(struct leg *leg, uint64_t now_ms)
 	else if (leg == v->current && v->old && !v->leaving)
 		move_failed(v, 0, "the conference ended", now_ms);
 	else
-		conversation_end(v, 0, leg->dialog_over ? "" : "connection lost", now_ms);
+		conversation_end(v, leg->end_status,
+				 leg->end_text	    ? leg->end_text
+				 : leg->dialog_over ? ""
+						    : "connection lost",
+				 now_ms);
 }
 
 int client_leave(struct client *c, uint32_t conversation, bool anonymous, uint64_t now_ms)

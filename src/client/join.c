@@ -18,7 +18,7 @@ static bool join_by_tls(struct leg *leg, uint64_t now_ms)
 		return false;
 	v->tls = true;
 	next->peer = view_dup(view_str(leg->peer));
-	if (!next->peer || leg_invite_conference(next, view_str(next->peer), now_ms)) {
+	if (!next->peer || leg_invite_peer(next, now_ms)) {
 		leg_free(next, now_ms);
 		return false;
 	}

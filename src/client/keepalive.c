@@ -45,6 +45,7 @@ static void ping(void *ctx, uint64_t now_ms)
 static void flow_failed(struct client *c, uint64_t now_ms)
 {
 	struct confab_event ev = {.type = CONFAB_CONNECTION, .text = "lost"};
+	bool was;
 
 	log_line(c->log, LOG_WARN, "client", "the server does not answer a keep-alive: registering anew");
 	if (!by_udp(c)) {
@@ -52,11 +53,10 @@ static void flow_failed(struct client *c, uint64_t now_ms)
 		sip_stack_conn_close(c->stack, c->flow_conn, now_ms);
 		return;
 	}
-	keepalive_stop(c);
-	if (c->registered)
+	was = c->registered;
+	registration_lost(c, now_ms);
+	if (was)
 		client_emit(c, &ev);
-	c->registered = false;
-	timer_arm(c->timers, &c->register_again, now_ms);
 }
 
 static void late(void *ctx, uint64_t now_ms)

@@ -62,6 +62,8 @@ struct leg *leg_new(struct conversation *v, bool conference)
 	list_init(&leg->link);
 	leg->conversation = v;
 	leg->conference = conference;
+	leg->sdp_id = entropy_u64(v->client->entropy) >> 2;
+	refresh_init(leg);
 	list_init(&leg->referrals);
 	timer_init(&leg->again, reconnect, leg);
 	timer_init(&leg->patience, patience_over, leg);
@@ -78,6 +80,7 @@ void leg_free(struct leg *leg, uint64_t now_ms)
 	timer_cancel(c->timers, &leg->again);
 	timer_cancel(c->timers, &leg->patience);
 	leg_referrals_end(leg);
+	refresh_end(leg);
 	if (leg->sip && !leg->dialog_over && sip_session_state(leg->sip) != SIP_SESSION_ENDED)
 		leg_hang_up(leg, VIEW(""), now_ms);
 	sip_session_free(leg->sip);
@@ -89,13 +92,22 @@ void leg_free(struct leg *leg, uint64_t now_ms)
 	reap_later(c);
 }
 
+static bool to_server(const struct client *c, struct view path)
+{
+	struct msrp_uri hop;
+	struct addr at;
+
+	return msrp_uri_parse(msrp_path_first(path), &hop) == 0 && addr_parse(hop.host, hop.port, &at) == 0 &&
+	       addr_same_host(&at, &c->cfg.server.remote);
+}
+
 static void local_side(const struct leg *leg, struct sdp_local *l)
 {
 	struct client *c = leg->conversation->client;
 
 	*l = (struct sdp_local){
 		.username = VIEW("-"),
-		.sess_id = entropy_u64(c->entropy) >> 2,
+		.sess_id = leg->sdp_id,
 		.sess_version = 1,
 		.addr = leg->tls ? c->cfg.msrp_tls_local : c->cfg.msrp_local,
 		.tls = leg->tls,
@@ -119,6 +131,7 @@ static int make_msrp(struct leg *leg, const struct sdp_msrp *peer, bool active, 
 
 	buf_init(&b, PATH_TEXT_MAX);
 	if (peer) {
+		leg->by_server = to_server(c, peer->path);
 		sc.remote_path = peer->path;
 		sc.peer_max_size = peer->max_size;
 		sc.fingerprint = peer->tls ? peer->fingerprint : VIEW("");
@@ -185,6 +198,31 @@ int leg_write_answer(struct leg *leg, struct buf *sdp, struct view offer, uint64
 	return buf_ok(sdp) ? 0 : E_NOMEM;
 }
 
+void leg_write_same_offer(const struct leg *leg, struct buf *sdp)
+{
+	struct sdp_local l;
+
+	local_side(leg, &l);
+	l.setup = SDP_SETUP_ACTPASS;
+	sdp_write_msrp(sdp, &l);
+}
+
+int leg_write_same_answer(const struct leg *leg, struct view offer, struct buf *sdp)
+{
+	const struct sdp_media *media;
+	struct sdp_local l;
+	struct sdp desc;
+	int rc = negotiate_read_kind(offer, leg->tls ? NEGOTIATE_TLS : NEGOTIATE_NO_TLS, &desc,
+				     &media);
+
+	if (rc)
+		return rc;
+	local_side(leg, &l);
+	l.setup = negotiate_answer_setup(media->msrp.setup, leg->active);
+	sdp_write_answer(sdp, &desc, media, &l);
+	return buf_ok(sdp) ? 0 : E_NOMEM;
+}
+
 int leg_read_answer(struct leg *leg, const struct sip_msg *m, uint64_t now_ms)
 {
 	struct client *c = leg->conversation->client;
@@ -202,6 +240,7 @@ int leg_read_answer(struct leg *leg, const struct sip_msg *m, uint64_t now_ms)
 	leg->active = negotiate_offerer_connects(media->msrp.setup);
 	if (c->cfg.msrp_active && !leg->active)
 		return E_UNSUPPORTED;
+	leg->by_server = to_server(c, media->msrp.path);
 	notice_learn(leg, &media->msrp);
 	leg_enter(leg, LEG_OPENING);
 	timer_arm(c->timers, &leg->patience, now_ms + OPENING_MS);
@@ -236,6 +275,7 @@ void leg_opened(struct leg *leg, uint64_t now_ms)
 	}
 	if (leg->state == LEG_CLOSED)
 		return; /* by who was told */
+	recover_opened(leg, now_ms);
 	if (v->moving && leg == v->current) {
 		if (back)
 			move_progress(v, now_ms);
@@ -301,13 +341,13 @@ void leg_down(struct leg *leg, int error, uint64_t now_ms)
 	if (leg->state == LEG_CLOSED || leg->state == LEG_DRAINING)
 		return; /* by who was told */
 	/* Somebody else at the other end will not become the right one by being asked again. */
-	if (error != E_DENIED && come_back(leg, now_ms))
+	if (error != E_DENIED && error != E_NOTFOUND && come_back(leg, now_ms))
 		return;
 	log_line(c->log, LOG_INFO, "client", "conversation %u: a connection is gone for good (%s)", v->id,
 		 error_text(error));
 	if (v->old && leg == v->current)
 		move_failed(v, 503, "the conference's connection could not be made", now_ms);
-	else
+	else if (!recover_failed(leg, 503, now_ms) && !recover_begin(leg, now_ms))
 		conversation_leg_closed(leg, now_ms);
 }
 
@@ -325,6 +365,7 @@ void leg_drain_progress(struct leg *leg, uint64_t now_ms)
 void leg_hang_up(struct leg *leg, struct view more, uint64_t now_ms)
 {
 	leg->dialog_over = true;
+	refresh_end(leg);
 	if (!leg->sip)
 		return;
 	/* What can end at once would tell so from inside: whoever hangs up knows it already. */

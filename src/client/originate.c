@@ -7,14 +7,13 @@
 
 #include <stdlib.h>
 
-int leg_invite(struct leg *leg, struct view uri, struct view content_type, struct view body,
-	       struct view extra, uint64_t now_ms)
+static int send_invite(struct leg *leg, uint64_t now_ms)
 {
 	struct client *c = leg->conversation->client;
-	struct sip_invite invite = {.uri = uri,
+	struct sip_invite invite = {.uri = view_str(leg->asked[0]),
 				    .from = view_str(c->from),
-				    .content_type = content_type,
-				    .body = body,
+				    .content_type = view_str(leg->asked[1]),
+				    .body = view_str(leg->asked[2]),
 				    .flow = client_flow(c)};
 	struct im_profile p;
 	struct buf lines, contact;
@@ -25,7 +24,8 @@ int leg_invite(struct leg *leg, struct view uri, struct view content_type, struc
 	buf_init(&contact, 1024);
 	im_write_accept_contact(&lines, &p);
 	im_write_initial(&lines, &p);
-	buf_put(&lines, extra);
+	refresh_write_offer(leg, &lines);
+	buf_puts(&lines, leg->asked[3]);
 	buf_puts(&lines, c->service_route ? c->service_route : "");
 	im_write_contact(&contact, &p, view_str(c->contact), false);
 	invite.extra = buf_view(&lines);
@@ -38,20 +38,36 @@ int leg_invite(struct leg *leg, struct view uri, struct view content_type, struc
 	return rc;
 }
 
-static int invite_one(struct leg *leg, struct view uri, uint64_t now_ms)
+int leg_invite(struct leg *leg, struct view uri, struct view content_type, struct view body,
+	       struct view extra, uint64_t now_ms)
 {
-	struct buf sdp;
-	int rc;
+	const struct view parts[4] = {uri, content_type, body, extra};
 
-	buf_init(&sdp, SIP_HEAD_BYTES_MAX);
-	rc = leg_write_offer(leg, &sdp, now_ms);
-	if (rc == 0)
-		rc = leg_invite(leg, uri, VIEW("application/sdp"), buf_view(&sdp), VIEW(""), now_ms);
-	buf_fini(&sdp);
-	return rc;
+	for (int i = 0; i < 4; i++) {
+		leg->asked[i] = view_dup(parts[i]);
+		if (!leg->asked[i])
+			return E_NOMEM;
+	}
+	return send_invite(leg, now_ms);
 }
 
-/* What RCS phones say of a group, so that they find it again. */
+bool leg_invite_again(struct leg *leg, uint64_t now_ms)
+{
+	struct sip_session *refused = leg->sip;
+
+	if (!leg->asked[0] || leg->state != LEG_INVITING)
+		return false;
+	leg->sip = NULL;
+	if (send_invite(leg, now_ms)) {
+		leg->sip = refused;
+		return false;
+	}
+	sip_session_set_ctx(refused, NULL);
+	sip_session_free(refused);
+	return true;
+}
+
+/* What RCS phones say of a group or a chat, so that they find it again. */
 static void write_group(struct conversation *v, struct buf *extra)
 {
 	char token[33];
@@ -111,7 +127,7 @@ static int check_uris(const struct view *uri, size_t n)
 	return 0;
 }
 
-int leg_invite_conference(struct leg *leg, struct view uri, uint64_t now_ms)
+int leg_invite_peer(struct leg *leg, uint64_t now_ms)
 {
 	struct buf sdp, extra;
 	int rc;
@@ -121,7 +137,8 @@ int leg_invite_conference(struct leg *leg, struct view uri, uint64_t now_ms)
 	write_group(leg->conversation, &extra);
 	rc = leg_write_offer(leg, &sdp, now_ms);
 	if (rc == 0)
-		rc = leg_invite(leg, uri, VIEW("application/sdp"), buf_view(&sdp), buf_view(&extra), now_ms);
+		rc = leg_invite(leg, view_str(leg->peer), VIEW("application/sdp"), buf_view(&sdp),
+				buf_view(&extra), now_ms);
 	buf_fini(&sdp);
 	buf_fini(&extra);
 	return rc;
@@ -190,14 +207,16 @@ int client_call_with(struct client *c, const struct view *uri, size_t n,
 	}
 	v->current = leg;
 	leg->peer = view_dup(view_str(v->peer));
-	if (rejoin.n)
-		rc = leg_invite_conference(leg, rejoin, now_ms);
+	if (rejoin.n || !group)
+		rc = leg_invite_peer(leg, now_ms);
 	else
-		rc = group ? leg_invite_many(leg, uri, n, NULL, now_ms) : invite_one(leg, uri[0], now_ms);
+		rc = leg_invite_many(leg, uri, n, NULL, now_ms);
 	if (rc) {
 		conversation_drop(v, now_ms);
 		return rc;
 	}
+	if (group)
+		recover_know(v, uri, n);
 	*conversation_out = v->id;
 	return 0;
 }
@@ -211,6 +230,7 @@ int client_call(struct client *c, const struct view *uri, size_t n, uint32_t *co
 int client_add(struct client *c, uint32_t conversation, const struct view *uri, size_t n, uint64_t now_ms)
 {
 	struct conversation *v = conversation_find(c, conversation);
+	struct view peer;
 	struct leg *leg;
 	int rc = check_uris(uri, n);
 
@@ -236,6 +256,9 @@ int client_add(struct client *c, uint32_t conversation, const struct view *uri, 
 		leg_free(leg, now_ms);
 		return rc;
 	}
+	recover_know(v, uri, n);
+	peer = view_str(v->current->peer);
+	recover_know(v, &peer, 1);
 	move_begin_here(v, leg, now_ms);
 	return 0;
 }
@@ -264,8 +287,7 @@ static void learn_identity(struct leg *leg, const struct sip_msg *m)
 	struct sip_uri u;
 	struct view v;
 
-	free(leg->allow);
-	leg->allow = view_dup(sip_msg_value(m, SIP_H_ALLOW));
+	leg_learn_allow(leg, m);
 	sip_values_start(&it, m, SIP_H_CONTACT);
 	if (!sip_values_next(&it, &v) || sip_addr_parse(v, &a) || sip_uri_parse(a.uri, &u))
 		return;
@@ -286,12 +308,18 @@ static void on_answered(void *ctx, struct sip_session *s, const struct sip_msg *
 		return;
 	v = leg->conversation;
 	learn_identity(leg, m);
+	for (int i = 0; i < 4; i++) {
+		free(leg->asked[i]);
+		leg->asked[i] = NULL;
+	}
 	if (glare_dropped(leg)) {
 		glare_dropped_answered(leg, now_ms);
 		return;
 	}
-	if (leg_read_answer(leg, m, now_ms) == 0)
+	if (leg_read_answer(leg, m, now_ms) == 0) {
+		refresh_answered(leg, m, now_ms);
 		return;
+	}
 	log_line(v->client->log, LOG_WARN, "client", "conversation %u: the answer cannot be used", v->id);
 	leg_hang_up(leg, VIEW("Reason: SIP;cause=488;text=\"Not Acceptable Here\"\r\n"), now_ms);
 	if (v->old)
@@ -325,7 +353,15 @@ static void on_request(void *ctx, struct sip_session *s, struct sip_server_tx *t
 	leg_requested(ctx, tx, m, now_ms);
 }
 
+static void on_reinvited(void *ctx, struct sip_session *s, const struct sip_msg *m, uint64_t now_ms)
+{
+	(void)s;
+	if (ctx)
+		leg_reinvite_answered(ctx, m, now_ms);
+}
+
 const struct sip_session_handler originated = {
+	.on_reinvited = on_reinvited,
 	.on_request = on_request,
 	.on_progress = on_progress,
 	.on_answered = on_answered,

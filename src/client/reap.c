@@ -16,6 +16,8 @@ static void leg_reap(struct leg *leg)
 	free(leg->allow);
 	free(leg->offer);
 	free(leg->contribution);
+	for (int i = 0; i < 4; i++)
+		free(leg->asked[i]);
 	free(leg);
 }
 
@@ -28,6 +30,7 @@ static void conversation_reap(struct conversation *v)
 	timer_cancel(q, &v->hold);
 	timer_cancel(q, &v->stays);
 	timer_cancel(q, &v->glare.wait);
+	timer_cancel(q, &v->recovery.timer);
 	timer_cancel(q, &v->resubscribe);
 	conference_info_free(&v->roster);
 	free(v->subject);

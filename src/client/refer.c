@@ -51,6 +51,8 @@ static bool tell(struct referral *r, int status, struct view reason)
 	for (size_t i = 0; i < r->n && !r->dead && !glare_dropped(r->leg); i++) {
 		struct confab_event ev = event_of(v, CONFAB_PROGRESS);
 
+		if (!r->remove && recover_adds(v, r->user[i]))
+			continue;
 		ev.peer = r->user[i];
 		ev.status = status;
 		ev.text = text;
@@ -180,6 +182,8 @@ int leg_refer(struct leg *leg, const struct view *uri, size_t n, bool remove, ui
 	if (!leg->conference || leg->dialog_over ||
 	    (state != SIP_SESSION_ANSWERED && state != SIP_SESSION_CONFIRMED))
 		return E_STATE;
+	if (leg_allowed(leg, VIEW("REFER")) == ALLOWED_NOT)
+		return E_UNSUPPORTED;
 	r = referral_new(leg, uri, n, remove);
 	if (!r)
 		return E_LIMIT;
@@ -252,6 +256,8 @@ void leg_requested(struct leg *leg, struct sip_server_tx *tx, const struct sip_m
 
 	if (!leg)
 		(void)sip_server_tx_reply(tx, 481, NULL, VIEW(""), now_ms);
+	else if (m->method == SIP_UPDATE)
+		leg_updated(leg, tx, m, now_ms);
 	else if (m->method != SIP_NOTIFY)
 		(void)sip_server_tx_reply(tx, m->method == SIP_METHOD_OTHER ? 501 : 405, NULL,
 					  VIEW("Allow: " IM_ALLOW "\r\n"), now_ms);

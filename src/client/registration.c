@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { SERVICE_ROUTE_MAX = 4096, BACKOFF_FIRST_MS = 500, BACKOFF_MAX_MS = 30000 };
+enum { SERVICE_ROUTE_MAX = 4096, BACKOFF_FIRST_MS = 500, BACKOFF_MAX_MS = 30000, LOST_SPREAD_MS = 200 };
 
 static void send_register(struct client *c, uint32_t expires, uint64_t now_ms);
 
@@ -29,7 +29,10 @@ void registration_init(struct client *c)
 
 static void later(struct client *c, uint64_t now_ms)
 {
-	timer_arm(c->timers, &c->register_again, now_ms + c->backoff_ms);
+	/* RFC 5626 §4.5: doubled after each failure, and between half of it and all of it. Its base of 30 s is meant for those
+	 * who have another flow. */
+	timer_arm(c->timers, &c->register_again,
+		  now_ms + c->backoff_ms / 2 + entropy_u64(c->entropy) % (c->backoff_ms / 2 + 1));
 	c->backoff_ms = c->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : c->backoff_ms * 2;
 }
 
@@ -186,15 +189,34 @@ void client_register(struct client *c, uint64_t now_ms)
 void registration_conn_down(struct client *c, uint64_t conn, uint64_t now_ms)
 {
 	struct confab_event ev = {.type = CONFAB_CONNECTION, .text = "lost"};
+	bool was = c->registered;
 
 	if (conn != c->flow_conn || c->closing)
 		return;
 	c->flow_conn = 0;
-	keepalive_stop(c);
-	if (c->registered)
+	registration_lost(c, now_ms);
+	if (was)
 		client_emit(c, &ev);
+}
+
+void registration_lost(struct client *c, uint64_t now_ms)
+{
+	bool was = c->registered;
+
+	keepalive_stop(c);
 	c->registered = false;
-	timer_arm(c->timers, &c->register_again, now_ms);
+	c->flow_lost_ms = now_ms;
+	/* Else the next attempt has its time already. */
+	if (!was)
+		return;
+	/* The server's end breaks the flows of all its phones in the same moment. */
+	timer_arm(c->timers, &c->register_again, now_ms + entropy_u64(c->entropy) % (LOST_SPREAD_MS + 1));
+}
+
+void registration_again(struct client *c, uint64_t now_ms)
+{
+	if (c->cfg.server.transport == SIP_UDP && c->registered)
+		timer_arm(c->timers, &c->register_again, now_ms);
 }
 
 void registration_end(struct client *c, uint64_t now_ms)

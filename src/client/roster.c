@@ -22,6 +22,14 @@ static bool is_in(const struct conference_user *u)
 	return false;
 }
 
+bool roster_has(const struct conversation *v, struct view aor)
+{
+	for (size_t i = 0; i < v->roster.n_users; i++)
+		if (view_eq(v->roster.users[i].entity, aor))
+			return is_in(&v->roster.users[i]);
+	return false;
+}
+
 static const struct conference_user *find(const struct conference_info *doc, struct view entity)
 {
 	return doc->users ? conference_info_find(doc, entity) : NULL;
@@ -301,7 +309,8 @@ void roster_subscribe(struct conversation *v, uint64_t now_ms)
 	struct im_profile p;
 	struct buf b, contact;
 
-	if (v->subscribing || !v->current || !v->current->conference || v->current->dialog_over)
+	if (v->subscribing || !v->current || !v->current->conference || v->current->dialog_over ||
+	    leg_allowed(v->current, VIEW("SUBSCRIBE")) == ALLOWED_NOT)
 		return;
 	client_profile(c, &p);
 	buf_init(&b, SIP_HEAD_BYTES_MAX);
@@ -335,6 +344,8 @@ int client_who(struct client *c, uint32_t conversation, uint64_t now_ms)
 		return E_NOTFOUND;
 	if (!v->current->conference)
 		return E_STATE;
+	if (leg_allowed(v->current, VIEW("SUBSCRIBE")) == ALLOWED_NOT)
+		return E_UNSUPPORTED;
 	/* A SUBSCRIBE in the running subscription brings the full state anew (RFC 6665 §4.1.2.3). */
 	v->who_wanted = true;
 	roster_subscribe(v, now_ms);

@@ -2,7 +2,6 @@
 #include "client/state.h"
 
 #include "base/error.h"
-#include "procedure/negotiate.h"
 
 static const char *why_text(enum sip_session_end why)
 {
@@ -18,6 +17,20 @@ static const char *why_text(enum sip_session_end why)
 	}
 }
 
+/* The person was still being asked whether he wants to move: he is told that it is too late to say
+ * yes. */
+static void offer_gone(struct leg *leg, int status, const char *reason, uint64_t now_ms)
+{
+	struct conversation *v = leg->conversation;
+	struct confab_event ev = event_of(v, CONFAB_MOVE_FAILED);
+
+	v->offered = NULL;
+	leg_free(leg, now_ms);
+	ev.status = status;
+	ev.text = reason;
+	client_emit(v->client, &ev);
+}
+
 void leg_ended(struct leg *leg, enum sip_session_end why, int status, const struct sip_msg *m,
 	       uint64_t now_ms)
 {
@@ -28,7 +41,11 @@ void leg_ended(struct leg *leg, enum sip_session_end why, int status, const stru
 	if (why == SIP_END_REJECTED && status == 503 && m && !m->is_request)
 		ims_unavailable(v->client, now_ms);
 	(void)view_copy(m && !m->is_request ? m->reason : view_str(why_text(why)), reason, sizeof(reason));
+	if (why == SIP_END_REJECTED && m && !m->is_request && refresh_longer(leg, m) &&
+	    leg_invite_again(leg, now_ms))
+		return;
 	leg->dialog_over = true;
+	refresh_end(leg);
 	if (why == SIP_END_BYE_SENT)
 		return; /* who said it has seen to the rest already */
 	if (glare_dropped(leg)) {
@@ -36,8 +53,7 @@ void leg_ended(struct leg *leg, enum sip_session_end why, int status, const stru
 		return;
 	}
 	if (leg == v->offered) {
-		v->offered = NULL;
-		leg_free(leg, now_ms);
+		offer_gone(leg, status, reason, now_ms);
 		return;
 	}
 	if (leg == v->current && v->old && leg->state < LEG_OPEN) {
@@ -45,7 +61,7 @@ void leg_ended(struct leg *leg, enum sip_session_end why, int status, const stru
 		return;
 	}
 	if (leg->state < LEG_OPENING) {
-		if (join_anew(leg, status, now_ms))
+		if (recover_failed(leg, status ? status : 503, now_ms) || join_anew(leg, status, now_ms))
 			return;
 		conversation_end(v, status, reason, now_ms);
 		return;
@@ -63,41 +79,33 @@ void leg_ended(struct leg *leg, enum sip_session_end why, int status, const stru
 /* A session refresh: the same description again, as long as the peer's path stays what it was. */
 void leg_reinvited(struct leg *leg, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
 {
-	struct client *c = leg->conversation->client;
-	const struct sdp_media *media = NULL;
-	struct sdp_local l = {
-		.username = VIEW("-"),
-		.sess_id = 1,
-		.sess_version = 1,
-		.addr = leg->tls ? c->cfg.msrp_tls_local : c->cfg.msrp_local,
-		.tls = leg->tls,
-		.fingerprint = leg->tls ? view_str(c->fingerprint) : VIEW(""),
-		.path = view_str(leg->local_uri),
-		.accept_types = VIEW(CLIENT_ACCEPT_TYPES),
-		.accept_wrapped_types = VIEW("text/plain *"),
-		.max_size = c->cfg.max_message,
-		.has_chatroom = true,
-		.chatroom = VIEW(CLIENT_CHATROOM),
-	};
-	struct buf sdp, contact;
+	const struct client *c = leg->conversation->client;
+	struct buf sdp, contact, lines;
+	struct session_terms terms;
 	struct im_profile p;
-	struct sdp desc;
+	int status = refresh_judge(c, m, &terms);
 
-	if (m->body.n && negotiate_read_kind(m->body, leg->tls ? NEGOTIATE_TLS : NEGOTIATE_NO_TLS, &desc, &media)) {
-		(void)sip_server_tx_reply(tx, 488, NULL, VIEW(""), now_ms);
-		return;
-	}
-	client_profile(c, &p);
 	buf_init(&sdp, SIP_HEAD_BYTES_MAX);
 	buf_init(&contact, 1024);
+	buf_init(&lines, 256);
+	if (status == 422)
+		session_timer_write_min_se(&lines, SESSION_TIMER_MIN_SE);
+	else if (!m->body.n)
+		leg_write_same_offer(leg, &sdp);
+	else if (leg_write_same_answer(leg, m->body, &sdp))
+		status = 488;
+	client_profile(c, &p);
 	im_write_contact(&contact, &p, view_str(c->contact), false);
-	l.setup = media ? negotiate_answer_setup(media->msrp.setup, leg->active) : SDP_SETUP_ACTPASS;
-	if (media)
-		sdp_write_answer(&sdp, &desc, media, &l);
-	else
-		sdp_write_msrp(&sdp, &l);
-	(void)sip_session_answer_reinvite(leg->sip, tx, buf_view(&contact), VIEW(""),
-					  VIEW("application/sdp"), buf_view(&sdp), now_ms);
+	if (status) {
+		(void)sip_server_tx_reply(tx, status, NULL, buf_view(&lines), now_ms);
+	} else {
+		session_timer_write_answer(&lines, &terms);
+		if (sip_session_answer_reinvite(leg->sip, tx, buf_view(&contact), buf_view(&lines),
+						VIEW("application/sdp"), buf_view(&sdp),
+						now_ms) == 0)
+			refresh_agreed(leg, &terms, now_ms);
+	}
 	buf_fini(&sdp);
 	buf_fini(&contact);
+	buf_fini(&lines);
 }

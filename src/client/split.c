@@ -38,6 +38,8 @@ void split_old(struct conversation *v, const char *why, uint64_t now_ms)
 		if (o->leg == old) {
 			list_del(&o->link);
 			list_add_tail(&w->outbox, &o->link);
+			v->n_outbox--;
+			w->n_outbox++;
 		}
 	}
 	/* What he already has seen of the old peer's messages still counts as seen. */

@@ -9,8 +9,15 @@
 #include "client/client.h"
 #include "procedure/general.h"
 #include "sip/session.h"
+#include "sip/session_timer.h"
 
-enum { PATH_TEXT_MAX = 192, SEEN_MAX = 4096, NOTICES_MAX = 16, TEXT_MAX = 16 * 1024 * 1024 };
+enum {
+	PATH_TEXT_MAX = 192,
+	SEEN_MAX = 4096,
+	NOTICES_MAX = 16,
+	TEXT_MAX = 16 * 1024 * 1024,
+	ALLOW_BYTES_MAX = 1024
+};
 
 struct client {
 	struct client_config cfg;
@@ -33,6 +40,7 @@ struct client {
 	char call_id[33], from_tag[13];
 	uint32_t register_seq, backoff_ms;
 	uint64_t flow_conn; /* the connection the binding was made over */
+	uint64_t flow_lost_ms; /* when it was last lost; 0: never */
 	bool registered, closing, sips;
 	char *service_route; /* Route lines for requests outside dialogs (RFC 3608); NULL: none */
 	/* keepalive.c */
@@ -75,16 +83,27 @@ struct leg {
 	unsigned n_notices;
 	bool dialog_over; /* BYE went or came */
 	bool said_bye;    /* it was ours */
+	bool incoming;    /* the peer invited us */
+	bool by_server;   /* its MSRP goes to the server's host */
 	bool by_replaces; /* it came with Replaces */
 	bool reports;     /* the peer has sent a success report */
 	bool used;	  /* text of ours was handed to it */
 	char *peer;       /* the other party's URI, or the conference's */
-	char *allow;      /* what the peer's Allow said (IC-8.3.1-3) */
+	char *allow;	  /* what the peer's Allow said (IC-8.3.1-3); NULL: it said nothing */
 	char *offer;      /* theirs, until we answer */
 	char *contribution; /* Contribution-ID of its INVITE; NULL: none */
 	struct list referrals; /* REFERs of ours whose outcome is open */
 	char local_uri[PATH_TEXT_MAX];
 	unsigned reconnects;
+	uint64_t sdp_id; /* of our session description */
+	/* refresh.c */
+	struct session_timer timer;
+	struct session_terms terms; /* of an invitation: what our 2xx says */
+	struct sip_uac *updating;
+	uint32_t session_expires, min_se; /* seconds: what we ask for */
+	char *asked[4]; /* our INVITE, until it is answered: URI, content type, body, extra lines */
+	int end_status; /* what its end means, where more is known than that it came */
+	const char *end_text;
 	struct timer again, patience; /* reconnecting; end of a drain or of an opening */
 };
 
@@ -98,6 +117,8 @@ struct outgoing {
 	bool confirmed;   /* 200; a report may follow */
 	bool rerouted;	  /* written for the old session, which broke: it goes on by the conference,
 			     privately */
+	bool again;	  /* the switch had accepted it before it died: that was told */
+	uint64_t accepted_ms;
 	struct leg *leg;
 	char id[CONFAB_ID_SIZE];
 	char *to; /* for this participant alone; NULL: for all */
@@ -115,12 +136,22 @@ struct glare {
 	struct leg *dropped; /* our own conference, until those whom we had invited are out of it */
 };
 
-/* A message that has to wait until what was said before it is on the screen. */
-struct held {
-	struct list link;
+/* recover.c */
+struct recovery {
+	bool on;
+	bool caller; /* we had begun the session that is lost */
+	bool anew;   /* the conference is gone, too: a new one is made */
+	char **people; /* who was asked into the conference, as long as no roster says who is in */
+	size_t n_people;
+	unsigned tries;
+	uint64_t began_ms;
+	struct timer timer;
+};
+
+/* What came in, as it is shown. */
+struct incoming {
+	struct view from, display, id, type, data;
 	bool to_all;
-	char *from, *display, *id, *content_type, *data;
-	size_t n;
 };
 
 /* What every session description of ours says (RFC 4975 §8.6, RFC 7701 §8). */
@@ -142,11 +173,16 @@ struct conversation {
 	bool leaving; /* the person wants out of all of it */
 	bool ended; /* the person was told so; the rest is taken down */
 	struct list outbox, holding;
+	struct list recent; /* what a switch accepted a moment ago: it may die with it */
+	size_t n_recent;
 	struct timer gate; /* the longest that new text waits for old text to be confirmed */
 	struct timer hold; /* the longest that a message is held back */
+	size_t n_held, held_bytes;
+	size_t n_outbox;
 	struct timer stays; /* split.c: the old peer joined, but keeps the old chat */
 	bool gate_over;
 	struct glare glare;
+	struct recovery recovery;
 	uint64_t seen[SEEN_MAX];
 	size_t n_seen;
 	/* join.c: whom a new conference is made with when the one to come back to is gone */
@@ -190,8 +226,12 @@ void reap_now(struct client *c);
 
 /* --- registration.c --- */
 void registration_init(struct client *c);
+/* The flow is gone: registers anew, soon. */
+void registration_lost(struct client *c, uint64_t now_ms);
 void registration_conn_down(struct client *c, uint64_t conn, uint64_t now_ms);
 void registration_end(struct client *c, uint64_t now_ms);
+/* Who knows whether the server still knows us: by UDP nobody tells. */
+void registration_again(struct client *c, uint64_t now_ms);
 
 /* --- keepalive.c: RFC 5626 §4.4 --- */
 void keepalive_init(struct client *c);
@@ -225,14 +265,28 @@ void conversation_unconfirmed(struct conversation *v, struct leg *leg);
  * under the same Message-ID (point 5 of "The move"). What cannot is told as
  * conversation_unconfirmed does. */
 void conversation_reroute(struct conversation *v, struct leg *old, uint64_t now_ms);
-/* Shows what was held back. */
-void conversation_release(struct conversation *v);
+/* What was handed to a leg that is gone and is not confirmed waits for the next one. */
+void conversation_requeue(struct conversation *v, const struct leg *leg);
+/* The switch that accepted these since then is dead: they go before all that waits. Who has them
+ * drops them. */
+void conversation_say_again(struct conversation *v, uint64_t since_ms);
 /* Queues text of ours; to: for this participant alone, may be empty. */
 int conversation_say(struct conversation *v, struct view to, struct view text, char *id_out,
 		     uint64_t now_ms);
 /* A leg has come to its end. It may be freed, and the conversation with it. */
 void conversation_leg_closed(struct leg *leg, uint64_t now_ms);
 extern const struct msrp_session_handler conversation_messages;
+
+/* --- holding.c --- */
+void holding_init(struct conversation *v);
+void holding_fini(struct conversation *v);
+void conversation_show(struct conversation *v, const struct incoming *in);
+/* Does what came on this leg from this address of record have to wait? */
+bool holding_must_wait(const struct conversation *v, const struct leg *leg, const char *from);
+/* False: it cannot be held back, and is to be shown. */
+bool holding_add(struct conversation *v, const struct incoming *in, uint64_t now_ms);
+/* Shows what was held back. */
+void conversation_release(struct conversation *v);
 
 /* --- leg.c --- */
 struct leg *leg_new(struct conversation *v, bool conference);
@@ -244,6 +298,9 @@ int leg_write_offer(struct leg *leg, struct buf *sdp, uint64_t now_ms);
 int leg_write_answer(struct leg *leg, struct buf *sdp, struct view offer, uint64_t now_ms);
 /* Their answer to our offer. */
 int leg_read_answer(struct leg *leg, const struct sip_msg *m, uint64_t now_ms);
+/* The same description once more, for a refresh. leg_write_same_answer: as leg_write_answer. */
+void leg_write_same_offer(const struct leg *leg, struct buf *sdp);
+int leg_write_same_answer(const struct leg *leg, struct view offer, struct buf *sdp);
 void leg_enter(struct leg *leg, enum leg_state to);
 /* Ends the dialog from here; nothing more is heard of it. more: header lines of the BYE. */
 void leg_hang_up(struct leg *leg, struct view more, uint64_t now_ms);
@@ -260,6 +317,12 @@ bool leg_settled(const struct leg *leg); /* nothing of ours is under way on it *
 extern const struct sip_session_handler originated;
 int leg_invite(struct leg *leg, struct view uri, struct view content_type, struct view body,
 	       struct view extra, uint64_t now_ms);
+
+/* The same INVITE once more, after a 422. False: it could not be sent. */
+bool leg_invite_again(struct leg *leg, uint64_t now_ms);
+
+/* INVITE to the leg's peer: a conference's URI, or a person. */
+int leg_invite_peer(struct leg *leg, uint64_t now_ms);
 
 /* Writes the INVITE of a leg to the factory (7.1.2-3), with the peer of a running session (7.1.4) or without (NULL). */
 int leg_invite_many(struct leg *leg, const struct view *uri, size_t n, struct leg *running, uint64_t now_ms);
@@ -278,16 +341,38 @@ void leg_referrals_done(struct leg *leg);
 
 /* --- join.c --- */
 /* A conference that was to be joined again is gone (404, 410): a new one is made. False: nothing was begun. */
-/* The INVITE to a conference's URI. */
-int leg_invite_conference(struct leg *leg, struct view uri, uint64_t now_ms);
 bool join_anew(struct leg *leg, int status, uint64_t now_ms);
 void join_end(struct conversation *v);
 
 /* --- may_replace.c --- */
 /* The INVITE of this transaction may have the leg replaced (RFC 3891 §5). leg may be NULL: no. */
 bool client_may_replace(const struct client *c, const struct leg *leg, struct sip_server_tx *tx);
+/* --- recover.c --- */
+struct terminate;
+void recover_init(struct conversation *v);
+void recover_end(struct conversation *v);
+void recover_fini(struct conversation *v);
+/* These are asked into the conference, or have asked us. */
+void recover_know(struct conversation *v, const struct view *uri, size_t n);
+/* A leg's connection is gone for good: true: the conversation comes back by itself, and has another leg. */
+bool recover_begin(struct leg *leg, uint64_t now_ms);
+/* An attempt of it failed: true: there will be another. */
+bool recover_failed(struct leg *leg, int status, uint64_t now_ms);
+void recover_opened(struct leg *leg, uint64_t now_ms);
+/* He is being added because he had been in: the person did not ask for it, and need not hear how it
+ * goes. */
+bool recover_adds(const struct conversation *v, const char *uri);
+/* The conversation ends before it came back: what its switch may have lost is unconfirmed. */
+void recover_given_up(struct conversation *v);
+/* True: the invitation was such a conversation's way back, and is answered. */
+bool recover_invited(struct client *c, struct sip_server_tx *tx, const struct sip_msg *m,
+		     const struct terminate *t, uint64_t now_ms);
 
 /* --- terminating.c --- */
+void client_refuse(struct client *c, struct sip_server_tx *tx, int status, uint64_t now_ms);
+/* Makes the leg of an invitation that may be accepted. NULL: answered already. */
+struct leg *client_take(struct client *c, struct conversation *v, struct sip_server_tx *tx,
+			const struct sip_msg *m, const struct terminate *t, uint64_t now_ms);
 void client_invited(struct client *c, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms);
 int leg_accept(struct leg *leg, uint64_t now_ms);
 extern const struct sip_session_handler terminated;
@@ -296,6 +381,28 @@ extern const struct sip_session_handler terminated;
 void leg_ended(struct leg *leg, enum sip_session_end why, int status, const struct sip_msg *m,
 	       uint64_t now_ms);
 void leg_reinvited(struct leg *leg, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms);
+
+/* --- allow.c --- */
+enum leg_allowed { ALLOWED_UNKNOWN, ALLOWED_LISTED, ALLOWED_NOT };
+void leg_learn_allow(struct leg *leg, const struct sip_msg *m);
+enum leg_allowed leg_allowed(const struct leg *leg, struct view method);
+
+/* --- refresh.c: RFC 4028 --- */
+void refresh_init(struct leg *leg);
+void refresh_end(struct leg *leg);
+/* Fields of our INVITE. */
+void refresh_write_offer(const struct leg *leg, struct buf *lines);
+/* A 2xx to our INVITE or refresh. */
+void refresh_answered(struct leg *leg, const struct sip_msg *m, uint64_t now_ms);
+/* A 422 that wants a longer interval: true: it is taken over for the next try. */
+bool refresh_longer(struct leg *leg, const struct sip_msg *m);
+/* An INVITE or UPDATE of the peer: 0, or 422. terms are what the 2xx says
+ * (session_timer_write_answer); refresh_agreed once it went. */
+int refresh_judge(const struct client *c, const struct sip_msg *m, struct session_terms *terms);
+void refresh_agreed(struct leg *leg, const struct session_terms *terms, uint64_t now_ms);
+void leg_reinvite_answered(struct leg *leg, const struct sip_msg *m, uint64_t now_ms);
+void leg_updated(struct leg *leg, struct sip_server_tx *tx, const struct sip_msg *m,
+		 uint64_t now_ms);
 
 /* --- move.c --- */
 void move_begin_here(struct conversation *v, struct leg *conference, uint64_t now_ms); /* we added people */
@@ -384,6 +491,7 @@ void roster_subscribe(struct conversation *v, uint64_t now_ms);
 void roster_early_notify(struct client *c, const struct sip_msg *m);
 void roster_end(struct conversation *v);
 void roster_tell(struct conversation *v);
+bool roster_has(const struct conversation *v, struct view aor);
 /* The conference is not ours any more: another one begins anew. */
 void roster_forget(struct conversation *v);
 

@@ -21,6 +21,11 @@ static void refuse(struct client *c, struct sip_server_tx *tx, int status, const
 	buf_fini(&lines);
 }
 
+void client_refuse(struct client *c, struct sip_server_tx *tx, int status, uint64_t now_ms)
+{
+	refuse(c, tx, status, NULL, VIEW(""), now_ms);
+}
+
 static struct leg *leg_of_dialog(const struct client *c, const struct sip_dialog *d)
 {
 	LIST_EACH(l, next, &c->conversations)
@@ -141,8 +146,18 @@ static void tell_invited(struct conversation *v, const struct terminate *t, stru
 	client_emit(v->client, &ev);
 }
 
-/* Makes the leg of an invitation that may be accepted. NULL: answered already. */
-static struct leg *take(struct client *c, struct conversation *v, struct sip_server_tx *tx,
+/* What the group, or the chat, is known by to others. */
+static void keep_contribution(struct conversation *v, const struct leg *leg)
+{
+	char *copy = leg->contribution[0] ? view_dup(view_str(leg->contribution)) : NULL;
+
+	if (!copy)
+		return;
+	free(v->contribution);
+	v->contribution = copy;
+}
+
+struct leg *client_take(struct client *c, struct conversation *v, struct sip_server_tx *tx,
 			const struct sip_msg *m, const struct terminate *t, uint64_t now_ms)
 {
 	struct leg *leg = leg_new(v, t->focus);
@@ -154,17 +169,22 @@ static struct leg *take(struct client *c, struct conversation *v, struct sip_ser
 		if (t->focus && sip_uri_parse(identity, &u) == 0)
 			identity = view_first(identity, identity.n - u.params.n);
 		leg->state = LEG_INCOMING;
+		leg->incoming = true;
 		leg->by_replaces = t->replaces.present || sip_msg_has(m, SIP_H_SESSION_REPLACES);
 		leg->peer = view_dup(t->focus ? identity : t->inviter);
-		leg->allow = view_dup(sip_msg_value(m, SIP_H_ALLOW));
+		leg_learn_allow(leg, m);
+		(void)refresh_judge(c, m, &leg->terms);
 		leg->offer = view_dup(t->sdp);
 		leg->contribution = view_dup(sip_msg_value(m, SIP_H_CONTRIBUTION_ID));
 	}
-	if (!leg || !leg->peer || !leg->allow || !leg->offer || begin_session(leg, tx, m, now_ms)) {
+	if (!leg || !leg->peer || !leg->offer || !leg->contribution || begin_session(leg, tx, m, now_ms)) {
 		leg_free(leg, now_ms);
 		refuse(c, tx, 500, NULL, VIEW(""), now_ms);
 		return NULL;
 	}
+	keep_contribution(v, leg);
+	if (t->focus)
+		recover_know(v, &t->inviter, 1);
 	return leg;
 }
 
@@ -184,7 +204,7 @@ static void move_there(struct client *c, struct leg *replaced, struct sip_server
 		refuse(c, tx, 491, NULL, VIEW(""), now_ms);
 		return;
 	}
-	leg = take(c, v, tx, m, t, now_ms);
+	leg = client_take(c, v, tx, m, t, now_ms);
 	if (!leg)
 		return;
 	/* Who has just asked for a conference with this peer need not be asked. */
@@ -216,7 +236,7 @@ static void new_chat(struct client *c, struct sip_server_tx *tx, const struct si
 		refuse(c, tx, 500, NULL, VIEW(""), now_ms);
 		return;
 	}
-	v->current = take(c, v, tx, m, t, now_ms);
+	v->current = client_take(c, v, tx, m, t, now_ms);
 	if (!v->current) {
 		conversation_drop(v, now_ms);
 		return;
@@ -231,6 +251,7 @@ static void new_chat(struct client *c, struct sip_server_tx *tx, const struct si
 void client_invited(struct client *c, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
 {
 	struct terminate t;
+	struct session_terms terms;
 	struct leg *replaced;
 
 	if (sip_server_tx_is_merged(tx)) {
@@ -243,11 +264,15 @@ void client_invited(struct client *c, struct sip_server_tx *tx, const struct sip
 		replaced = find_session_replaced(c, tx, m, &t);
 	if (c->closing && !t.status)
 		t.status = 480;
+	if (!t.status && refresh_judge(c, m, &terms)) {
+		t.status = 422;
+		session_timer_write_min_se(&t.lines, SESSION_TIMER_MIN_SE);
+	}
 	if (t.status)
 		refuse(c, tx, t.status, t.reason, buf_view(&t.lines), now_ms);
 	else if (replaced)
 		move_there(c, replaced, tx, m, &t, now_ms);
-	else
+	else if (!recover_invited(c, tx, m, &t, now_ms))
 		new_chat(c, tx, m, &t, now_ms);
 	terminate_fini(&t);
 }
@@ -256,20 +281,24 @@ int leg_accept(struct leg *leg, uint64_t now_ms)
 {
 	struct client *c = leg->conversation->client;
 	struct im_profile p;
-	struct buf sdp, contact;
+	struct buf sdp, contact, more;
 	int rc;
 
 	client_profile(c, &p);
 	buf_init(&sdp, SIP_HEAD_BYTES_MAX);
 	buf_init(&contact, 1024);
+	buf_init(&more, 128);
+	session_timer_write_answer(&more, &leg->terms);
 	im_write_contact(&contact, &p, view_str(c->contact), false);
 	rc = leg_write_answer(leg, &sdp, view_str(leg->offer), now_ms);
 	if (rc == 0)
-		rc = sip_session_answer(leg->sip, buf_view(&contact), VIEW(""), VIEW("application/sdp"),
-					buf_view(&sdp), now_ms);
+		rc = sip_session_answer(leg->sip, buf_view(&contact), buf_view(&more),
+					VIEW("application/sdp"), buf_view(&sdp), now_ms);
 	buf_fini(&sdp);
 	buf_fini(&contact);
+	buf_fini(&more);
 	if (rc == 0) {
+		refresh_agreed(leg, &leg->terms, now_ms);
 		leg_enter(leg, LEG_OPENING);
 		timer_arm(c->timers, &leg->patience, now_ms + 32000);
 		return 0;
@@ -359,7 +388,15 @@ static void on_confirmed(void *ctx, struct sip_session *s, const struct sip_msg 
 		leg_confirmed(ctx, now_ms);
 }
 
+static void on_reinvited(void *ctx, struct sip_session *s, const struct sip_msg *m, uint64_t now_ms)
+{
+	(void)s;
+	if (ctx)
+		leg_reinvite_answered(ctx, m, now_ms);
+}
+
 const struct sip_session_handler terminated = {.on_confirmed = on_confirmed,
+					       .on_reinvited = on_reinvited,
 					       .on_request = on_request,
 					       .on_reinvite = on_reinvite,
 					       .on_ended = on_ended};

@@ -94,6 +94,7 @@ static int make_client(struct confab *c, const struct confab_options *o)
 		.max_conversations = o->max_conversations ? o->max_conversations : 64,
 		.register_expires = o->register_expires ? o->register_expires : 600,
 		.keepalive = o->keepalive,
+		.session_expires = o->session_expires,
 		.max_message = o->max_message ? o->max_message : 10u << 20,
 		.unix_ms_at_zero = io_wall_ms() - io_now_ms(&c->io),
 		.ims = o->ims,

@@ -152,6 +152,12 @@ static void closed(void *ctx, struct io_conn *io, int error)
 static const struct io_conn_events wire_events = {
 	.connected = connected, .data = data, .drained = drained, .closed = closed};
 
+/* Linux sends a SYN again after one second and after three: two lost ones are survived. A server
+ * that does not answer is left for the next one after that time (RFC 3263 §4.3), and within the ten
+ * seconds that a switch keeps a seat for us (msrp.rebind_grace_ms) there is time for another
+ * attempt. A TLS handshake takes some round trips more. */
+enum { CONNECT_MS = 4000, CONNECT_TLS_MS = 5000 };
+
 static struct wire *wire_connect(struct confab *c, bool for_sip, const struct addr *to,
 				 struct io_conn_options options)
 {
@@ -162,6 +168,7 @@ static struct wire *wire_connect(struct confab *c, bool for_sip, const struct ad
 	if (!w)
 		return NULL;
 	options.queue_max = QUEUE_MAX;
+	options.timeout_ms = options.tls ? CONNECT_TLS_MS : CONNECT_MS;
 	if (local.family == to->family && !addr_is_any(&local))
 		options.local = &local;
 	rc = io_conn_connect(&c->io, to, &options, &wire_events, w, &w->io);

@@ -109,7 +109,8 @@ struct msrp_session_handler {
 	/* Response to a request made by msrp_session_request. */
 	void (*on_response)(void *ctx, struct msrp_session *s, struct view tid, int status,
 			    struct view comment, uint64_t now_ms);
-	/* The connection is gone or was never made (E_CLOSED, E_TIMEOUT: never claimed, E_IO).
+	/* The connection is gone or was never made (E_CLOSED, E_TIMEOUT: never claimed, E_IO,
+	 * E_NOTFOUND: the peer has no such session).
 	 * Messages that are not confirmed keep their state: ask msrp_session_unconfirmed, or call
 	 * msrp_session_reconnect. */
 	void (*on_down)(void *ctx, struct msrp_session *s, int error, uint64_t now_ms);

@@ -132,7 +132,8 @@ static void bind_response(struct transaction *t, int status)
 	}
 	log_line(s->agent->log, LOG_INFO, "msrp", "session %.*s: refused by its peer with %d",
 		 VIEW_ARG(msrp_session_name(s)), status);
-	msrp_session_down(s, E_CLOSED);
+	/* A peer that has it on another connection may not know yet that this one is gone. */
+	msrp_session_down(s, status == 481 ? E_NOTFOUND : E_CLOSED);
 	msrp_conn_check_use(c);
 }
 

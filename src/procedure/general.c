@@ -17,8 +17,7 @@ static void write_identity(struct buf *b, const struct im_profile *p)
 static void write_supported(struct buf *b, const struct im_profile *p)
 {
 	sip_write_field(b, "Supported",
-			p->timer ? VIEW("replaces, norefersub, timer")
-				 : VIEW("replaces, norefersub"));
+			p->supported.n ? p->supported : VIEW("replaces, norefersub"));
 }
 
 void im_write_initial(struct buf *b, const struct im_profile *p)

@@ -16,7 +16,7 @@
 enum { IM_UNSUPPORTED_BYTES_MAX = 1024 };
 
 #define IM_FEATURE_TAG	  "+g.oma.sip-im"
-#define IM_ALLOW	  "INVITE, ACK, BYE, CANCEL, OPTIONS, NOTIFY, MESSAGE"
+#define IM_ALLOW	  "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, NOTIFY, MESSAGE"
 #define IM_ALLOW_FOCUS	  "INVITE, ACK, BYE, CANCEL, OPTIONS, SUBSCRIBE, REFER"
 #define IM_CLIENT_RELEASE "IM-client/OMA1.0 Confab/" CONFAB_VERSION
 #define IM_SERVER_RELEASE "IM-serv/OMA1.0 Confab/" CONFAB_VERSION
@@ -25,8 +25,8 @@ struct im_profile {
 	struct view feature_tag; /* as sent; IM_FEATURE_TAG by default */
 	struct view release;	 /* User-Agent or Server value */
 	struct view allow;
+	struct view supported; /* empty: "replaces, norefersub" */
 	struct view identity; /* own IM Address, a URI; empty: none said */
-	bool timer;	      /* it runs session timers (RFC 4028) */
 	bool asserted; /* a server's: P-Asserted-Identity instead of P-Preferred-Identity */
 };
 

@@ -105,7 +105,7 @@ void terminate_read(struct terminate *out, const struct sip_msg *m)
 	*out = (struct terminate){0};
 	buf_init(&out->lines, SIP_HEAD_BYTES_MAX);
 	buf_init(&unsupported, IM_UNSUPPORTED_BYTES_MAX);
-	if (im_check_require(m, VIEW("replaces, norefersub"), &unsupported)) {
+	if (im_check_require(m, VIEW("replaces, norefersub, timer"), &unsupported)) {
 		refuse(out, 420, NULL);
 		sip_write_field(&out->lines, "Unsupported", buf_view(&unsupported));
 	}

@@ -163,6 +163,49 @@ static bool is_ping(void)
 	return view_eq(buf_view(&w.out), VIEW("\r\n\r\n"));
 }
 
+static void down(void)
+{
+	struct sip_conn *c = w.conn;
+
+	w.conn = NULL;
+	buf_reset(&w.out);
+	sip_conn_down(c, w.now);
+}
+
+static void no_connection_for(unsigned attempts)
+{
+	uint64_t least = 250, began;
+
+	for (unsigned i = 0; i < attempts; i++) {
+		unsigned before = w.n_connects;
+
+		assert_non_null(w.conn);
+		down();
+		began = w.now;
+		while (w.n_connects == before)
+			wait(1);
+		/* Doubled each time, and between half of it and all of it (RFC 5626 §4.5). */
+		assert_in_range(w.now - began, least, 2 * least + 2);
+		least = least * 2 > 15000 ? 15000 : least * 2;
+	}
+}
+
+static void test_RFC5626_4_5__a_server_that_is_away_is_not_hammered(void **state)
+{
+	(void)state;
+	start(SIP_TCP);
+	no_connection_for(10);
+	registered_by_tcp("");
+	assert_int_equal(w.n_registered, 1);
+	/* Registered and lost: at once, or nearly so. */
+	down();
+	assert_int_equal(w.n_lost, 1);
+	wait(201);
+	/* And anew from the shortest wait on. */
+	no_connection_for(4);
+	stop();
+}
+
 static void test_a_missing_pong_gives_the_connection_up(void **state)
 {
 	(void)state;
@@ -306,6 +349,7 @@ static void test_IC_7_1_1_6__requests_follow_the_service_route(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_RFC5626_4_5__a_server_that_is_away_is_not_hammered),
 		cmocka_unit_test(test_a_missing_pong_gives_the_connection_up),
 		cmocka_unit_test(test_a_server_that_never_answered_is_not_held_to_it),
 		cmocka_unit_test(test_flow_timer_of_the_registrar),

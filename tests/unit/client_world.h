@@ -18,7 +18,7 @@
 #include "sip/value.h"
 #include "sip/write.h"
 
-enum { DESK_SENT = 256, DESK_EVENTS = 256 };
+enum { DESK_SENT = 256, DESK_EVENTS = 2048 };
 
 #define DESK_CONFERENCE "sip:conf-1@192.0.2.1:5060"
 #define DESK_SDP                                                                                   \

@@ -374,6 +374,58 @@ static void test_FL_7__one_leaves_the_rest_go_on(void **state)
 	}
 }
 
+/* RFC 4028: refreshed while it is wanted, a chat of two by UPDATE and a conference by re-INVITE. */
+static void test_IC_8_3_1__sessions_last_for_hours(void **state)
+{
+	const char *both[2] = {"sip:bo@example.com", "sip:charles@example.com"};
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 4; seed++) {
+		struct flow_world *w = started(seed);
+		struct person *p[3] = {person_there(w, "ann", "ann"), person_there(w, "bo", "bo"),
+				       person_there(w, "charles", "charles")};
+
+		if (seed & 1)
+			chat_open(p[0], p[1]);
+		else
+			person_call(p[0], both, 2);
+		world_run(w, 3 * 3600 * 1000u);
+		for (size_t i = 0; i < 3; i++)
+			assert_int_equal(person_count(p[i], CONFAB_ENDED), 0);
+		person_write(p[0], 0);
+		world_run(w, 1000);
+		assert_int_equal(person_count(p[1], CONFAB_MESSAGE), 1);
+		world_end(w);
+	}
+}
+
+/* Ann's machine is gone without a word: the other side of each session finds out. */
+static void test_IC_8_3_1__who_vanishes_is_missed(void **state)
+{
+	struct flow_world *w = started(1);
+	struct person *ann = person_there(w, "ann", "ann"), *bo = person_there(w, "bo", "bo");
+	struct net_conn *c;
+
+	(void)state;
+	chat_open(ann, bo);
+	/* Nothing that she sends arrives any more, and no connection of hers ends. */
+	for (size_t i = 0; i < w->n_timers; i++)
+		if (w->timers[i] == &ann->timers)
+			w->timers[i] = w->timers[--w->n_timers];
+	net_listener_at(&w->net, &ann->sip)->swallow = 1000;
+	net_listener_at(&w->net, &ann->msrp)->swallow = 1000;
+	for (c = w->net.conns; c; c = c->next)
+		for (int side = 0; side < 2; side++)
+			if (strstr(c->label, "ann"))
+				net_pause(&c->end[side], true);
+	world_run(w, 1700 * 1000);
+	assert_int_equal(person_count(bo, CONFAB_ENDED), 0);
+	assert_true(person_wait(bo, CONFAB_ENDED, 1, 200000));
+	assert_int_equal(person_last(bo, CONFAB_ENDED)->status, 408);
+	assert_string_equal(person_last(bo, CONFAB_ENDED)->text, "the session was not refreshed");
+	world_free(w);
+}
+
 static void test_FL_5__datagrams_are_lost(void **state)
 {
 	(void)state;
@@ -417,6 +469,8 @@ int main(void)
 		cmocka_unit_test(test_IC_8_3_1_1__what_cannot_be_accepted),
 		cmocka_unit_test(test_FL_5__a_group_from_the_start),
 		cmocka_unit_test(test_FL_7__one_leaves_the_rest_go_on),
+		cmocka_unit_test(test_IC_8_3_1__sessions_last_for_hours),
+		cmocka_unit_test(test_IC_8_3_1__who_vanishes_is_missed),
 		cmocka_unit_test(test_FL_5__datagrams_are_lost),
 	};
 

@@ -13,7 +13,7 @@
 #include "base/addr.h"
 #include "base/buf.h"
 
-enum { NET_LISTENERS = 64, NET_LABEL = 24, NET_CONNECT_MS = 10000, NET_FINISH_MS = 5000 };
+enum { NET_LISTENERS = 64, NET_LABEL = 24, NET_CONNECT_MS = 4000, NET_FINISH_MS = 5000 };
 
 struct net_conn;
 struct net_end;

@@ -557,6 +557,23 @@ static void test_FL_8__bo_is_asked_and_declines(void **state)
 	}
 }
 
+/* The invitation goes while Bo is still thinking about it. */
+static void test_FL_8__bo_is_asked_and_it_is_too_late(void **state)
+{
+	struct view bo = VIEW("sip:bo@example.com");
+	struct move_run r;
+
+	(void)state;
+	asked(&r, 3, 20000);
+	assert_true(person_wait(r.ann, CONFAB_MOVED, 1, 10000));
+	assert_int_equal(client_kick(r.ann->client, 1, &bo, 1, r.w->net.now), 0);
+	assert_true(person_wait(r.bo, CONFAB_MOVE_FAILED, 1, 60000));
+	assert_int_equal(person_last(r.bo, CONFAB_MOVE_FAILED)->status, 487);
+	assert_string_equal(person_last(r.bo, CONFAB_MOVE_FAILED)->text, "cancelled");
+	assert_int_not_equal(client_accept(r.bo->client, 1, r.w->net.now), 0);
+	world_end(r.w);
+}
+
 /* A phone that ends the old session before its new seat is open. */
 static void bye_at_once(void *ctx, void *arg)
 {
@@ -661,6 +678,7 @@ int main(void)
 		cmocka_unit_test(test_FL_10__charles_picks_up_before_bo),
 		cmocka_unit_test(test_FL_10__bo_is_asked_and_accepts),
 		cmocka_unit_test(test_FL_8__bo_is_asked_and_declines),
+		cmocka_unit_test(test_FL_8__bo_is_asked_and_it_is_too_late),
 		cmocka_unit_test(test_FL_10__a_foreign_bo_who_says_bye_at_once),
 	};
 

@@ -296,7 +296,7 @@ static void test_RFC4975_10_8__a_refused_session_goes_down(void **state)
 	settle(a);
 	f = next(a);
 	answer(a, &f, "481 No");
-	assert_string_equal(a->down, "E_CLOSED ");
+	assert_string_equal(a->down, "E_NOTFOUND ");
 	assert_true(a->side->closed);
 }
 

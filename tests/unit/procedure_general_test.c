@@ -52,7 +52,7 @@ static void test_IC_7_1_1_2_and_IC_7_1_1_4_and_IC_7_1_1_5__initial_request(void 
 	(void)state;
 	assert_written(im_write_initial, &client,
 		       "User-Agent: IM-client/OMA1.0 Confab/" CONFAB_VERSION "\r\n"
-		       "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, NOTIFY, MESSAGE\r\n"
+		       "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, NOTIFY, MESSAGE\r\n"
 		       "Supported: replaces, norefersub\r\n"
 		       "P-Preferred-Identity: <sip:ann@example.com>\r\n");
 }
@@ -79,13 +79,13 @@ static void test_IC_8_3_1_5__response(void **state)
 	(void)state;
 	assert_written(im_write_response, &client,
 		       "Server: IM-client/OMA1.0 Confab/" CONFAB_VERSION "\r\n"
-		       "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, NOTIFY, MESSAGE\r\n"
+		       "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, NOTIFY, MESSAGE\r\n"
 		       "Supported: replaces, norefersub\r\n"
 		       "P-Preferred-Identity: <sip:ann@example.com>\r\n");
 	p.identity = VIEW("");
 	assert_written(im_write_response, &p,
 		       "Server: IM-client/OMA1.0 Confab/" CONFAB_VERSION "\r\n"
-		       "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, NOTIFY, MESSAGE\r\n"
+		       "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, NOTIFY, MESSAGE\r\n"
 		       "Supported: replaces, norefersub\r\n");
 }
 

@@ -142,13 +142,14 @@ static void test_IC_8_3_1_1__require_420(void **state)
 	struct terminate t;
 
 	(void)state;
-	assert_refused(FROM CONTACT "Require: timer, replaces\r\n", "application/sdp", SDP_PLAIN,
-		       420, "Unsupported: timer\r\n");
+	assert_refused(FROM CONTACT "Require: 100rel, replaces\r\n", "application/sdp", SDP_PLAIN,
+		       420, "Unsupported: 100rel\r\n");
 	/* The first fault is the answer, and its lines alone. */
-	assert_refused(FROM CONTACT "Require: timer\r\n", "text/plain", "hello", 420,
-		       "Unsupported: timer\r\n");
+	assert_refused(FROM CONTACT "Require: 100rel\r\n", "text/plain", "hello", 420,
+		       "Unsupported: 100rel\r\n");
 	/* What is announced as supported is. */
-	read_it(&t, FROM CONTACT "Require: norefersub, replaces\r\n", "application/sdp", SDP_PLAIN);
+	read_it(&t, FROM CONTACT "Require: norefersub, timer, replaces\r\n", "application/sdp",
+		SDP_PLAIN);
 	assert_int_equal(t.status, 0);
 	terminate_fini(&t);
 }

@@ -14,7 +14,7 @@ void focus_profile(const struct controlling *c, struct im_profile *p, struct vie
 		.allow = VIEW(IM_ALLOW_FOCUS),
 		.identity = identity,
 		.asserted = true,
-		.timer = true,
+		.supported = VIEW("replaces, norefersub, timer"),
 	};
 }
 

@@ -1,0 +1,188 @@
+#!/usr/bin/env python3
+"""The server is killed and starts again: registrations, and the conversations that went by it, come back within seconds by
+themselves, as the same conversations. And a client that was killed comes back to its conference."""
+# timeout: 300
+
+import time
+
+from stage import Cases, Stage, expect
+
+BO, CHARLES = "sip:bo@example.com", "sip:charles@example.com"
+SOON = 20
+
+
+def kill(stage, failures=0):
+    """As by kill -9; it is up again when this returns, after so many attempts of a client's to register."""
+    stage.process.kill()
+    stage.process.wait()
+    witness = stage.clients[0]
+    since = len(witness.events)
+    witness.until(lambda c: sum(e["event"] == "register-failed" for e in c.events[since:]) >= failures,
+                  "the client's attempts to register")
+    began = time.monotonic()
+    stage.start()
+    return began
+
+
+def restored(clients, since):
+    for c, chat in clients.items():
+        c.wait("connection", since=since[c], conversation=chat, state="restored", timeout=SOON)
+
+
+def all_hear(clients, what):
+    for c, chat in clients.items():
+        c.send(cmd="send", conversation=chat, text=f"{what} from {c.name}")
+    for c in clients:
+        for other, chat in clients.items():
+            if other is not c:
+                other.wait("message", text=f"{what} from {c.name}", conversation=chat, timeout=SOON)
+    for c in clients:
+        expect(len(c.texts()) == len(set(c.texts())), f"{c.name} saw something twice: {c.texts()}")
+
+
+def conference(transport):
+    with Stage() as stage:
+        ann, bo, charles = (stage.client(n, transport=transport, extra=["--keepalive", "2"])
+                            for n in ("ann", "bo", "charles"))
+        chat = ann.chat(BO, CHARLES)
+        clients = {c: c.wait("open")["conversation"] for c in (ann, bo, charles)}
+        expect(clients[ann] == chat, "Ann's number")
+        for c in clients:
+            c.until(lambda x: len({e["peer"] for e in x.events if e["event"] == "joined"}) == 2, "all have joined")
+        all_hear(clients, "before")
+        since = {c: len(c.events) for c in clients}
+        began = kill(stage)
+        # Written while nobody hears it: it is not lost.
+        for c, number in clients.items():
+            c.send(cmd="send", conversation=number, text=f"meanwhile from {c.name}")
+        restored(clients, since)
+        took = time.monotonic() - began
+        for c in clients:
+            for other, number in clients.items():
+                if other is not c:
+                    other.wait("message", text=f"meanwhile from {c.name}", conversation=number, timeout=SOON)
+        all_hear(clients, "after")
+        for c in clients:
+            expect(c.find("ended") < 0, f"{c.name}'s conversation ended")
+            expect(len([e for e in c.events if e["event"] == "open"]) == 1, f"{c.name} has a second conversation")
+        uris = {c.wait("connection", since=since[c], state="restored").get("uri") for c in clients}
+        expect(len(uris) == 1 and None not in uris, f"one new conference: {uris}")
+        print(f"note a conference of three over {transport}: all back {took:.1f} s after the server", flush=True)
+
+
+def last_words(client):
+    """What is known of each message of a client's, by its text."""
+    text = {e["tag"]: e["id"] for e in client.events if e["event"] == "queued" and "tag" in e}
+    said = {}
+    for e in client.events:
+        if e["event"] == "sent":
+            said.setdefault(e["id"], []).append(e["state"])
+    return {t: said.get(i, []) for t, i in text.items()}
+
+
+def under_load(failures):
+    """Everybody writes all the time while the server is killed: what was acknowledged is seen, once, or its writer is told."""
+    with Stage() as stage:
+        ann, bo, charles = (stage.client(n) for n in ("ann", "bo", "charles"))
+        ann.chat(BO, CHARLES)
+        clients = {c: c.wait("open")["conversation"] for c in (ann, bo, charles)}
+        all_hear(clients, "before")
+        since = {c: len(c.events) for c in clients}
+        for n in range(150):
+            for c, number in clients.items():
+                c.send(cmd="send", conversation=number, text=f"{c.name} {n}", tag=f"{c.name} {n}")
+            if n == 60:
+                kill(stage, failures)
+        restored(clients, since)
+        all_hear(clients, "after")
+        for c in clients:
+            c.until(lambda x: all(last_words(x).values()), "a word on every message")
+            for text, states in last_words(c).items():
+                if "failed" in states or "unconfirmed" in states:
+                    continue
+                for other, number in clients.items():
+                    if other is not c:
+                        other.wait("message", text=text, conversation=number)
+        for c in clients:
+            expect(len(c.texts()) == len(set(c.texts())), f"{c.name} saw something twice")
+        told = sum("failed" in s or "unconfirmed" in s for c in clients for s in last_words(c).values())
+        print(f"note 450 messages while the server was killed ({failures} attempts to register): {told} told as not delivered, 0 unaccounted",
+              flush=True)
+
+
+def relayed(transport):
+    with Stage(settings=["participating.mode = b2bua"]) as stage:
+        ann, bo = (stage.client(n, transport=transport, extra=["--keepalive", "2"]) for n in ("ann", "bo"))
+        chat = ann.chat(BO)
+        ann.wait("open")
+        clients = {ann: chat, bo: bo.wait("open")["conversation"]}
+        all_hear(clients, "before")
+        since = {c: len(c.events) for c in clients}
+        began = kill(stage)
+        for c, number in clients.items():
+            c.send(cmd="send", conversation=number, text=f"meanwhile from {c.name}")
+        restored(clients, since)
+        took = time.monotonic() - began
+        ann.wait("message", text="meanwhile from bo", timeout=SOON)
+        bo.wait("message", text="meanwhile from ann", timeout=SOON)
+        all_hear(clients, "after")
+        for c in clients:
+            expect(c.find("ended") < 0 and len([e for e in c.events if e["event"] == "open"]) == 1,
+                   f"{c.name}: not the same conversation")
+        print(f"note a relayed chat over {transport}: back {took:.1f} s after the server", flush=True)
+
+
+def direct():
+    """MSRP runs straight between the two, with or without a server; and its dialog is what it was."""
+    with Stage() as stage:
+        ann, bo = stage.client("ann"), stage.client("bo")
+        chat = ann.chat(BO)
+        ann.wait("open")
+        clients = {ann: chat, bo: bo.wait("open")["conversation"]}
+        all_hear(clients, "before")
+        since = {c: len(c.events) for c in clients}
+        stage.process.kill()
+        stage.process.wait()
+        all_hear(clients, "without a server")
+        stage.start()
+        for c in clients:
+            c.wait("registered", since=since[c], timeout=SOON)
+        all_hear(clients, "after")
+        for c in clients:
+            expect(c.find("ended") < 0, f"{c.name}'s conversation ended")
+        # The dialog is still good for Replaces: the chat becomes a conference as if nothing had been.
+        charles = stage.client("charles")
+        ann.send(cmd="add", conversation=chat, users=[CHARLES])
+        clients[charles] = charles.wait("open", timeout=SOON)["conversation"]
+        bo.wait("moved", timeout=SOON)
+        ann.wait("moved", timeout=SOON)
+        all_hear(clients, "all")
+
+
+def client_killed():
+    """The conference's URI is all that is needed to come back to it."""
+    with Stage() as stage:
+        ann, bo, charles = (stage.client(n) for n in ("ann", "bo", "charles"))
+        ann.chat(BO, CHARLES)
+        uri = bo.wait("open")["uri"]
+        clients = {c: c.wait("open")["conversation"] for c in (ann, bo, charles)}
+        all_hear(clients, "before")
+        bo.process.kill()
+        bo.process.wait()
+        stage.clients.remove(bo)
+        again = stage.client("bo", extra=["--rejoin", uri])
+        clients = {ann: clients[ann], charles: clients[charles],
+                   again: again.wait("open", timeout=SOON)["conversation"]}
+        expect(again.wait("open")["uri"] == uri, "the same conference")
+        all_hear(clients, "after")
+
+
+cases = Cases()
+cases.run("a conference comes back, TCP", ["CF-X-5"], conference, "tcp")
+cases.run("a conference comes back, UDP", ["CF-X-5"], conference, "udp")
+cases.run("a conference under load", ["CF-X-5", "SW-1"], under_load, 0)
+cases.run("and a server that is away for longer", ["CF-X-5", "SW-1"], under_load, 4)
+cases.run("a relayed chat comes back, TCP", ["PF-9.1.2-2"], relayed, "tcp")
+cases.run("a chat between two phones goes on", ["FL-1"], direct)
+cases.run("a client that was killed comes back", ["CF-X-5"], client_killed)
+cases.done()

@@ -1,0 +1,444 @@
+/* client/recover.c: a conversation whose server was killed comes back (CF-X-5, RFC 5626): who calls
+ * whom when, and that it stays the conversation it was. */
+#include "client_world.h"
+
+#define NEW_CONFERENCE "sip:conf-2@192.0.2.1:5060"
+#define STATE(version, users)                                                                      \
+	"<?xml version=\"1.0\"?><conference-info "                                                 \
+	"xmlns=\"urn:ietf:params:xml:ns:conference-info\" "                                        \
+	"entity=\"" DESK_CONFERENCE "\" state=\"full\" version=\"" version "\"><users>" users      \
+	"</users></conference-info>"
+#define USER(uri)                                                                                  \
+	"<user entity=\"" uri "\"><endpoint entity=\"" uri                                         \
+	"\"><status>connected</status></endpoint></user>"
+#define PHONE_SDP                                                                                  \
+	"v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n"                \
+	"m=message 7654 TCP/MSRP *\r\na=accept-types:message/cpim text/plain\r\n"                  \
+	"a=path:msrp://192.0.2.9:7654/bo;tcp\r\na=setup:passive\r\n"
+
+static struct desk *registered(void)
+{
+	struct desk *d = desk_new();
+
+	client_register(d->client, d->now);
+	desk_run(d, 0);
+	desk_answer(d, desk_next(d, "REGISTER "), 200,
+		    "Contact: <sip:ann@192.0.2.7:5060>;expires=600\r\n", "", "");
+	assert_non_null(desk_event(d, CONFAB_REGISTERED));
+	return d;
+}
+
+/* Ann, and these people, in a conference that is open. */
+static uint32_t conference(struct desk *d, const char *users, const char **invite_out)
+{
+	uint32_t id = desk_conference(d, invite_out);
+	const char *subscribe;
+
+	desk_seat_opens(d);
+	assert_non_null(desk_event(d, CONFAB_OPEN));
+	subscribe = desk_next(d, "SUBSCRIBE ");
+	desk_answer(d, subscribe, 200, "Contact: <" DESK_CONFERENCE ">\r\nExpires: 3600\r\n", "",
+		    "");
+	(void)desk_ask(d, subscribe, "NOTIFY", 1,
+		       "Event: conference\r\nSubscription-State: active;expires=3600\r\n",
+		       "application/conference-info+xml", users);
+	return id;
+}
+
+/* What is written next on the connection: a SEND of ours; it is answered. */
+static const char *answer_send(struct desk *d, const char *status)
+{
+	const char *sent = d->msrp_out;
+	char tid[64], to[200], from[200];
+
+	assert_non_null(sent);
+	assert_int_equal(
+		sscanf(sent, "MSRP %63s SEND To-Path: %199s From-Path: %199s", tid, to, from), 3);
+	d->msrp_out = NULL;
+	msrp_conn_recv(d->msrp,
+		       view_str(desk_textf(
+			       d, "MSRP %s %s\r\nTo-Path: %s\r\nFrom-Path: %s\r\n-------%s$\r\n",
+			       tid, status, from, to, tid)),
+		       d->now);
+	desk_run(d, 0);
+	return sent;
+}
+
+/* The connection breaks, and whoever is there afterwards knows nothing of the session. */
+static void server_is_new(struct desk *d)
+{
+	struct msrp_conn *c = d->msrp;
+
+	d->msrp = NULL;
+	d->msrp_out = NULL;
+	msrp_conn_down(c, d->now);
+	desk_run(d, 50);
+	assert_non_null(d->msrp);
+	msrp_conn_up(d->msrp, d->now);
+	desk_run(d, 0);
+	(void)answer_send(d, "481 Unknown");
+}
+
+static const char *message_id(struct desk *d, const char *send)
+{
+	char id[64];
+
+	assert_int_equal(sscanf(strstr(send, "Message-ID: "), "Message-ID: %63s", id), 1);
+	return desk_textf(d, "%s", id);
+}
+
+static void test_CF_X_5__joined_again_by_its_uri(void **state)
+{
+	struct desk *d = registered();
+	const char *invite, *again, *sent;
+	uint32_t id = conference(
+		d, STATE("1", USER("sip:ann@example.com") USER("sip:bo@example.com")), &invite);
+	struct desk_event *e;
+
+	(void)state;
+	assert_int_equal(client_send(d->client, id, VIEW("under way"), NULL, d->now), 0);
+	desk_run(d, 0);
+	sent = d->msrp_out;
+	server_is_new(d);
+	assert_string_equal(desk_event(d, CONFAB_CONNECTION)->text, "lost");
+	/* By UDP nobody says whether the server still knows us. */
+	desk_run(d, 600);
+	assert_non_null(desk_next(d, "REGISTER "));
+	again = desk_next(d, "INVITE " DESK_CONFERENCE " ");
+	assert_non_null(again);
+	assert_string_not_equal(desk_field(d, again, "Call-ID"), desk_field(d, invite, "Call-ID"));
+	assert_string_equal(desk_field(d, again, "Contribution-ID"),
+			    desk_field(d, invite, "Contribution-ID"));
+	/* Whoever still has the old session replaces it: it is not said goodbye to. */
+	assert_null(desk_next(d, "BYE "));
+	desk_answer(d, again, 200, "Contact: <" DESK_CONFERENCE ">;isfocus\r\n", "application/sdp",
+		    DESK_SDP);
+	desk_seat_opens(d);
+	e = desk_event(d, CONFAB_CONNECTION);
+	assert_string_equal(e->text, "restored");
+	assert_string_equal(e->uri, DESK_CONFERENCE);
+	assert_int_equal(e->conversation, id);
+	/* What had no answer goes out again, under its name. */
+	assert_string_equal(message_id(d, answer_send(d, "200 OK")), message_id(d, sent));
+	assert_null(desk_event(d, CONFAB_ENDED));
+	assert_non_null(desk_next(d, "SUBSCRIBE " DESK_CONFERENCE));
+	desk_free(d);
+}
+
+static void test_CF_X_5__a_new_one_where_it_is_gone(void **state)
+{
+	struct desk *d = registered();
+	const char *invite, *again, *accepted, *subscribe;
+	uint32_t id = conference(d,
+				 STATE("1", USER("sip:ann@example.com") USER("sip:bo@example.com")
+						    USER("sip:charles@example.com")),
+				 &invite);
+
+	(void)state;
+	/* Accepted by a switch that dies: it may not have been passed on. */
+	assert_int_equal(client_send(d->client, id, VIEW("accepted"), NULL, d->now), 0);
+	desk_run(d, 0);
+	accepted = answer_send(d, "200 OK");
+	assert_int_equal(desk_event(d, CONFAB_SENT)->status, 0);
+	server_is_new(d);
+	desk_run(d, 600);
+	desk_answer(d, desk_next(d, "INVITE " DESK_CONFERENCE " "), 404, "", "", "");
+	/* Ann's is the lowest address. The others register meanwhile. */
+	desk_run(d, 1400);
+	assert_null(desk_next(d, "INVITE "));
+	desk_run(d, 200);
+	again = desk_next(d, "INVITE sip:conference-factory@example.com ");
+	assert_non_null(again);
+	assert_non_null(strstr(again, "sip:bo@example.com"));
+	assert_non_null(strstr(again, "sip:charles@example.com"));
+	assert_null(strstr(strstr(again, "<resource-lists"), "sip:ann@example.com"));
+	assert_string_equal(desk_field(d, again, "Contribution-ID"),
+			    desk_field(d, invite, "Contribution-ID"));
+	desk_answer(d, again, 200, "Contact: <" NEW_CONFERENCE ">;isfocus\r\n", "application/sdp",
+		    DESK_SDP);
+	desk_seat_opens(d);
+	(void)desk_event(d, CONFAB_CONNECTION);
+	assert_string_equal(desk_event(d, CONFAB_CONNECTION)->uri, NEW_CONFERENCE);
+	assert_string_equal(message_id(d, answer_send(d, "200 OK")), message_id(d, accepted));
+	/* Its writer knows that already. */
+	assert_null(desk_event(d, CONFAB_SENT));
+	/* Bo is in, Charles was not registered in time. */
+	subscribe = desk_next(d, "SUBSCRIBE " NEW_CONFERENCE);
+	desk_answer(d, subscribe, 200, "Contact: <" NEW_CONFERENCE ">\r\nExpires: 3600\r\n", "",
+		    "");
+	(void)desk_ask(d, subscribe, "NOTIFY", 1,
+		       "Event: conference\r\nSubscription-State: active;expires=3600\r\n",
+		       "application/conference-info+xml",
+		       STATE("1", USER("sip:ann@example.com") USER("sip:bo@example.com")));
+	desk_run(d, 4000);
+	assert_string_equal(desk_field(d, desk_next(d, "REFER "), "Refer-To"),
+			    "<sip:charles@example.com>");
+	assert_null(desk_event(d, CONFAB_ENDED));
+	desk_free(d);
+}
+
+/* A call of the server's; the final answer to it. */
+static const char *call_in(struct desk *d, const char *lines, const char *sdp)
+{
+	const char *answer, *last = NULL;
+	struct buf b;
+
+	d->serial++;
+	buf_init(&b, 65536);
+	buf_putf(&b,
+		 "INVITE sip:ann@192.0.2.7:5060 SIP/2.0\r\nVia: SIP/2.0/UDP "
+		 "192.0.2.1:5060;branch=z9hG4bKin%u\r\n"
+		 "Max-Forwards: 70\r\nFrom: <sip:bo@example.com>;tag=bo\r\nTo: "
+		 "<sip:ann@example.com>\r\n"
+		 "Call-ID: in%u\r\nCSeq: 1 INVITE\r\n%s",
+		 d->serial, d->serial, lines);
+	sip_write_body(&b, VIEW("application/sdp"), view_str(sdp));
+	while (desk_next(d, "SIP/2.0 "))
+		;
+	desk_deliver(d, buf_view(&b));
+	buf_fini(&b);
+	while ((answer = desk_next(d, "SIP/2.0 ")))
+		last = answer;
+	return last;
+}
+
+static void test_CF_X_5__the_others_wait_for_the_first_one(void **state)
+{
+	struct desk *d = registered();
+	const char *invite, *answer;
+	uint32_t id = conference(
+		d, STATE("1", USER("sip:ann@example.com") USER("sip:abe@example.com")), &invite);
+
+	(void)state;
+	server_is_new(d);
+	desk_run(d, 600);
+	desk_answer(d, desk_next(d, "INVITE " DESK_CONFERENCE " "), 404, "", "", "");
+	desk_run(d, 9000);
+	assert_null(desk_next(d, "INVITE "));
+	while (desk_event(d, CONFAB_INVITED))
+		;
+	answer = call_in(d,
+			 desk_textf(d,
+				    "Contact: <" NEW_CONFERENCE
+				    ">;isfocus\r\nReferred-By: <sip:abe@example.com>\r\n"
+				    "Contribution-ID: %s\r\n",
+				    desk_field(d, invite, "Contribution-ID")),
+			 DESK_SDP);
+	/* Without a question: it is the conversation that he has. */
+	assert_int_equal(desk_parsed(answer).status, 200);
+	assert_null(desk_event(d, CONFAB_INVITED));
+	desk_seat_opens(d);
+	(void)desk_event(d, CONFAB_CONNECTION);
+	assert_int_equal(desk_event(d, CONFAB_CONNECTION)->conversation, id);
+	desk_run(d, 60000);
+	assert_null(desk_next(d, "INVITE "));
+	desk_free(d);
+}
+
+static void test_CF_X_5__and_do_it_themselves_if_he_does_not_come(void **state)
+{
+	struct desk *d = registered();
+	const char *invite;
+
+	(void)state;
+	(void)conference(d,
+			 STATE("1", USER("sip:abe@example.com") USER("sip:adam@example.com")
+					    USER("sip:ann@example.com")),
+			 &invite);
+	server_is_new(d);
+	desk_run(d, 600);
+	desk_answer(d, desk_next(d, "INVITE " DESK_CONFERENCE " "), 410, "", "", "");
+	desk_run(d, 14900);
+	assert_null(desk_next(d, "INVITE "));
+	desk_run(d, 200);
+	assert_non_null(desk_next(d, "INVITE sip:conference-factory@example.com "));
+	desk_free(d);
+}
+
+/* The server died before it told who is in: whom we had asked is known all the same. */
+static void test_CF_X_5__before_there_was_a_roster(void **state)
+{
+	struct desk *d = registered();
+	const char *invite, *again;
+
+	(void)state;
+	(void)desk_conference(d, &invite);
+	desk_seat_opens(d);
+	server_is_new(d);
+	desk_run(d, 600);
+	desk_answer(d, desk_next(d, "INVITE " DESK_CONFERENCE " "), 404, "", "", "");
+	desk_run(d, 1600);
+	again = desk_next(d, "INVITE sip:conference-factory@example.com ");
+	assert_non_null(again);
+	assert_non_null(strstr(again, "sip:bo@example.com"));
+	desk_free(d);
+}
+
+static void test_CF_X_5__tried_for_a_while_and_then_told(void **state)
+{
+	struct desk *d = registered();
+	const char *invite, *again;
+	unsigned tries = 0;
+	uint32_t id = conference(
+		d, STATE("1", USER("sip:ann@example.com") USER("sip:bo@example.com")), &invite);
+	struct desk_event *e;
+
+	(void)state;
+	server_is_new(d);
+	assert_int_equal(client_send(d->client, id, VIEW("never sent"), NULL, d->now), 0);
+	for (unsigned s = 0; s < 120; s++) {
+		desk_run(d, 1000);
+		if ((again = desk_next(d, "REGISTER ")))
+			desk_answer(d, again, 200,
+				    "Contact: <sip:ann@192.0.2.7:5060>;expires=600\r\n", "", "");
+		while ((again = desk_next(d, "INVITE " DESK_CONFERENCE " "))) {
+			tries++;
+			desk_answer(d, again, 503, "", "", "");
+		}
+	}
+	/* 1, 2, 4, 8, 8, 8 … seconds, or half of that. */
+	assert_in_range(tries, 12, 30);
+	e = desk_event(d, CONFAB_ENDED);
+	assert_non_null(e);
+	assert_string_equal(desk_event(d, CONFAB_SENT)->text, "never sent");
+	desk_free(d);
+}
+
+static void test_CF_X_5__who_is_not_wanted_any_more(void **state)
+{
+	struct desk *d = registered();
+	const char *invite;
+
+	(void)state;
+	(void)conference(d, STATE("1", USER("sip:ann@example.com") USER("sip:bo@example.com")),
+			 &invite);
+	server_is_new(d);
+	desk_run(d, 600);
+	desk_answer(d, desk_next(d, "INVITE " DESK_CONFERENCE " "), 403, "", "", "");
+	assert_int_equal(desk_event(d, CONFAB_ENDED)->status, 403);
+	desk_run(d, 60000);
+	assert_null(desk_next(d, "INVITE "));
+	desk_free(d);
+}
+
+/* --- chats of two --- */
+
+static uint32_t relayed(struct desk *d, const char *sdp, const char **invite_out)
+{
+	struct view bo = VIEW("sip:bo@example.com");
+	uint32_t id = 0;
+
+	assert_int_equal(client_call(d->client, &bo, 1, &id, d->now), 0);
+	desk_run(d, 0);
+	*invite_out = desk_next(d, "INVITE sip:bo@example.com");
+	desk_answer(d, *invite_out, 200, "Contact: <sip:bo@192.0.2.9:5060>\r\n", "application/sdp",
+		    sdp);
+	desk_seat_opens(d);
+	assert_non_null(desk_event(d, CONFAB_OPEN));
+	return id;
+}
+
+static void test_PF_9_1_2_2__a_relayed_chat_is_called_anew(void **state)
+{
+	struct desk *d = registered();
+	const char *invite, *again;
+	uint32_t id = relayed(d, DESK_SDP, &invite);
+
+	(void)state;
+	server_is_new(d);
+	desk_run(d, 600);
+	again = desk_next(d, "INVITE sip:bo@example.com");
+	assert_non_null(again);
+	assert_true(desk_field(d, again, "Contribution-ID")[0] != '\0');
+	assert_string_equal(desk_field(d, again, "Contribution-ID"),
+			    desk_field(d, invite, "Contribution-ID"));
+	/* Bo is not registered yet. */
+	desk_answer(d, again, 480, "", "", "");
+	desk_run(d, 1100);
+	desk_answer(d, desk_next(d, "INVITE sip:bo@example.com"), 200,
+		    "Contact: <sip:bo@192.0.2.9:5060>\r\n", "application/sdp", DESK_SDP);
+	desk_seat_opens(d);
+	(void)desk_event(d, CONFAB_CONNECTION);
+	assert_int_equal(desk_event(d, CONFAB_CONNECTION)->conversation, id);
+	desk_free(d);
+}
+
+static void test_FL_1__one_between_two_phones_is_not(void **state)
+{
+	struct desk *d = registered();
+	const char *invite;
+
+	(void)state;
+	(void)relayed(d, PHONE_SDP, &invite);
+	server_is_new(d);
+	desk_run(d, 20000);
+	assert_null(desk_next(d, "INVITE "));
+	assert_string_equal(desk_event(d, CONFAB_ENDED)->text, "connection lost");
+	desk_free(d);
+}
+
+static void test_PF_9_1_2_2__who_was_called_waits_for_the_call(void **state)
+{
+	struct desk *d = registered();
+	const char *answer;
+
+	(void)state;
+	for (int late = 0; late <= 1; late++) {
+		answer = call_in(d, "Contact: <sip:bo@192.0.2.9:5060>\r\nContribution-ID: one\r\n",
+				 DESK_SDP);
+		assert_int_equal(desk_parsed(answer).status, 200);
+		(void)desk_event(d, CONFAB_INVITED);
+		desk_seat_opens(d);
+		server_is_new(d);
+		desk_run(d, late ? 9000 : 7000);
+		assert_int_equal(desk_next(d, "INVITE sip:bo@example.com") != NULL, late);
+		if (late)
+			break;
+		answer = call_in(d, "Contact: <sip:bo@192.0.2.9:5060>\r\nContribution-ID: one\r\n",
+				 DESK_SDP);
+		assert_int_equal(desk_parsed(answer).status, 200);
+		assert_null(desk_event(d, CONFAB_INVITED));
+		desk_seat_opens(d);
+		(void)desk_event(d, CONFAB_CONNECTION);
+		assert_string_equal(desk_event(d, CONFAB_CONNECTION)->text, "restored");
+		assert_null(desk_event(d, CONFAB_ENDED));
+	}
+	desk_free(d);
+}
+
+/* Somebody else's call is another conversation, asked for as ever. */
+static void test_PF_9_1_2_2__another_call_is_another_chat(void **state)
+{
+	struct desk *d = registered();
+	const char *invite;
+
+	(void)state;
+	(void)relayed(d, DESK_SDP, &invite);
+	server_is_new(d);
+	(void)call_in(d,
+		      "Contact: <sip:eve@192.0.2.9:5060>\r\nP-Asserted-Identity: "
+		      "<sip:eve@example.com>\r\n"
+		      "Contribution-ID: other\r\n",
+		      PHONE_SDP);
+	assert_non_null(desk_event(d, CONFAB_INVITED));
+	desk_free(d);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_CF_X_5__joined_again_by_its_uri),
+		cmocka_unit_test(test_CF_X_5__a_new_one_where_it_is_gone),
+		cmocka_unit_test(test_CF_X_5__the_others_wait_for_the_first_one),
+		cmocka_unit_test(test_CF_X_5__and_do_it_themselves_if_he_does_not_come),
+		cmocka_unit_test(test_CF_X_5__before_there_was_a_roster),
+		cmocka_unit_test(test_CF_X_5__tried_for_a_while_and_then_told),
+		cmocka_unit_test(test_CF_X_5__who_is_not_wanted_any_more),
+		cmocka_unit_test(test_PF_9_1_2_2__a_relayed_chat_is_called_anew),
+		cmocka_unit_test(test_FL_1__one_between_two_phones_is_not),
+		cmocka_unit_test(test_PF_9_1_2_2__who_was_called_waits_for_the_call),
+		cmocka_unit_test(test_PF_9_1_2_2__another_call_is_another_chat),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
