@@ -56,13 +56,15 @@ void sip_conn_set_named(struct sip_conn *c)
 	c->named = true;
 }
 
-bool sip_stack_flow_named(const struct sip_stack *s, const struct sip_flow *flow)
+enum sip_flow_name sip_stack_flow_name(const struct sip_stack *s, const struct sip_flow *flow)
 {
 	const struct sip_conn *c = sip_conn_find(s, flow->conn);
 
 	if (!c)
 		c = conn_to(s, flow->transport, &flow->remote);
-	return c && c->named;
+	if (!c)
+		return SIP_FLOW_NEW;
+	return c->named ? SIP_FLOW_NAMED : SIP_FLOW_NAMELESS;
 }
 
 uint64_t sip_conn_id(const struct sip_conn *c)

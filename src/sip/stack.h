@@ -112,8 +112,9 @@ uint64_t sip_conn_id(const struct sip_conn *c);
 bool sip_stack_conn_alive(const struct sip_stack *s, uint64_t conn);
 /* The world has seen a certificate of the peer's that proves a name it trusts. */
 void sip_conn_set_named(struct sip_conn *c);
-/* True where the flow's connection, or the one that there is to its address, is such a one. */
-bool sip_stack_flow_named(const struct sip_stack *s, const struct sip_flow *flow);
+/* Whether the flow's connection, or the one that there is to its address, is such a one. */
+enum sip_flow_name { SIP_FLOW_NEW, SIP_FLOW_NAMELESS, SIP_FLOW_NAMED }; /* NEW: none is there */
+enum sip_flow_name sip_stack_flow_name(const struct sip_stack *s, const struct sip_flow *flow);
 /* Opens (or finds) a connection and returns its id, 0 when that failed. */
 uint64_t sip_stack_conn_open(struct sip_stack *s, enum sip_transport t, const struct addr *to,
 			     uint64_t now_ms);

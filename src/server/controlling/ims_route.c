@@ -45,7 +45,7 @@ int focus_first_hop(const struct controlling *c, struct sip_invite *invite, stru
 
 void focus_write_charging(const struct controlling *c, struct buf *b, const struct sip_msg *request)
 {
-	/* In IMS mode a request that gets here comes from the trust domain. */
+	/* In IMS mode who gets here is of the trust domain, or in a dialog that it has set up. */
 	if (c->route[0])
 		ims_write_charging_answer(b, request, view_str(c->ioi));
 }

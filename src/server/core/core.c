@@ -265,7 +265,7 @@ bool core_is_trusted(const struct core *c, const struct sip_flow *flow)
 	for (size_t i = 0; i < c->cfg.n_trusted; i++)
 		if (addr_same_host(&c->cfg.trusted[i], &flow->remote))
 			return true;
-	return flow->transport == SIP_TLS && sip_stack_flow_named(c->stack, flow);
+	return flow->transport == SIP_TLS && sip_stack_flow_name(c->stack, flow) == SIP_FLOW_NAMED;
 }
 
 bool core_name_is_trusted(const struct core *c, struct view host)

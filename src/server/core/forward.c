@@ -218,11 +218,18 @@ static bool is_dropped(const struct inbound *r, int field, bool keep_identity)
 	}
 }
 
+/* The name that was looked up is trusted, and TLS will ask for it (RFC 5922): a connection that is
+ * there already was made for another. */
+static bool will_be_named(const struct core *c, const struct proxy_target *t)
+{
+	return t->named && t->flow.transport == SIP_TLS &&
+	       sip_stack_flow_name(c->stack, &t->flow) == SIP_FLOW_NEW;
+}
+
 void proxy_compose_request(struct inbound *r, const struct proxy_target *t, uint32_t breadth)
 {
 	struct buf *b = &r->c->out;
-	bool to_trusted =
-		(t->named && t->flow.transport == SIP_TLS) || core_is_trusted(r->c, &t->flow);
+	bool to_trusted = core_is_trusted(r->c, &t->flow) || will_be_named(r->c, t);
 	bool hide = r->who.privacy_id && !to_trusted;
 	struct identity_plan identity = plan_identity(hide, r->trusted, r->tx && r->who.asserted,
 						      sip_msg_has(r->m, SIP_H_P_ASSERTED_IDENTITY));

@@ -7,11 +7,9 @@
 
 #include "server/core/state.h"
 
-enum { PROXY_BRANCHES_MAX = 32 };
+enum { PROXY_BRANCHES_MAX = 32, PROXY_SPARES_MAX = 7 };
 
 /* Where one branch goes. Borrowed. */
-enum { PROXY_SPARES_MAX = 7 };
-
 struct proxy_target {
 	struct view uri;  /* Request-URI */
 	struct view path; /* Route values to put on top, comma-joined; may be empty */
