@@ -189,6 +189,7 @@ static int start_core(struct confabd *d)
 		.n_routes = d->cfg.sip.routes.n,
 		.server = VIEW(IM_SERVER_RELEASE),
 		.timer_c_ms = 200000,
+		.fork_ms = (uint32_t)d->cfg.sip.fork_timeout_ms,
 		.ims = {.on = d->cfg.ims.mode,
 			.orig_user = view_str(d->cfg.ims.orig_user),
 			.term_user = view_str(d->cfg.ims.term_user)},

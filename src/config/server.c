@@ -64,6 +64,12 @@ static const struct option_spec specs[] = {
 	 NULL, "SIP transactions at a time; above it new requests get 503."},
 	{"sip.max_connections", OPTION_U32, AT(sip.max_connections), "10000", 1, 1000000, NULL,
 	 "SIP connections over TCP at a time."},
+	{"sip.fork_timeout", OPTION_DURATION, AT(sip.fork_timeout_ms), "20s", SECOND, 180 * SECOND,
+	 NULL,
+	 "A user's phones are tried in the order of the q that they registered with, those of "
+	 "equal q "
+	 "at once; those of a lower one when nobody has answered for so long, or all have "
+	 "refused."},
 	{"sip.idle_timeout", OPTION_DURATION, AT(sip.idle_timeout_ms), "3h", 60 * SECOND, 7 * DAY,
 	 NULL,
 	 "A SIP connection on which nothing has come or gone for so long is closed. More than "

@@ -26,6 +26,7 @@ struct server_config {
 		uint32_t max_transactions;
 		uint32_t max_connections;
 		uint64_t idle_timeout_ms;
+		uint64_t fork_timeout_ms;
 	} sip;
 	struct {
 		char certificate[OPTION_TEXT_MAX];

@@ -84,6 +84,8 @@ struct core_config {
 	struct view server;           /* Server header value */
 	struct view service_route;    /* RFC 3608: name-addrs parted by commas, told to who registers; may be empty */
 	uint32_t timer_c_ms;          /* RFC 3261 §16.6: more than 3 minutes */
+	uint32_t fork_ms; /* how long contacts have before those of a lower q; 0: all are tried at
+			     once */
 	struct ims_config ims;
 };
 

@@ -1,4 +1,6 @@
-/* The response context of RFC 3261 §16.7: the branches of one request, and the answer they make. */
+/* The response context of RFC 3261 §16.7: the branches of one request, and the answer they make.
+ * Contacts of equal q are tried at once, those of a lower one when the others have not taken the
+ * request (§16.6: a mix of serial and parallel search). */
 #include "server/core/proxy.h"
 
 #include "base/error.h"
@@ -10,14 +12,21 @@ struct branch {
 	struct response_context *context;
 	struct sip_client_tx *tx;
 	struct timer timer_c; /* INVITE alone */
-	bool pending;	      /* no final answer yet */
+	bool pending;	      /* under way: no final answer yet */
+	bool late;	      /* cancelled, for others to have their turn */
+	bool waiting;	      /* for its turn: the request as it will go is kept */
+	uint16_t q;
+	char *request;
+	size_t request_n;
+	struct sip_flow flow;
 };
 
 struct response_context {
 	struct list link;
 	struct core *c;
 	struct sip_server_tx *tx;
-	uint16_t n, pending;
+	uint16_t n, pending, waiting;
+	struct timer turn;    /* of those that are tried */
 	uint16_t best_status; /* 0: none yet */
 	bool invite;
 	bool to_trusted; /* upstream */
@@ -34,8 +43,10 @@ struct response_context {
 
 static void context_free(struct response_context *x)
 {
+	timer_cancel(x->c->timers, &x->turn);
 	for (unsigned i = 0; i < x->n; i++) {
 		timer_cancel(x->c->timers, &x->branch[i].timer_c);
+		free(x->branch[i].request);
 		if (x->branch[i].tx)
 			sip_client_tx_detach(x->branch[i].tx);
 	}
@@ -181,8 +192,12 @@ static void send_best(struct response_context *x, uint64_t now_ms)
 		core_answer_at_least(x->tx, (int)status, now_ms);
 }
 
+static void next_turn(struct response_context *x, uint64_t now_ms);
+
 static void finish(struct response_context *x, uint64_t now_ms)
 {
+	if (!x->pending && x->waiting && !x->won && !x->stopped && x->tx)
+		next_turn(x, now_ms);
 	if (x->pending || x->won || !x->tx)
 		return;
 	send_best(x, now_ms);
@@ -286,8 +301,12 @@ static void take_response(struct branch *b, struct sip_client_tx *tx, const stru
 	}
 	if (x->won)
 		return;
-	consider(x, m->status, m, from_trusted);
-	if (m->status >= 600 && x->pending && !x->stopped)
+	/* It was taken back because its time was up (§16.8). */
+	if (m->status == 487 && b->late)
+		consider(x, 408, NULL, false);
+	else
+		consider(x, m->status, m, from_trusted);
+	if (m->status >= 600 && !x->stopped)
 		cancel_pending(x, VIEW(""), now_ms);
 	finish(x, now_ms);
 }
@@ -359,6 +378,71 @@ static const struct sip_client_handler client_handler = {
 static const struct sip_server_handler server_handler = {.on_cancel = on_cancel,
 							 .on_gone = on_server_gone};
 
+/* --- one after the other --- */
+
+/* Their time is up: an INVITE is taken back, and its end is the next one's beginning; anything else
+ * goes to the next ones too. */
+static void on_turn(void *ctx, uint64_t now_ms)
+{
+	struct response_context *x = ctx;
+
+	if (x->won || x->stopped || !x->tx)
+		return;
+	if (!x->invite) {
+		next_turn(x, now_ms);
+		return;
+	}
+	for (unsigned i = 0; i < x->n; i++) {
+		if (!x->branch[i].pending || !x->branch[i].tx)
+			continue;
+		x->branch[i].late = true;
+		sip_client_tx_cancel(x->branch[i].tx, VIEW(""), now_ms);
+	}
+}
+
+static void branch_begin(struct branch *b, struct view request, uint64_t now_ms)
+{
+	struct response_context *x = b->context;
+	int rc = sip_client_tx_new(x->c->stack, request, &b->flow, &client_handler, b, now_ms,
+				   &b->tx);
+
+	b->waiting = false;
+	b->pending = true;
+	x->waiting--;
+	x->pending++;
+	if (rc == 0) {
+		arm_timer_c(b, now_ms);
+		return;
+	}
+	log_line(x->c->log, LOG_WARN, "core", "a branch could not begin: %s", error_text(rc));
+	branch_done(b);
+	consider(x, 503, NULL, false);
+}
+
+/* The branches are in the order of their q, the highest first. */
+static void next_turn(struct response_context *x, uint64_t now_ms)
+{
+	do {
+		unsigned i = 0;
+		uint16_t q;
+
+		while (!x->branch[i].waiting)
+			i++;
+		q = x->branch[i].q;
+		for (; i < x->n && x->branch[i].q == q; i++) {
+			struct branch *b = &x->branch[i];
+
+			if (!b->waiting)
+				continue;
+			branch_begin(b, view_of(b->request, b->request_n), now_ms);
+			free(b->request);
+			b->request = NULL;
+		}
+	} while (x->waiting && !x->pending);
+	if (x->waiting)
+		timer_arm(x->c->timers, &x->turn, now_ms + x->c->cfg.fork_ms);
+}
+
 static struct response_context *context_new(struct inbound *r, size_t n, struct view aor)
 {
 	struct response_context *x = calloc(1, sizeof(*x) + n * sizeof(x->branch[0]));
@@ -367,7 +451,8 @@ static struct response_context *context_new(struct inbound *r, size_t n, struct 
 		return NULL;
 	x->c = r->c;
 	x->tx = r->tx;
-	x->n = x->pending = (uint16_t)n;
+	x->n = x->waiting = (uint16_t)n;
+	timer_init(&x->turn, on_turn, x);
 	x->invite = r->m->method == SIP_INVITE;
 	x->to_trusted = core_is_trusted(r->c, r->from);
 	if (aor.n && !(x->aor = view_dup(aor))) {
@@ -377,7 +462,6 @@ static struct response_context *context_new(struct inbound *r, size_t n, struct 
 	list_add_tail(&r->c->contexts, &x->link);
 	for (size_t i = 0; i < n; i++) {
 		x->branch[i].context = x;
-		x->branch[i].pending = true;
 		timer_init(&x->branch[i].timer_c, on_timer_c, &x->branch[i]);
 	}
 	sip_server_tx_attach(r->tx, &server_handler, x);
@@ -394,14 +478,24 @@ static uint32_t breadth_each(struct inbound *r, size_t n)
 	return breadth / (uint32_t)n;
 }
 
+/* To the first ones at once; for the others it is kept as it will go. */
 static int start_branch(struct inbound *r, struct branch *b, const struct proxy_target *t,
 			uint32_t breadth)
 {
 	proxy_compose_request(r, t, breadth);
 	if (!buf_ok(&r->c->out))
 		return E_LIMIT;
-	return sip_client_tx_new(r->c->stack, buf_view(&r->c->out), &t->flow, &client_handler, b,
-				 r->now_ms, &b->tx);
+	b->flow = t->flow;
+	b->q = r->c->cfg.fork_ms ? t->q : 0;
+	b->waiting = true;
+	if (b->q == b->context->branch[0].q) {
+		branch_begin(b, buf_view(&r->c->out), r->now_ms);
+		return 0;
+	}
+	b->request = view_dup(buf_view(&r->c->out));
+	b->request_n = r->c->out.n;
+	b->waiting = b->request != NULL;
+	return b->waiting ? 0 : E_NOMEM;
 }
 
 void proxy_fork(struct inbound *r, const struct proxy_target *targets, size_t n, struct view aor)
@@ -418,14 +512,14 @@ void proxy_fork(struct inbound *r, const struct proxy_target *targets, size_t n,
 	for (size_t i = 0; i < n; i++) {
 		int rc = start_branch(r, &x->branch[i], &targets[i], breadth);
 
-		if (rc == 0) {
-			arm_timer_c(&x->branch[i], r->now_ms);
+		if (rc == 0)
 			continue;
-		}
 		log_line(r->c->log, LOG_WARN, "core", "a branch could not begin: %s",
 			 error_text(rc));
-		branch_done(&x->branch[i]);
+		x->waiting--;
 		consider(x, 503, NULL, false);
 	}
+	if (x->waiting)
+		timer_arm(x->c->timers, &x->turn, r->now_ms + x->c->cfg.fork_ms);
 	finish(x, r->now_ms);
 }
