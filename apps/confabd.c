@@ -205,6 +205,7 @@ static int start_core(struct confabd *d)
 		.server = VIEW(IM_SERVER_RELEASE),
 		.timer_c_ms = 200000,
 		.max_sessions_per_user = d->cfg.participating.max_sessions_per_user,
+		.fork_ms = (uint32_t)d->cfg.sip.fork_timeout_ms,
 		.ims = {.on = d->cfg.ims.mode,
 			.orig_user = view_str(d->cfg.ims.orig_user),
 			.term_user = view_str(d->cfg.ims.term_user),

@@ -95,6 +95,12 @@ static const struct option_spec specs[] = {
 	 "A request with more header fields than this gets 513."},
 	{"sip.max_body", OPTION_SIZE, AT(sip.max_body), "192K", KIB, 16 * MIB, NULL,
 	 "A request with a larger body gets 413."},
+	{"sip.fork_timeout", OPTION_DURATION, AT(sip.fork_timeout_ms), "20s", SECOND, 180 * SECOND,
+	 NULL,
+	 "A user's phones are tried in the order of the q that they registered with, those of "
+	 "equal q "
+	 "at once; those of a lower one when nobody has answered for so long, or all have "
+	 "refused."},
 	{"sip.idle_timeout", OPTION_DURATION, AT(sip.idle_timeout_ms), "3h", 60 * SECOND, 7 * DAY,
 	 NULL,
 	 "A SIP connection on which nothing has come or gone for so long is closed. More than "

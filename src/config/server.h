@@ -40,6 +40,7 @@ struct server_config {
 		uint32_t max_fields;
 		uint64_t max_body;
 		uint64_t idle_timeout_ms;
+		uint64_t fork_timeout_ms;
 	} sip;
 	struct {
 		char certificate[OPTION_TEXT_MAX];

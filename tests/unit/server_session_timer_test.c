@@ -253,6 +253,24 @@ static void test_RFC_4028_7_4__a_refresh_that_is_too_short_for_him_is_made_longe
 	room_free(r);
 }
 
+static void test_RFC_4028_7_4__a_refresh_asks_for_what_is_agreed(void **state)
+{
+	struct room *r = room_start(room_new());
+	struct asked *invite;
+
+	(void)state;
+	(void)two(r, "Session-Expires: 600;refresher=uac\n");
+	for (int i = 0; i < 2; i++) {
+		room_run(r, 5 * MINUTE);
+		invite = room_next(r, "INVITE", "p@");
+		assert_non_null(invite);
+		assert_string_equal(room_field(r, invite->text, "Session-Expires"),
+				    "600;refresher=uac");
+		answer_with(r, invite, "Session-Expires: 600;refresher=uac\n");
+	}
+	room_free(r);
+}
+
 static void test_RFC_4028_7_3__an_invitation_is_repeated_with_a_longer_interval(void **state)
 {
 	struct room *r = room_start(room_new());
@@ -331,6 +349,7 @@ int main(void)
 			test_RFC_4028_10__a_refusal_is_a_sign_of_life_of_who_knows_no_timer),
 		cmocka_unit_test(
 			test_RFC_4028_7_4__a_refresh_that_is_too_short_for_him_is_made_longer),
+		cmocka_unit_test(test_RFC_4028_7_4__a_refresh_asks_for_what_is_agreed),
 		cmocka_unit_test(
 			test_RFC_4028_7_3__an_invitation_is_repeated_with_a_longer_interval),
 		cmocka_unit_test(test_RFC_4028_7_3__who_is_never_content_is_not_asked_for_ever),

@@ -346,7 +346,10 @@ void conference_end(struct conference *conf, uint64_t now_ms)
 			m->state = MEMBER_GONE;
 			m->why = CONFERENCE_BOOTED;
 			member_settle(m, 487, now_ms);
-			if (m->session)
+			if (m->session && sip_session_state(m->session) == SIP_SESSION_INCOMING)
+				(void)sip_session_reject(m->session, 410, "Conference Has Ended",
+							 VIEW(""), now_ms);
+			else if (m->session)
 				sip_session_end(m->session,
 						view_str(c->farewell ? c->farewell : ""), now_ms);
 		}

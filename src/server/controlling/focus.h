@@ -188,7 +188,8 @@ void member_timer_judge(struct member *m, const struct sip_msg *request);
 void member_timer_answered(struct member *m, uint64_t now_ms);
 /* An INVITE to him: its fields, and the 2xx to it. */
 void member_timer_offer(const struct member *m, struct buf *b, bool refresh);
-void member_timer_read(struct member *m, const struct sip_msg *response, uint64_t now_ms);
+void member_timer_read(struct member *m, const struct sip_msg *response, bool refresh,
+		       uint64_t now_ms);
 /* True: that is a 422 (response may be NULL), and he is to be asked once more. */
 bool member_timer_longer(struct member *m, const struct sip_msg *response);
 /* The final answer to a refresh of ours. */

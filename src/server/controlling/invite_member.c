@@ -161,7 +161,7 @@ static void on_answered(void *ctx, struct sip_session *s, const struct sip_msg *
 	} else {
 		member->state = MEMBER_JOINED;
 		member->was_in = true;
-		member_timer_read(member, m, now_ms);
+		member_timer_read(member, m, false, now_ms);
 		member_settle(member, 200, now_ms);
 		log_line(sip_stack_log(conf->ctl->stack), LOG_INFO, "focus", "%s: %s joined",
 			 conf->uri, member->uri);

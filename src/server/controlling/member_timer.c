@@ -39,15 +39,22 @@ void member_timer_answered(struct member *m, uint64_t now_ms)
 	session_timer_start(&m->timer, &m->terms, false, now_ms);
 }
 
-void member_timer_offer(const struct member *m, struct buf *b, bool refresh)
+/* §7.4: a refresh asks for what is agreed, where that is not too short for somebody by now. */
+static uint32_t interval(const struct member *m, bool refresh)
 {
-	session_timer_write_offer(b, m->expires_s, m->min_se_s, refresh ? "uac" : NULL);
+	return refresh && m->terms.seconds >= m->min_se_s ? m->terms.seconds : m->expires_s;
 }
 
-void member_timer_read(struct member *m, const struct sip_msg *response, uint64_t now_ms)
+void member_timer_offer(const struct member *m, struct buf *b, bool refresh)
+{
+	session_timer_write_offer(b, interval(m, refresh), m->min_se_s, refresh ? "uac" : NULL);
+}
+
+void member_timer_read(struct member *m, const struct sip_msg *response, bool refresh,
+		       uint64_t now_ms)
 {
 	m->knows_timer = sip_msg_has(response, SIP_H_SESSION_EXPIRES);
-	session_timer_read_answer(response, m->expires_s, &m->terms);
+	session_timer_read_answer(response, interval(m, refresh), &m->terms);
 	session_timer_start(&m->timer, &m->terms, true, now_ms);
 }
 
@@ -106,7 +113,7 @@ void member_timer_refreshed(struct member *m, const struct sip_msg *response, ui
 		return;
 	if (response->status < 300) {
 		m->longer_tries = 0;
-		member_timer_read(m, response, now_ms);
+		member_timer_read(m, response, true, now_ms);
 		/* It answers what it was told before; where that cannot be read, nothing changes.
 		 */
 		(void)member_read_sdp(m, response->body, true);

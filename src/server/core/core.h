@@ -97,6 +97,8 @@ struct core_config {
 	size_t max_sessions_per_user; /* invitations under way, and sessions of the B2BUA, that a
 					 user began; 0: no cap */
 	uint32_t timer_c_ms;          /* RFC 3261 §16.6: more than 3 minutes */
+	uint32_t fork_ms; /* how long contacts have before those of a lower q; 0: all are tried at
+			     once */
 	struct ims_config ims;
 };
 

@@ -24,7 +24,7 @@ static bool is_safe(const struct inbound *r, const struct sip_flow *to)
 static size_t choose(struct inbound *r, const struct location_aor *a, bool assume_im, bool all,
 		     struct proxy_target *out, size_t max)
 {
-	size_t n = 0;
+	size_t n = 0, i;
 
 	LIST_EACH(l, tmp, &a->bindings)
 	{
@@ -34,7 +34,10 @@ static size_t choose(struct inbound *r, const struct location_aor *a, bool assum
 		if (n == max || (!all && !target_matches(r->m, b->params, assume_im, NULL)) ||
 		    binding_flow(b, r->c->stack, &t.flow) || !is_safe(r, &t.flow))
 			continue;
-		out[n++] = t;
+		/* The highest q first; of equal ones, as they stand. */
+		for (i = n++; i > 0 && out[i - 1].q < t.q; i--)
+			out[i] = out[i - 1];
+		out[i] = t;
 	}
 	return n;
 }

@@ -33,8 +33,9 @@ void proxy_compose_request(struct inbound *r, const struct proxy_target *t, uint
 void proxy_compose_response(struct core *c, const struct sip_msg *m, bool from_trusted,
 			    bool to_trusted, struct view aor);
 
-/* response_context.c. Sends the request out to all targets at once, and answers r->tx in the
- * end. aor: whose bindings the targets are; empty where nobody's. */
+/* response_context.c. Sends the request out to the targets, which are in the order of their q, to
+ * those of equal q at once, and answers r->tx in the end. aor: whose bindings the targets are;
+ * empty where nobody's. */
 void proxy_fork(struct inbound *r, const struct proxy_target *targets, size_t n, struct view aor);
 /* Forgets all that goes on; the transactions are left to themselves. */
 void proxy_drop_all(struct core *c);

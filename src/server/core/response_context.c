@@ -1,4 +1,6 @@
-/* The response context of RFC 3261 §16.7: the branches of one request, and the answer they make. */
+/* The response context of RFC 3261 §16.7: the branches of one request, and the answer they make.
+ * Contacts of equal q are tried at once, those of a lower one when the others have not taken the
+ * request (§16.6: a mix of serial and parallel search). */
 #include "server/core/proxy.h"
 
 #include "base/error.h"
@@ -10,8 +12,19 @@ struct branch {
 	struct response_context *context;
 	struct sip_client_tx *tx;
 	struct timer timer_c; /* INVITE alone */
-	bool pending;	      /* no final answer yet */
+	bool pending;	      /* under way: no final answer yet */
 	bool heard;	      /* a provisional answer came */
+	bool late;	      /* cancelled, for others to have their turn */
+	uint16_t q;
+	struct later *later; /* it waits for its turn */
+};
+
+/* The request of a branch as it will go. */
+struct later {
+	struct sip_flow flow;
+	char mark[SIP_MARK_CHARS]; /* core_loop_mark */
+	size_t mark_n, n;
+	char request[];
 };
 
 /* RFC 3263 §4.3: the other servers of the one target, for as long as none has answered. */
@@ -26,7 +39,8 @@ struct response_context {
 	struct list link;
 	struct core *c;
 	struct sip_server_tx *tx;
-	uint16_t n, pending;
+	uint16_t n, pending, waiting;
+	struct timer turn;    /* of those that are tried */
 	uint16_t best_status; /* 0: none yet */
 	bool invite;
 	bool to_trusted; /* upstream */
@@ -54,8 +68,10 @@ static void over_free(struct failing_over *o)
 
 static void context_free(struct response_context *x)
 {
+	timer_cancel(x->c->timers, &x->turn);
 	for (unsigned i = 0; i < x->n; i++) {
 		timer_cancel(x->c->timers, &x->branch[i].timer_c);
+		free(x->branch[i].later);
 		if (x->branch[i].tx)
 			sip_client_tx_detach(x->branch[i].tx);
 	}
@@ -203,8 +219,12 @@ static void send_best(struct response_context *x, uint64_t now_ms)
 		core_answer_at_least(x->tx, (int)status, now_ms);
 }
 
+static void next_turn(struct response_context *x, uint64_t now_ms);
+
 static void finish(struct response_context *x, uint64_t now_ms)
 {
+	if (!x->pending && x->waiting && !x->won && !x->stopped && x->tx)
+		next_turn(x, now_ms);
 	if (x->pending || x->won || !x->tx)
 		return;
 	send_best(x, now_ms);
@@ -287,8 +307,7 @@ static void on_success(struct branch *b, const struct sip_msg *m, bool from_trus
 }
 
 static uint32_t breadth_each(struct inbound *r, size_t n);
-static int start_branch(struct inbound *r, struct branch *b, const struct proxy_target *t,
-			uint32_t breadth);
+static const struct sip_client_handler client_handler;
 
 /* Sends the request once more, to the next server that there is. False: there is none, or somebody
  * has answered already. */
@@ -301,6 +320,7 @@ static bool fail_over(struct branch *b, struct sip_client_tx *tx, uint64_t now_m
 		return false;
 	while (o->at < o->n) {
 		struct proxy_target t = {.flow = o->spare[o->at++], .named = o->named};
+		char mark[SIP_MARK_CHARS];
 		struct inbound r;
 		struct sip_msg m;
 
@@ -308,7 +328,11 @@ static bool fail_over(struct branch *b, struct sip_client_tx *tx, uint64_t now_m
 			return false;
 		t.uri = r.uri.text;
 		b->tx = NULL;
-		if (start_branch(&r, b, &t, breadth_each(&r, 1)))
+		proxy_compose_request(&r, &t, breadth_each(&r, 1));
+		if (!buf_ok(&r.c->out) ||
+		    sip_client_tx_new_marked(r.c->stack, buf_view(&r.c->out), &t.flow,
+					     core_loop_mark(&r, mark), &client_handler, b, now_ms,
+					     &b->tx))
 			continue;
 		sip_client_tx_detach(tx);
 		arm_timer_c(b, now_ms);
@@ -346,8 +370,12 @@ static void take_response(struct branch *b, struct sip_client_tx *tx, const stru
 	}
 	if (x->won)
 		return;
-	consider(x, m->status, m, from_trusted);
-	if (m->status >= 600 && x->pending && !x->stopped)
+	/* It was taken back because its time was up (§16.8). */
+	if (m->status == 487 && b->late)
+		consider(x, 408, NULL, false);
+	else
+		consider(x, m->status, m, from_trusted);
+	if (m->status >= 600 && !x->stopped)
 		cancel_pending(x, VIEW(""), now_ms);
 	finish(x, now_ms);
 }
@@ -420,6 +448,72 @@ static const struct sip_client_handler client_handler = {
 static const struct sip_server_handler server_handler = {.on_cancel = on_cancel,
 							 .on_gone = on_server_gone};
 
+/* --- one after the other --- */
+
+/* Their time is up: an INVITE is taken back, and its end is the next one's beginning; anything else
+ * goes to the next ones too. */
+static void on_turn(void *ctx, uint64_t now_ms)
+{
+	struct response_context *x = ctx;
+
+	if (x->won || x->stopped || !x->tx)
+		return;
+	if (!x->invite) {
+		next_turn(x, now_ms);
+		return;
+	}
+	for (unsigned i = 0; i < x->n; i++) {
+		if (!x->branch[i].pending || !x->branch[i].tx)
+			continue;
+		x->branch[i].late = true;
+		sip_client_tx_cancel(x->branch[i].tx, VIEW(""), now_ms);
+	}
+}
+
+static void branch_begin(struct branch *b, const struct sip_flow *flow, struct view mark,
+			 struct view request, uint64_t now_ms)
+{
+	struct response_context *x = b->context;
+	int rc = sip_client_tx_new_marked(x->c->stack, request, flow, mark, &client_handler, b,
+					  now_ms, &b->tx);
+
+	b->pending = true;
+	x->waiting--;
+	x->pending++;
+	if (rc == 0) {
+		arm_timer_c(b, now_ms);
+		return;
+	}
+	log_line(x->c->log, LOG_WARN, "core", "a branch could not begin: %s", error_text(rc));
+	branch_done(b);
+	consider(x, 503, NULL, false);
+}
+
+/* The branches are in the order of their q, the highest first. */
+static void next_turn(struct response_context *x, uint64_t now_ms)
+{
+	do {
+		unsigned i = 0;
+		uint16_t q;
+
+		while (!x->branch[i].later)
+			i++;
+		q = x->branch[i].q;
+		for (; i < x->n && x->branch[i].q == q; i++) {
+			struct later *l = x->branch[i].later;
+
+			if (!l)
+				continue;
+			x->branch[i].later = NULL;
+			branch_begin(&x->branch[i], &l->flow, view_of(l->mark, l->mark_n),
+				     view_of(l->request, l->n), now_ms);
+			free(l);
+		}
+	} while (x->waiting && !x->pending);
+	if (x->waiting)
+		timer_arm(x->c->timers, &x->turn, now_ms + x->c->cfg.fork_ms);
+}
+
 static struct response_context *context_new(struct inbound *r, size_t n, struct view aor)
 {
 	struct response_context *x = calloc(1, sizeof(*x) + n * sizeof(x->branch[0]));
@@ -428,7 +522,8 @@ static struct response_context *context_new(struct inbound *r, size_t n, struct 
 		return NULL;
 	x->c = r->c;
 	x->tx = r->tx;
-	x->n = x->pending = (uint16_t)n;
+	x->n = x->waiting = (uint16_t)n;
+	timer_init(&x->turn, on_turn, x);
 	x->invite = r->m->method == SIP_INVITE;
 	x->to_trusted = core_is_trusted(r->c, r->from);
 	if (aor.n && !(x->aor = view_dup(aor))) {
@@ -438,7 +533,6 @@ static struct response_context *context_new(struct inbound *r, size_t n, struct 
 	list_add_tail(&r->c->contexts, &x->link);
 	for (size_t i = 0; i < n; i++) {
 		x->branch[i].context = x;
-		x->branch[i].pending = true;
 		timer_init(&x->branch[i].timer_c, on_timer_c, &x->branch[i]);
 	}
 	sip_server_tx_attach(r->tx, &server_handler, x);
@@ -453,19 +547,6 @@ static uint32_t breadth_each(struct inbound *r, size_t n)
 	if (v.n == 0 || view_to_u32(v, &breadth))
 		return 0;
 	return breadth / (uint32_t)n;
-}
-
-static int start_branch(struct inbound *r, struct branch *b, const struct proxy_target *t,
-			uint32_t breadth)
-{
-	char mark[SIP_MARK_CHARS];
-
-	proxy_compose_request(r, t, breadth);
-	if (!buf_ok(&r->c->out))
-		return E_LIMIT;
-	return sip_client_tx_new_marked(r->c->stack, buf_view(&r->c->out), &t->flow,
-					core_loop_mark(r, mark), &client_handler, b, r->now_ms,
-					&b->tx);
 }
 
 /* Without memory for it, there is one server the less to try. */
@@ -484,6 +565,40 @@ static struct failing_over *over_new(const struct inbound *r, const struct proxy
 	o->n = t->n_spares;
 	memcpy(o->spare, t->spare, o->n * sizeof(o->spare[0]));
 	return o;
+}
+
+static struct later *later_new(const struct sip_flow *flow, struct view mark, struct view request)
+{
+	struct later *l = malloc(sizeof(*l) + request.n);
+
+	if (!l)
+		return NULL;
+	l->flow = *flow;
+	memcpy(l->mark, mark.p, mark.n);
+	l->mark_n = mark.n;
+	l->n = request.n;
+	memcpy(l->request, request.p, request.n);
+	return l;
+}
+
+/* To the first ones at once; for the others it is kept as it will go. */
+static int start_branch(struct inbound *r, struct branch *b, const struct proxy_target *t,
+			uint32_t breadth)
+{
+	char text[SIP_MARK_CHARS];
+	struct view mark;
+
+	proxy_compose_request(r, t, breadth);
+	if (!buf_ok(&r->c->out))
+		return E_LIMIT;
+	mark = core_loop_mark(r, text);
+	b->q = r->c->cfg.fork_ms ? t->q : 0;
+	if (b->q == b->context->branch[0].q) {
+		branch_begin(b, &t->flow, mark, buf_view(&r->c->out), r->now_ms);
+		return 0;
+	}
+	b->later = later_new(&t->flow, mark, buf_view(&r->c->out));
+	return b->later ? 0 : E_NOMEM;
 }
 
 void proxy_fork(struct inbound *r, const struct proxy_target *targets, size_t n, struct view aor)
@@ -509,14 +624,14 @@ void proxy_fork(struct inbound *r, const struct proxy_target *targets, size_t n,
 	for (size_t i = 0; i < n; i++) {
 		int rc = start_branch(r, &x->branch[i], &targets[i], breadth);
 
-		if (rc == 0) {
-			arm_timer_c(&x->branch[i], r->now_ms);
+		if (rc == 0)
 			continue;
-		}
 		log_line(r->c->log, LOG_WARN, "core", "a branch could not begin: %s",
 			 error_text(rc));
-		branch_done(&x->branch[i]);
+		x->waiting--;
 		consider(x, 503, NULL, false);
 	}
+	if (x->waiting)
+		timer_arm(x->c->timers, &x->turn, r->now_ms + x->c->cfg.fork_ms);
 	finish(x, r->now_ms);
 }
