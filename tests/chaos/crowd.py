@@ -8,6 +8,8 @@ import time
 from room import TAG, Signal, header
 from server import DOMAIN, HOST, Failed
 
+WARM_S = 2
+
 SDP = (f"v=0\r\no=- 1 1 IN IP4 {HOST}\r\ns=-\r\nc=IN IP4 {HOST}\r\nt=0 0\r\nm=message 9 TCP/MSRP *\r\n"
        "a=accept-types:message/cpim\r\na=accept-wrapped-types:*\r\na=setup:active\r\na=path:msrp://%s:9/%s;tcp\r\n")
 
@@ -71,9 +73,11 @@ class Crowd:
             self.failed += 1
 
     async def press(self, rate, seconds):
-        """(finished, refused) per second, under so many new ones a second."""
-        tasks, began, before, started = set(), time.monotonic(), (self.done, self.refused), 0
-        while time.monotonic() - began < seconds:
+        """(finished, refused) per second, under so many new ones a second, once that has lasted a while."""
+        tasks, began, started, counted, before = set(), time.monotonic(), 0, 0, (0, 0)
+        while time.monotonic() - began < WARM_S + seconds:
+            if not counted and time.monotonic() - began >= WARM_S:
+                counted, before = time.monotonic(), (self.done, self.refused)
             due = int((time.monotonic() - began) * rate)
             for _ in range(started, due):
                 task = asyncio.get_running_loop().create_task(self.one())
@@ -81,7 +85,7 @@ class Crowd:
                 task.add_done_callback(tasks.discard)
             started = due
             await asyncio.sleep(0.005)
-        passed = time.monotonic() - began
+        passed = time.monotonic() - counted
         result = (self.done - before[0]) / passed, (self.refused - before[1]) / passed
         if tasks:
             await asyncio.wait(set(tasks), timeout=40)
