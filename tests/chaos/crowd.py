@@ -8,7 +8,7 @@ import time
 from room import TAG, Signal, header
 from server import DOMAIN, HOST, Failed
 
-WARM_S = 2
+WARM_S, IN_FLIGHT_MAX = 2, 400
 
 SDP = (f"v=0\r\no=- 1 1 IN IP4 {HOST}\r\ns=-\r\nc=IN IP4 {HOST}\r\nt=0 0\r\nm=message 9 TCP/MSRP *\r\n"
        "a=accept-types:message/cpim\r\na=accept-wrapped-types:*\r\na=setup:active\r\na=path:msrp://%s:9/%s;tcp\r\n")
@@ -80,6 +80,8 @@ class Crowd:
                 counted, before = time.monotonic(), (self.done, self.refused)
             due = int((time.monotonic() - began) * rate)
             for _ in range(started, due):
+                if len(tasks) >= IN_FLIGHT_MAX:     # it is we who cannot keep up
+                    break
                 task = asyncio.get_running_loop().create_task(self.one())
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)

@@ -405,7 +405,7 @@ async def overload(context, report):
         while rate < 5000:
             served, refused = await crowd.press(rate, seconds)
             peak = max(peak, served)
-            if refused > 0.05 * rate:
+            if refused > 0.05 * (served + refused):
                 break
             rate *= context.pick(2, 1.25)
         report.expect(rate < 5000, "nothing is ever refused")

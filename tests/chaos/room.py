@@ -74,7 +74,7 @@ class Signal(asyncio.Protocol):
         self.write([f"SIP/2.0 {status} X", *copied, *extra], body)
 
     def write(self, lines, body=""):
-        if not self.closed:
+        if not self.closed and not self.transport.is_closing():
             self.transport.write("\r\n".join(lines + [f"Content-Length: {len(body.encode())}", "", body]).encode())
 
     def send(self, method, uri, user, call, fields=(), body="", to=None, tag="f", cseq=None):
