@@ -503,6 +503,9 @@ int main(int argc, char **argv)
 		log_line(&d.log.log, LOG_INFO, "confabd", "ready");
 		io_run(&d.loop);
 		io_signals_close(signals);
+		/* It is ending already: the next signal of somebody impatient must not spoil that. */
+		(void)signal(SIGTERM, SIG_IGN);
+		(void)signal(SIGINT, SIG_IGN);
 	}
 	stop(&d);
 	return rc ? 1 : 0;

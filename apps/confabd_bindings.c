@@ -134,5 +134,7 @@ int confabd_bindings_open(struct confabd *d)
 
 void confabd_bindings_close(struct confabd *d)
 {
-	timer_cancel(&d->timers, &d->bindings.retry);
+	/* The start may have failed before. */
+	if (d->bindings.retry.fire)
+		timer_cancel(&d->timers, &d->bindings.retry);
 }

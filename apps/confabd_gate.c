@@ -2,14 +2,14 @@
  * Who is let in: while the SIP thread has more to do than time, and once the server is to end, new
  * sessions are refused with 503 and Retry-After, and those that run go on.
  *
- * The end: SIGTERM or SIGINT begins it. Sessions have shutdown.grace to come to their own ends; then
- * they are ended by BYE with a Reason, and the process ends as soon as these are answered. A second
- * signal ends it at once.
+ * The end: SIGTERM or SIGINT begins it. Sessions have shutdown.grace to come to their own ends;
+ * then they are ended by BYE with a Reason, and the process ends as soon as these are answered. A
+ * second signal ends it at once.
  */
 #include "confabd.h"
 
 enum {
-	LOOK_MS = 50,	   /* at the end: whether any session is left */
+	LOOK_MS = 50,	    /* at the end: whether any session is left */
 	FAREWELL_MS = 3000, /* how long the answers to BYE are waited for */
 };
 
@@ -39,7 +39,8 @@ static void look_at_load(void *ctx, uint64_t due_ms)
 	uint64_t refused = d->gate.overload.refused;
 
 	(void)due_ms;
-	if (overload_window(&d->gate.overload, idle_ms - d->gate.idle_ms, now_ms - d->gate.looked_ms))
+	if (overload_window(&d->gate.overload, idle_ms - d->gate.idle_ms,
+			    now_ms - d->gate.looked_ms))
 		log_line(&d->log.log, LOG_WARN, "confabd",
 			 "more to do than time: new sessions are refused with 503");
 	if (before && !d->gate.overload.shed) {
@@ -62,7 +63,8 @@ static void look_at_end(void *ctx, uint64_t now_ms)
 		return;
 	}
 	if (!sessions(d) || d->gate.told) {
-		log_line(&d->log.log, LOG_INFO, "confabd", "%zu sessions left: stopping", sessions(d));
+		log_line(&d->log.log, LOG_INFO, "confabd", "%zu sessions left: stopping",
+			 sessions(d));
 		io_stop(&d->loop);
 		return;
 	}
@@ -105,6 +107,9 @@ void confabd_gate_drain(struct confabd *d)
 
 void confabd_gate_close(struct confabd *d)
 {
+	/* The start may have failed before. */
+	if (!d->gate.window.fire)
+		return;
 	timer_cancel(&d->timers, &d->gate.window);
 	timer_cancel(&d->timers, &d->gate.end);
 }

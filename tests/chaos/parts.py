@@ -11,6 +11,7 @@ import socket
 import time
 
 import attack
+from crowd import Crowd
 from ledger import Ledger, percentile
 from room import Lone, Room, header, settled
 from server import DOMAIN, HOST, Failed, Server
@@ -31,13 +32,13 @@ class Context:
 class Stage:
     """A server, rooms that talk, and one ledger."""
 
-    def __init__(self, context, report, n_rooms, n_members, n_pairs=0, settings=()):
+    def __init__(self, context, report, n_rooms, n_members, n_pairs=0, settings=(), extra=()):
         self.context, self.report, self.ledger = context, report, Ledger()
         rooms = [[f"u{r}x{i}" for i in range(n_members)] for r in range(n_rooms)]
         pairs = [[f"p{r}x{i}" for i in range(2)] for r in range(n_pairs)]
         self.plan = [(users, True) for users in rooms] + [(users, False) for users in pairs]
         everybody = [u for users, _ in self.plan for u in users]
-        self.server = Server(context.binaries, everybody + ["lone", "spare"],
+        self.server = Server(context.binaries, everybody + ["lone", "spare", *extra],
                              ["conference.end_policy = creator", "msrp.max_connections = 100000",
                               "sip.max_connections = 100000", *settings],
                              b2bua=[u for users in pairs for u in users])
@@ -178,8 +179,10 @@ async def idle(context, report):
         after = percentile(stage.ledger.delays[n:], 0.99)
         report.note(f"{held} of {limit} descriptors in use: 99 % of deliveries within {after * 1000:.1f} ms "
                     f"(without the crowd {before * 1000:.1f} ms), the server {spent * 100:.0f} % of a core")
-        report.expect(after < before + 0.05, f"the crowd slows them: {before * 1000:.1f} to {after * 1000:.1f} ms")
-        report.expect(spent < 0.7, "the server spins")
+        # Times are of no meaning where a few seconds are looked at beside other work.
+        report.expect(context.quick or after < before + 0.05,
+                      f"the crowd slows them: {before * 1000:.1f} to {after * 1000:.1f} ms")
+        report.expect(context.quick or spent < 0.7, "the server spins")
         report.expect(stage.server.logged("cannot accept a connection") > 0, "no log line about descriptors")
         for sock in crowd:
             sock.close()
@@ -267,7 +270,7 @@ async def drain(context, report):
         everybody = sum(len(room.members) for room in stage.rooms[:-1])
         report.expect(told == everybody, f"only {told} of {everybody} got a BYE")
         report.expect(all(m.reason for room in stage.rooms[:-1] for m in room.members), "a BYE without a Reason")
-        report.expect(time.monotonic() - began < grace + 5, "it took too long")
+        report.expect(context.quick or time.monotonic() - began < grace + 5, "it took too long")
         report.note(f"{time.monotonic() - began:.1f} s from SIGTERM to the end, {told} BYEs with a Reason")
         stage.held(time.monotonic() - began)
         # Once more, impatiently: the second signal ends it at once.
@@ -343,4 +346,92 @@ async def poor(context, report):
     deaf.close()
 
 
-ALL = {"media": media, "idle": idle, "death": death, "drain": drain, "poor": poor}
+async def lives(stage, number, n):
+    """Conferences of three, one after the other: made, spoken in, ended."""
+    room, users = None, [f"g{number}x{i}" for i in range(3)]
+    for _ in range(n):
+        room = Room(stage.server, stage.ledger, users, after=room)
+        await room.start()
+        if await room.members[0].say() != 200:
+            raise Failed("a new conference refuses its first message")
+        await settled(stage.ledger, 10)
+        await room.leave(room.members[0])       # its creator: it ends
+        for m in room.members[1:]:
+            await asyncio.wait_for(m.over.wait(), 20)
+        room.hang_up()
+        stage.ledger.forget_delivered()
+    room.drop()
+
+
+async def growth(context, report):
+    """Conferences made and ended in a loop: no growth in memory, descriptors or seats."""
+    total, at_once, part = context.pick(200, 10000), 8, 0.5
+    async with Stage(context, report, 0, 0, 0,
+                     # More seats or conferences than are in use at a time are not there to be leaked.
+                     [f"conference.max = {at_once + 4}", "msrp.rebind_grace_ms = 1000", "log.level = warn"],
+                     extra=[f"g{i}x{k}" for i in range(at_once) for k in range(3)]) as stage:
+        await stage.server.start()
+        began, samples, idle_files = time.monotonic(), [], stage.server.descriptors()
+        for n in (int(total * part), total - int(total * part)):
+            await asyncio.gather(*(lives(stage, i, n // at_once) for i in range(at_once)))
+            await until(lambda: stage.server.descriptors() <= idle_files, 10, "the end of all its descriptors")
+            samples.append(stage.server.resident())
+        memory, memory_end = samples
+        made = total // at_once * at_once
+        report.load = f"{made / (time.monotonic() - began):.0f} conferences/s, {at_once} at a time"
+        report.faults["conferences made and ended"] += made
+        report.note(f"{made} conferences: {memory / 1e6:.1f} MB half way, {memory_end / 1e6:.1f} MB at the end, "
+                    f"{idle_files} descriptors as before")
+        # Transactions linger for 32 s (RFC 6026), so memory follows the rate of the last half minute; the unit tests
+        # count to the byte. A short run is over before it levels out.
+        report.expect(context.quick or memory_end < 1.25 * memory + 2e6, f"memory grows: {memory} to {memory_end}")
+
+
+async def overload(context, report):
+    """Twice what the server can carry: the rest is refused early, what it can carry is served, who talks goes on.
+
+    The server is given a tenth of its thread (overload.limit), so that what presses it fits beside it on a small machine.
+    """
+    share = 10
+    async with Stage(context, report, 2, 4, 0, [f"overload.limit = {share}", "log.level = warn"],
+                     extra=["crowd0", "crowd1"]) as stage:
+        await stage.start()
+        crowd = Crowd(stage.server, ["crowd0", "crowd1"])
+        await crowd.open()
+        stage.talk(300, (160,), 0.02)
+        began, seconds = time.monotonic(), context.pick(2, 6)
+        # Up to where it begins to refuse: that is what it can carry.
+        rate, peak = context.pick(100, 30), 0.0
+        while rate < 5000:
+            served, refused = await crowd.press(rate, seconds)
+            peak = max(peak, served)
+            if refused > 0.05 * (served + refused):
+                break
+            rate *= context.pick(2, 1.25)
+        report.expect(rate < 5000, "nothing is ever refused")
+        report.faults["times twice the load"] += 1
+        served, refused = await crowd.press(2 * peak, 2 * seconds)
+        report.expect(refused > 0, "nothing is refused under twice the load")
+        report.note(f"it carries {peak:.0f} conferences/s in {share} % of its thread; under twice that, {served:.0f}/s are "
+                    f"served ({100 * served / peak:.0f} %) and {refused:.0f}/s refused; 99 % of those served wait "
+                    f"{percentile(crowd.waits, 0.99) * 1000:.0f} ms at most")
+        report.expect(context.quick or served >= 0.9 * peak, f"{served:.0f} of {peak:.0f} conferences/s are served")
+        report.expect(crowd.failed == 0, f"{crowd.failed} conferences failed")
+        report.expect(crowd.without_retry_after == 0, "503 without Retry-After")
+        await stage.silence()
+        stage.held(time.monotonic() - began)
+        report.load += f" beside {peak:.0f} new conferences/s"
+        report.expect(await settled(stage.ledger, ANSWER_S + 5) == 0, "messages open")
+        # Soon all are taken again.
+        for _ in range(100):
+            before = crowd.done
+            await crowd.one()
+            if crowd.done > before:
+                break
+            await asyncio.sleep(0.1)
+        report.expect(crowd.done > before, "new sessions are refused when all is quiet again")
+        report.expect(stage.server.logged("new sessions are refused") > 0, "no log line about the overload")
+        crowd.close()
+
+
+ALL = {"media": media, "idle": idle, "death": death, "drain": drain, "poor": poor, "growth": growth, "overload": overload}

@@ -74,7 +74,7 @@ class Signal(asyncio.Protocol):
         self.write([f"SIP/2.0 {status} X", *copied, *extra], body)
 
     def write(self, lines, body=""):
-        if not self.closed:
+        if not self.closed and not self.transport.is_closing():
             self.transport.write("\r\n".join(lines + [f"Content-Length: {len(body.encode())}", "", body]).encode())
 
     def send(self, method, uri, user, call, fields=(), body="", to=None, tag="f", cseq=None):
@@ -279,12 +279,15 @@ class Member:
 class Room:
     """A conference (the first user makes it), or with cpim=False a chat of two that is relayed."""
 
-    def __init__(self, server, ledger, users, cpim=True):
+    def __init__(self, server, ledger, users, cpim=True, after=None):
+        """after: a room of the same users that is over, whose SIP connection and registrations are taken over."""
         self.server, self.ledger, self.cpim = server, ledger, cpim
         self.members = [Member(self, u) for u in users]
         self.by_user = {m.user: m for m in self.members}
         self.call = f"c{secrets.token_hex(8)}"
-        self.uri, self.signal, self.gone = "", None, False
+        self.uri, self.signal, self.gone = "", after.signal if after else None, False
+        if after:
+            self.signal.room = self
         self.legs = {}
         self.resumed = asyncio.Event()
         self.resumed.set()
@@ -338,9 +341,10 @@ class Room:
         return status, fields
 
     async def start(self):
-        await self.open()
-        for m in self.members:
-            await self.signal.register(m.user)
+        if not self.signal:
+            await self.open()
+            for m in self.members:
+                await self.signal.register(m.user)
         first = self.members[0]
         status, fields, body = await self.invite()
         if status != 200:
@@ -412,11 +416,15 @@ class Room:
                     pass
         self.drop()
 
-    def drop(self):
+    def hang_up(self):
+        """The lines alone; the SIP connection stays."""
         self.gone = True
         for m in self.members:
             if m.line and m.line.open:
                 m.line.transport.abort()
+
+    def drop(self):
+        self.hang_up()
         if self.signal and not self.signal.closed:
             self.signal.transport.abort()
 

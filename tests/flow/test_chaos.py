@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Each part of ./run chaos for a few seconds. What it counts and expects holds; no time is judged."""
-# timeout: 240
+"""A server that cannot start, and each part of ./run chaos for a few seconds: what it counts and expects holds; no time
+is judged."""
+# timeout: 420
 
 import os
 import subprocess
@@ -9,7 +10,7 @@ import sys
 from stage import BIN, Cases, Failed
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PARTS = ("media", "idle", "death", "drain", "poor")
+PARTS = ("media", "idle", "death", "drain", "poor", "growth", "overload")
 
 
 def holds(part):
@@ -20,7 +21,18 @@ def holds(part):
         raise Failed(done.stdout[-3000:])
 
 
+def start_fails():
+    """Whatever is missing at the start is said in a line, and nothing worse happens."""
+    for what in ("log.file=/nonexistent/x", "trace.file=/nonexistent/x", "store.path=/nonexistent/x",
+                 "sip.listen=udp:203.0.113.77:5060"):
+        done = subprocess.run([os.path.join(BIN, "confabd"), "--set", "store.path=/nonexistent/x", "--set", what],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20)
+        if done.returncode != 1 or "cannot start: " not in done.stdout:
+            raise Failed(f"{what}: status {done.returncode}: {done.stdout}")
+
+
 cases = Cases()
+cases.run("a start that fails says why", [], start_fails)
 for each in PARTS:
     cases.run("chaos " + each, [], holds, each)
 cases.done()

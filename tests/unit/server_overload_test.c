@@ -75,6 +75,7 @@ static void test_lasting_load_is_refused_more_and_more(void **state)
 		before = now;
 		windows(&o, 1, 0);
 	}
+	windows(&o, 20, 0);
 	assert_int_equal(admitted(&o, 1000), 0);
 	/* And taken in again, step by step. */
 	windows(&o, 1, 50);

@@ -6,7 +6,14 @@
 
 enum { RECEIVERS = 5, WARM = 200, COUNTED = 500 };
 
-static size_t allocations;
+/* A sanitizer's heap makes each life twenty times as long. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { LIVES = 500 };
+#else
+enum { LIVES = 10000 };
+#endif
+
+static size_t allocations, frees;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 /* Of the sanitizers' run-time library, whose header is not always there. */
@@ -22,7 +29,7 @@ static void on_malloc(const volatile void *p, size_t n)
 
 static void on_free(const volatile void *p)
 {
-	(void)p;
+	frees += p != NULL;
 }
 
 static void count_from_here(void)
@@ -33,6 +40,7 @@ static void count_from_here(void)
 void *__libc_malloc(size_t n);
 void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *p, size_t n);
+void __libc_free(void *p);
 
 void *malloc(size_t n)
 {
@@ -49,7 +57,14 @@ void *calloc(size_t n, size_t size)
 void *realloc(void *p, size_t n)
 {
 	allocations++;
+	frees += p != NULL;
 	return __libc_realloc(p, n);
+}
+
+void free(void *p)
+{
+	frees += p != NULL;
+	__libc_free(p);
 }
 
 static void count_from_here(void)
@@ -141,10 +156,63 @@ static void test_SW_1__a_message_to_many_allocates_nothing(void **state)
 	world_fini(&w);
 }
 
+/* One conference from its first seat to its end, as its members live it. */
+static void a_life(switch_conference_id conf)
+{
+	struct phone *p[3];
+
+	w.n_events = w.n_ready = 0;
+	for (switch_seat_id i = 0; i < 3; i++) {
+		char uri[64];
+
+		snprintf(uri, sizeof(uri), "sip:u%d@example.com", (int)i);
+		p[i] = phone_join(&w, 0, conf, conf * 4 + i, uri);
+	}
+	phone_say(p[0], "m1", "sip:u0@example.com", CONF, "hello");
+	world_run(&w);
+	assert_int_equal(phone_sends(p[1]), 1);
+	assert_int_equal(phone_sends(p[2]), 1);
+	if (conf % 3 == 0)
+		phone_cut(p[1]);
+	if (conf % 2)
+		switch_seat_close(w.shard[0].s, conf * 4, true, w.now);
+	switch_conference_close(w.shard[0].s, conf, w.now);
+	world_run(&w);
+	world_advance(&w, 50);
+	for (int i = 0; i < 3; i++)
+		assert_null(p[i]->conn);
+	world_forget_phones(&w);
+}
+
+static void test_SW_1__ten_thousand_conferences_leave_nothing(void **state)
+{
+	enum { BEFORE = 200 };
+	struct switch_config cfg = world_config();
+	struct switch_counts counts;
+	size_t kept = 0, timers = 0;
+
+	(void)state;
+	world_init(&w, 1, &cfg);
+	count_from_here();
+	for (int i = 1; i <= LIVES; i++) {
+		a_life((switch_conference_id)i);
+		if (i == BEFORE) {
+			kept = allocations - frees;
+			timers = w.shard[0].timers.n;
+		}
+	}
+	assert_int_equal(allocations - frees, kept);
+	assert_int_equal(w.shard[0].timers.n, timers);
+	switch_shard_counts(w.shard[0].s, &counts);
+	assert_int_equal(counts.conns + counts.conferences + counts.seats, 0);
+	world_fini(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_SW_1__a_message_to_many_allocates_nothing),
+		cmocka_unit_test(test_SW_1__ten_thousand_conferences_leave_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

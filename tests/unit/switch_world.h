@@ -253,14 +253,8 @@ static inline void got_fini(struct got *g)
 	free(g->body);
 }
 
-static inline void world_fini(struct world *w)
+static inline void world_forget_phones(struct world *w)
 {
-	for (unsigned i = 0; i < w->n_shards; i++) {
-		switch_shard_free(w->shard[i].s);
-		assert_int_equal(w->shard[i].timers.n, 0);
-	}
-	for (size_t i = 0; i < w->n_mail; i++)
-		switch_mail_free(w->mail[i].mail);
 	for (size_t i = 0; i < w->n_phones; i++) {
 		struct phone *p = w->phone[i];
 
@@ -274,6 +268,19 @@ static inline void world_fini(struct world *w)
 		free(p);
 	}
 	free(w->phone);
+	w->phone = NULL;
+	w->n_phones = 0;
+}
+
+static inline void world_fini(struct world *w)
+{
+	for (unsigned i = 0; i < w->n_shards; i++) {
+		switch_shard_free(w->shard[i].s);
+		assert_int_equal(w->shard[i].timers.n, 0);
+	}
+	for (size_t i = 0; i < w->n_mail; i++)
+		switch_mail_free(w->mail[i].mail);
+	world_forget_phones(w);
 	free(w->mail);
 }
 

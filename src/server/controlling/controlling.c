@@ -25,7 +25,9 @@ struct controlling *controlling_new(const struct controlling_config *cfg, struct
 
 	if (!c)
 		return NULL;
-	ua.max_dialogs = cfg->max_conferences * (cfg->max_members + 1) * 2;
+	/* Those of ended conferences linger with their INVITE transactions (RFC 6026). */
+	ua.max_dialogs = cfg->max_conferences * (cfg->max_members + 1) * 2 +
+			 sip_stack_get_config(stack)->max_tx;
 	c->cfg = *cfg;
 	c->factory_user = view_dup(cfg->factory_user);
 	c->feature_tag = view_dup(cfg->feature_tag);

@@ -61,7 +61,7 @@ static void join(struct conference *conf, struct sip_server_tx *tx, const struct
 	rc = joiner->offer ? member_incoming(joiner, tx, m, now_ms) : E_NOMEM;
 	if (rc) {
 		forget(joiner);
-		refuse(tx, rc == E_NOMEM ? 500 : 400, rc == E_NOMEM ? NULL : "Missing Contact",
+		refuse(tx, rc == E_SYNTAX ? 400 : 500, rc == E_SYNTAX ? "Missing Contact" : NULL,
 		       now_ms);
 	} else {
 		rc = conf->seated ? conference_ask_seats(conf, joiner->request, now_ms) : E_STATE;

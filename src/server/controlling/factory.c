@@ -108,9 +108,12 @@ static void create(struct controlling *c, struct sip_server_tx *tx, const struct
 	    add_invitees(conf, creator, req)) {
 		conf->dead = true;
 		refuse(tx, 500, NULL, now_ms);
-	} else if (member_incoming(creator, tx, m, now_ms)) {
+	} else if ((rc = member_incoming(creator, tx, m, now_ms)) == E_SYNTAX) {
 		conf->dead = true;
 		refuse(tx, 400, "Missing Contact", now_ms);
+	} else if (rc) {
+		conf->dead = true;
+		(void)sip_server_tx_reply(tx, 503, NULL, VIEW("Retry-After: 10\r\n"), now_ms);
 	} else if (conference_ask_seats(conf, conf->id, now_ms)) {
 		controlling_seats_failed(c, conf->id, conf->id, E_LIMIT, now_ms);
 	} else {

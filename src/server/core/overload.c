@@ -2,9 +2,8 @@
 
 enum {
 	ALL = 1000,
-	UP = 100,  /* a window over the limit sheds so much more: from none to all in a second */
-	DOWN = 25, /* a window under it so much less */
-	BAND = 50, /* below the limit; in it all stays as it is */
+	UP = 50,   /* a window without any rest sheds so much more: none to all in 2 s */
+	DOWN = 25, /* the most that one under the limit sheds less */
 };
 
 void overload_init(struct overload *o, unsigned limit_percent)
@@ -23,15 +22,18 @@ bool overload_window(struct overload *o, uint64_t idle_ms, uint64_t span_ms)
 	if (o->limit >= ALL)
 		return false;
 	if (busy < o->limit) {
+		unsigned down = o->limit - busy < DOWN ? o->limit - busy : DOWN;
+
 		o->busy_for_ms = 0;
-		if (busy + BAND < o->limit)
-			o->shed = o->shed > DOWN ? o->shed - DOWN : 0;
+		o->shed = o->shed > down ? o->shed - down : 0;
 		return false;
 	}
 	o->busy_for_ms += counted;
 	if (o->busy_for_ms < OVERLOAD_PATIENCE_MS && !o->shed)
 		return false;
-	o->shed = o->shed + UP < ALL ? o->shed + UP : ALL;
+	o->shed += (busy - o->limit) * UP / (ALL - o->limit) + 1;
+	if (o->shed > ALL)
+		o->shed = ALL;
 	return before == 0;
 }
 

@@ -1,7 +1,7 @@
 /*
  * How many new sessions are taken when there is more to do than time (RFC 6357 §5: the server
- * protects itself by a loss-based feedback loop). Pure: it is told how busy the thread was, and says
- * of each new session whether it is taken. What goes on already is never asked about.
+ * protects itself by a loss-based feedback loop). Pure: it is told how busy the thread was, and
+ * says of each new session whether it is taken. What goes on already is never asked about.
  */
 #ifndef CONFAB_SERVER_CORE_OVERLOAD_H
 #define CONFAB_SERVER_CORE_OVERLOAD_H
@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 enum {
-	OVERLOAD_WINDOW_MS = 100, /* how often it wants to be told */
+	OVERLOAD_WINDOW_MS = 100,   /* how often it wants to be told */
 	OVERLOAD_PATIENCE_MS = 500, /* a burst shorter than this is worked off, not refused */
 	OVERLOAD_RETRY_AFTER_S = 5,
 };
