@@ -58,14 +58,15 @@ _Static_assert(sizeof(struct io_conn) < 700, "the price of an idle connection");
 
 /* The ways to the peer, with TLS and without. */
 
-static ssize_t conn_recv(struct io_conn *c, char *dst, size_t size)
+/* dst: IO_STREAM_BUFFER bytes. */
+static ssize_t conn_recv(struct io_conn *c, char *dst)
 {
 	ssize_t n;
 
 	if (c->tls)
-		return io_tls_session_recv(c->tls, dst, size);
+		return io_tls_session_recv(c->tls, dst);
 	do
-		n = recv(c->fd, dst, size, 0);
+		n = recv(c->fd, dst, IO_STREAM_BUFFER, 0);
 	while (n < 0 && errno == EINTR);
 	return n;
 }
@@ -425,7 +426,7 @@ static void on_readable(struct io_conn *c)
 		return;
 	}
 	for (int i = 0; i < READS_PER_EVENT || c->state == CONN_BROKEN; i++) {
-		ssize_t n = conn_recv(c, c->loop->stream_buffer, IO_STREAM_BUFFER);
+		ssize_t n = conn_recv(c, c->loop->stream_buffer);
 
 		if (n == 0) {
 			on_eof(c);

@@ -68,6 +68,7 @@ void switch_conference_free(struct switch_shard *s, struct conference *conf)
 	free(conf->seat);
 	free(conf->uri);
 	free(conf->key);
+	free(conf->type);
 	free(conf);
 }
 
@@ -98,7 +99,7 @@ out:
 static int conference_add(struct conference *conf, struct seat *seat)
 {
 	if (conf->n == conf->size) {
-		size_t size = conf->size ? 2 * conf->size : 8;
+		size_t size = conf->size ? 2 * conf->size : 2;
 		struct seat **p = realloc(conf->seat, size * sizeof(struct seat *));
 
 		if (!p)
@@ -125,6 +126,7 @@ int switch_conference_type(struct conference *conf, struct view content_type,
 			   char dst[TYPE_TEXT_MAX])
 {
 	struct view type = content_type;
+	char(*more)[TYPE_TEXT_MAX];
 	size_t n;
 
 	type = view_trim(view_cut(&type, ';'));
@@ -139,6 +141,10 @@ int switch_conference_type(struct conference *conf, struct view content_type,
 			return (int)i;
 	if (conf->n_types == TYPES_MAX)
 		return -1;
+	more = realloc(conf->type, (conf->n_types + 1) * sizeof(*more));
+	if (!more)
+		return -1;
+	conf->type = more;
 	memcpy(conf->type[conf->n_types], dst, n + 1);
 	return (int)conf->n_types++;
 }

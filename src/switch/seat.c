@@ -53,6 +53,7 @@ static int write_session(struct seat *seat)
 	struct switch_shard *s = seat->shard;
 	char text[SESSION_SHARD_CHARS + 1 + SESSION_TOKEN_CHARS + 1];
 	struct buf b;
+	size_t n;
 
 	text[0] = alphabet[s->cfg.shard >> 5 & 31];
 	text[1] = alphabet[s->cfg.shard & 31];
@@ -61,17 +62,16 @@ static int write_session(struct seat *seat)
 	seat->session = view_dup(view_str(text));
 	if (!seat->session)
 		return E_NOMEM;
-	buf_init(&b, SWITCH_PATH_TEXT_MAX - 1);
+	buf_init(&b, SWITCH_PATH_TEXT_MAX);
 	if (!seat->tls || s->cfg.advertise_tls.family)
 		msrp_uri_write(&b, seat->tls,
 			       seat->tls ? &s->cfg.advertise_tls : &s->cfg.advertise,
 			       view_str(text));
-	if (buf_ok(&b)) {
-		memcpy(seat->local, b.p, b.n);
-		seat->n_local = b.n;
-	}
+	seat->n_local = b.n;
+	buf_putc(&b, '\0');
+	seat->local = buf_ok(&b) && seat->n_local ? buf_take(&b, &n) : NULL;
 	buf_fini(&b);
-	return seat->n_local ? 0 : E_NOMEM;
+	return seat->local ? 0 : E_NOMEM;
 }
 
 struct seat *switch_seat_new(struct switch_shard *s, const struct switch_seat_config *sc,
@@ -110,6 +110,13 @@ struct seat *switch_seat_new(struct switch_shard *s, const struct switch_seat_co
 	return seat;
 }
 
+static void free_heads(struct seat *seat)
+{
+	if (seat->reply != seat->paths)
+		free(seat->reply);
+	free(seat->paths);
+}
+
 void switch_seat_free(struct seat *seat)
 {
 	struct switch_shard *s = seat->shard;
@@ -127,9 +134,9 @@ void switch_seat_free(struct seat *seat)
 	free(seat->nickname);
 	free(seat->nickname_key);
 	free(seat->session);
-	free(seat->remote);
-	free(seat->paths);
-	free(seat->reply);
+	free(seat->local);
+	free_heads(seat);
+	free(seat->seen);
 	free(seat->types);
 	free(seat->wrapped_types);
 	s->n_seats--;
@@ -159,7 +166,7 @@ static int set_remote(struct seat *seat, struct view path)
 {
 	struct view first = msrp_path_first(path);
 	struct msrp_uri uri[MSRP_PATH_MAX];
-	char *remote, *paths, *reply;
+	char *paths, *reply = NULL;
 	size_t n, room = path.n + seat->n_local + 32;
 	int rc;
 
@@ -168,23 +175,24 @@ static int set_remote(struct seat *seat, struct view path)
 	rc = msrp_path_parse(path, uri, MSRP_PATH_MAX, &n);
 	if (rc || !n)
 		return rc ? rc : E_SYNTAX;
-	remote = view_dup(path);
 	paths = malloc(room);
-	reply = malloc(room);
-	if (!remote || !paths || !reply) {
-		free(remote);
+	if (n > 1)
+		reply = malloc(room);
+	if (!paths || (n > 1 && !reply)) {
 		free(paths);
 		free(reply);
 		return E_NOMEM;
 	}
-	free(seat->remote);
-	free(seat->paths);
-	free(seat->reply);
-	seat->remote = remote;
+	free_heads(seat);
+	seat->remote = paths + sizeof("To-Path: ") - 1;
 	seat->n_remote = path.n;
 	seat->paths = paths;
 	seat->n_paths = (size_t)snprintf(paths, room, "To-Path: %.*s\r\nFrom-Path: %s\r\n",
 					 VIEW_ARG(path), seat->local);
+	seat->reply = paths;
+	seat->n_reply = seat->n_paths;
+	if (n == 1)
+		return 0;
 	seat->reply = reply;
 	seat->n_reply = (size_t)snprintf(reply, room, "To-Path: %.*s\r\nFrom-Path: %s\r\n",
 					 VIEW_ARG(first), seat->local);

@@ -189,10 +189,10 @@ struct seat {
 	char *from;		   /* CPIM From as it last came, when it was right */
 	char *nickname, *nickname_key; /* RFC 7701 §7, and the form that is compared; NULL: none */
 	char *session;		   /* session id, NUL-terminated */
-	char local[SWITCH_PATH_TEXT_MAX];
-	char *remote; /* a=path; NULL: not known */
-	char *paths;  /* To-Path and From-Path lines of what we send */
-	char *reply;  /* the same for responses: the first hop only (RFC 4975 §7.2) */
+	char *local;		   /* our a=path */
+	char *paths;  /* To-Path and From-Path lines of what we send; NULL: his path is not known */
+	char *remote; /* a=path, in paths */
+	char *reply;  /* for responses: the first hop only (RFC 4975 §7.2); paths where it is one */
 	size_t n_local, n_remote, n_paths, n_reply;
 	char *types, *wrapped_types;
 	uint64_t max_size;
@@ -212,7 +212,7 @@ struct seat {
 	struct list sent;     /* message records of its messages */
 	struct list incoming; /* those of which chunks are still due */
 	size_t n_incoming;
-	uint64_t seen[SEEN_MAX]; /* hashes of Message-IDs, newest at seen_at - 1 */
+	uint64_t *seen; /* SEEN_MAX hashes of Message-IDs, newest at seen_at - 1; NULL: none yet */
 	unsigned seen_at;
 };
 
@@ -226,7 +226,7 @@ struct conference {
 	bool relay, closing;
 	struct timer timer; /* relay: of closing */
 	unsigned n_types;
-	char type[TYPES_MAX][TYPE_TEXT_MAX];
+	char (*type)[TYPE_TEXT_MAX]; /* n_types of them */
 };
 
 /* One receiver of a message in several chunks, fixed by the first one (RFC 7701 §6.1). */

@@ -157,19 +157,19 @@ static void pass_success(struct b2bua_call *call, struct b2bua_dialog *d, const 
 			 uint64_t now_ms)
 {
 	struct b2bua *b = call->b;
-	bool in_kind = is_in_kind(call, m);
+	bool first = !d->confirmed, in_kind = is_in_kind(call, m);
 	struct sip_msg invite;
 	struct view sdp;
 
 	if (d->over)
 		return;
-	if (!d->answer) {
+	if (first) {
 		/* The route set is that of the 2xx (RFC 3261 §13.2.2.4). */
 		if (call_invitation(call, &invite) || leg_learn(&d->leg[B2BUA_FAR], m, true, true))
 			return;
 		d->confirmed = true;
 	}
-	if (!d->answer && in_kind) {
+	if (first && in_kind) {
 		sdp = answer_media(call, d, m, &invite);
 		compose_answer(call, d, m, &invite);
 		message_put_body(b, m, sdp);
@@ -177,12 +177,12 @@ static void pass_success(struct b2bua_call *call, struct b2bua_dialog *d, const 
 		d->answer_n = b->out.n;
 		start_timers(d, m, now_ms);
 	}
-	if (!d->answer) {
+	if (first && !d->answer) {
 		call_refuse(call, in_kind ? 500 : 488, NULL, VIEW(""), now_ms);
 		dialog_acknowledge(d, B2BUA_FAR, call->far_seq, now_ms);
 		dialog_over(d);
 		pass_bye(d, B2BUA_FAR, in_kind ? "SIP;cause=500" : "SIP;cause=488", now_ms);
-	} else if (call->near) {
+	} else if (call->near && d->answer) {
 		(void)sip_server_tx_respond(call->near, view_of(d->answer, d->answer_n), m->status,
 					    now_ms);
 	}
