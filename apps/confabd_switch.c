@@ -88,13 +88,12 @@ struct event_mail {
 
 /* ---- output ---- */
 
-static void trace(const struct link *l, bool out, const struct view *piece, size_t n, size_t bytes)
+static void put_trace(const struct link *l, bool out, const struct view *piece, size_t n,
+		      size_t bytes)
 {
 	const struct switch_threads_config *cfg = &l->t->all->cfg;
 	struct addr local, remote;
 
-	if (!cfg->trace)
-		return;
 	io_conn_local(l->io, &local);
 	io_conn_remote(l->io, &remote);
 	for (size_t i = 0; i < n && bytes; i++) {
@@ -103,6 +102,13 @@ static void trace(const struct link *l, bool out, const struct view *piece, size
 		cfg->trace(cfg->trace_ctx, io_conn_is_tls(l->io), out, &local, &remote, v);
 		bytes -= v.n;
 	}
+}
+
+static inline void trace(const struct link *l, bool out, const struct view *piece, size_t n,
+			 size_t bytes)
+{
+	if (l->t->all->cfg.trace)
+		put_trace(l, out, piece, n, bytes);
 }
 
 static void link_block(struct link *l, bool blocked)
