@@ -19,6 +19,7 @@ static const char usage[] =
 	"usage: confabctl [--store FILE] user add sip:NAME@DOMAIN [--password P] [--realm R]\n"
 	"       confabctl [--store FILE] user del sip:NAME@DOMAIN\n"
 	"       confabctl [--store FILE] user im sip:NAME@DOMAIN require|assume|default\n"
+	"       confabctl [--store FILE] user digest sip:NAME@DOMAIN SHA-256\n"
 	"       confabctl [--store FILE] user mode sip:NAME@DOMAIN proxy|b2bua|default\n"
 	"       confabctl [--store FILE] user list\n"
 	"       confabctl config check FILE | help | man\n"
@@ -34,9 +35,9 @@ static const char usage[] =
 	"  --days N        how long a certificate is good; default 397. 0 or less: it is over\n"
 	"                  already (to test what happens then)\n"
 	"\n"
-	"  tls init makes DIR with a CA and a server's certificate for the domains and IP\n"
-	"  addresses NAME...: ca.pem, ca.key, server.pem, server.key; tls issue makes one more\n"
-	"  by that CA: FILE.pem, FILE.key.\n"
+	"  tls init makes DIR with a CA, a server's certificate for the domains and IP addresses\n"
+	"  NAME..., and one for clients: ca, server and client, each .pem and .key; tls issue\n"
+	"  makes one more by that CA: FILE.pem, FILE.key.\n"
 	"\n"
 	"  -h, --help      this text\n"
 	"  -V, --version   the version\n"
@@ -208,6 +209,15 @@ static int user_mode(struct store *store, const struct command *command, struct 
 	return ctl_complain(EXIT_USAGE, "%s is none of proxy, b2bua, default", command->words[3]);
 }
 
+/* There is no way back but the password. */
+static int user_digest(struct store *store, const struct command *command, struct view name,
+		       struct view domain)
+{
+	if (strcmp(command->words[3], "SHA-256") != 0)
+		return ctl_complain(EXIT_USAGE, "%s is not SHA-256", command->words[3]);
+	return user_failed(store, store_user_drop_md5(store, name, domain), command->words[2]);
+}
+
 static int user_print(void *ctx, const struct store_user *user)
 {
 	(void)ctx;
@@ -216,6 +226,8 @@ static int user_print(void *ctx, const struct store_user *user)
 		(void)printf(" realm=\"%s\"", user->realm);
 	if (user->im_feature_tag != STORE_IM_DEFAULT)
 		(void)printf(" im=%s", im_words[user->im_feature_tag]);
+	if (!user->ha1_md5[0])
+		(void)printf(" digest=SHA-256");
 	if (user->mode != STORE_MODE_DEFAULT)
 		(void)printf(" mode=%s", mode_words[user->mode]);
 	return putchar('\n') == EOF ? E_IO : 0;
@@ -243,6 +255,8 @@ static int user_one(struct store *store, const struct command *command)
 		return user_add(store, command, name, domain);
 	if (strcmp(verb, "im") == 0)
 		return user_im(store, command, name, domain);
+	if (strcmp(verb, "digest") == 0)
+		return user_digest(store, command, name, domain);
 	if (strcmp(verb, "mode") == 0)
 		return user_mode(store, command, name, domain);
 	return user_failed(store, store_user_del(store, name, domain), command->words[2]);
@@ -254,21 +268,19 @@ static int user_command(const struct command *command)
 		const char *verb;
 		int n_words;
 		unsigned open_flags;
-	} verbs[] = {{"add", 3, STORE_CREATE},
-		     {"del", 3, 0},
-		     {"im", 4, 0},
-		     {"mode", 4, 0},
-		     {"list", 2, 0}};
+	} verbs[] = {{"add", 3, STORE_CREATE}, {"del", 3, 0},	 {"im", 4, 0},
+		     {"mode", 4, 0},	       {"digest", 4, 0}, {"list", 2, 0}};
 	const char *verb = command->n_words > 1 ? command->words[1] : "";
 	struct store *store;
 	char why[512];
+	const size_t n = sizeof(verbs) / sizeof(verbs[0]);
 	size_t i = 0;
 	int status;
 
-	while (i < 5 && strcmp(verb, verbs[i].verb) != 0)
+	while (i < n && strcmp(verb, verbs[i].verb) != 0)
 		i++;
-	if (i == 5)
-		return ctl_complain(EXIT_USAGE, "user: add, del, im, mode or list?");
+	if (i == n)
+		return ctl_complain(EXIT_USAGE, "user: add, del, im, mode, digest or list?");
 	if (command->n_words != verbs[i].n_words)
 		return ctl_complain(EXIT_USAGE, "user %s: too %s words", verb,
 				    command->n_words < verbs[i].n_words ? "few" : "many");

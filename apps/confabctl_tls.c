@@ -17,7 +17,8 @@ enum {
 	CLOCKS_DIFFER_S = 3600,
 	CA_DAYS = 3650,
 	PATH_SIZE = 4096,
-	NAMES_MAX = 16
+	NAMES_MAX = 16,
+	CLIENT_NAME_MAX = 64, /* X.520 ends there */
 };
 
 static bool path_in(const char *dir, const char *name, const char *end, char *dst)
@@ -101,31 +102,68 @@ static int issue(const char *dir, const char *file, char **word, int n, int days
 	return status;
 }
 
+/* Everything that a CA signed would be worth nothing without it; and whoever made the others may need them. */
+static bool is_new(const char *dir)
+{
+	static const char *const file[] = {"ca", "server", "client"};
+	static const char *const end[] = {".pem", ".key"};
+	char path[PATH_SIZE];
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof(file) / sizeof(file[0]); i++)
+		for (size_t k = 0; k < 2; k++) {
+			if (!path_in(dir, file[i], end[k], path)) {
+				(void)ctl_complain(EXIT_FAILURE, "%s: too long", dir);
+				return false;
+			}
+			if (lstat(path, &st) == 0) {
+				(void)ctl_complain(EXIT_FAILURE,
+						   "%s exists already; confabctl tls issue makes "
+						   "more",
+						   path);
+				return false;
+			}
+		}
+	return true;
+}
+
+/* For phones, where the server wants to see a certificate. It must not name the domain itself: then it would be a
+ * server's (RFC 5922). */
+static int issue_client(const char *dir, const char *server, int days)
+{
+	char text[CLIENT_NAME_MAX + 1] = "client";
+	char *name = text;
+	struct addr a;
+	int n = addr_parse(view_str(server), 0, &a)
+			? snprintf(text, sizeof(text), "client.%s", server)
+			: 0;
+
+	if (n < 0 || (size_t)n >= sizeof(text))
+		(void)snprintf(text, sizeof(text), "client");
+	return issue(dir, "client", &name, 1, days);
+}
+
 static int init(const char *dir, char **word, int n, int days)
 {
 	struct io_certificate_order order = {.name = "Confab test CA",
 					     .from_s = -CLOCKS_DIFFER_S,
 					     .to_s = (int64_t)CA_DAYS * DAY_S,
 					     .ca = true};
-	char path[PATH_SIZE];
 	struct io_certificate *ca;
-	struct stat st;
 	int rc, status;
 
 	if (mkdir(dir, 0700) && errno != EEXIST)
 		return ctl_complain(EXIT_FAILURE, "%s: %s", dir, strerror(errno));
-	if (!path_in(dir, "ca", ".key", path))
-		return ctl_complain(EXIT_FAILURE, "%s: too long", dir);
-	/* Everything it signed would be worth nothing without it. */
-	if (stat(path, &st) == 0)
-		return ctl_complain(EXIT_FAILURE,
-				    "%s exists already; confabctl tls issue makes more", path);
+	if (!is_new(dir))
+		return EXIT_FAILURE;
 	rc = io_certificate_new(&order, NULL, &ca);
 	if (rc)
 		return ctl_complain(EXIT_FAILURE, "%s", error_text(rc));
 	status = save(dir, "ca", ca);
 	io_certificate_free(ca);
-	return status == EXIT_SUCCESS ? issue(dir, "server", word, n, days) : status;
+	if (status == EXIT_SUCCESS)
+		status = issue(dir, "server", word, n, days);
+	return status == EXIT_SUCCESS ? issue_client(dir, word[0], days) : status;
 }
 
 int ctl_tls(char **words, int n_words, int days)

@@ -6,6 +6,7 @@
 #include "io/digest.h"
 #include "io/entropy.h"
 #include "io/limits.h"
+#include "io/privileges.h"
 #include "io/signal.h"
 #include "procedure/general.h"
 #include "sip/session_timer.h"
@@ -200,8 +201,7 @@ static int start_core(struct confabd *d)
 	for (size_t i = 0; i < d->cfg.sip.domain.n; i++)
 		d->domains[i] = view_str(d->cfg.sip.domain.item[i]);
 	for (size_t i = 0; i < d->cfg.sip.routes.n; i++)
-		(void)config_server_route(d->cfg.sip.routes.item[i], &d->routes[i].domain,
-					  &d->routes[i].peer);
+		confabd_route(d, d->cfg.sip.routes.item[i], &d->routes[i]);
 	d->core = core_new(&cfg, &ops, d->stack, io_digest());
 	buf_fini(&route);
 	return d->core ? 0 : E_NOMEM;
@@ -237,6 +237,10 @@ static int start_controlling(struct confabd *d)
 		[SERVER_DIAL_IN_MEMBERS] = CONFERENCE_DIAL_IN_MEMBERS,
 		[SERVER_DIAL_IN_ANYONE] = CONFERENCE_DIAL_IN_ANYONE,
 		[SERVER_DIAL_IN_NOBODY] = CONFERENCE_DIAL_IN_NOBODY};
+	static const enum conference_tls_policy tls[] = {
+		[SERVER_CONFERENCE_TLS_KEEP] = CONFERENCE_TLS_KEEP,
+		[SERVER_CONFERENCE_TLS_EITHER] = CONFERENCE_TLS_EITHER,
+		[SERVER_CONFERENCE_TLS_REQUIRED] = CONFERENCE_TLS_REQUIRED};
 	struct controlling_config cfg = {
 		.factory_user = view_str(d->cfg.conference.factory),
 		.feature_tag = view_str(d->cfg.im.feature_tag_name),
@@ -248,6 +252,7 @@ static int start_controlling(struct confabd *d)
 		.end_policy = policy[d->cfg.conference.end_policy],
 		.remove = remove[d->cfg.conference.remove],
 		.dial_in = dial_in[d->cfg.conference.dial_in],
+		.tls = tls[d->cfg.conference.msrp_tls],
 		.replaces_fallback = d->cfg.conference.replaces_fallback,
 		.assume_im = d->cfg.im.feature_tag == SERVER_IM_ASSUME,
 		.max_message = d->cfg.msrp.max_message,
@@ -336,6 +341,28 @@ static int start_store(struct confabd *d)
 	return rc;
 }
 
+/* What the network sends is read by nobody who may do everything, unless the operator wants it so. */
+static bool may_run(const struct confabd *d)
+{
+	if (!io_is_root() || d->cfg.run.user[0] || getenv("CONFAB_AS_ROOT"))
+		return true;
+	fputs("confabd: started as root, and it needs no privilege: start it as another user (dist/confabd.service does),\n"
+	      "confabd: or set run.user to the user that it is to become. run.user = root, or CONFAB_AS_ROOT in the\n"
+	      "confabd: environment, if it really has to run as root.\n",
+	      stderr);
+	return false;
+}
+
+static int drop_privileges(struct confabd *d)
+{
+	char why[256] = "";
+	int rc = d->cfg.run.user[0] ? io_become(d->cfg.run.user, why, sizeof(why)) : 0;
+
+	if (rc)
+		log_line(&d->log.log, LOG_ERROR, "confabd", "run.user: %s", why);
+	return rc;
+}
+
 static int start(struct confabd *d, const char **what)
 {
 	int rc;
@@ -384,7 +411,11 @@ static int start(struct confabd *d, const char **what)
 	if (rc)
 		return rc;
 	*what = "the controlling function";
-	return start_controlling(d);
+	rc = start_controlling(d);
+	if (rc)
+		return rc;
+	*what = "run.user";
+	return drop_privileges(d);
 }
 
 static void stop(struct confabd *d)
@@ -423,6 +454,8 @@ int main(int argc, char **argv)
 		puts("configuration ok");
 		return 0;
 	}
+	if (!may_run(&d))
+		return EXIT_FAILURE;
 	(void)io_limits_raise_files();
 	xml_init();
 	d.entropy = io_entropy();

@@ -3,6 +3,7 @@
 #define CONFABD_H
 
 #include "admin/trace.h"
+#include "base/cert_name.h"
 #include "config/server.h"
 #include "confabd_switch.h"
 #include "io/log.h"
@@ -45,6 +46,8 @@ struct confabd {
  * which). */
 int confabd_sockets_open(struct confabd *d, struct addr sent_by[3][2]);
 void confabd_sockets_close(struct confabd *d);
+/* There is no TLS connection to this address that is to somebody else than host. */
+bool confabd_sockets_lead_to(const struct confabd *d, const struct addr *to, struct view host);
 /* The part of the stack's operations that reaches the sockets. */
 void confabd_sockets_ops(struct sip_stack_ops *ops);
 
@@ -54,6 +57,13 @@ int confabd_tls_open(struct confabd *d);
 void confabd_tls_close(struct confabd *d);
 /* Reads the files anew; what is wrong with them goes to the log, and all stays as it was. */
 void confabd_tls_reload(struct confabd *d);
+
+/* Does a certificate with these names belong to a server of tls.trusted? And is a domain one of
+ * them? */
+bool confabd_tls_trusts(const struct confabd *d, const struct cert_name *name, size_t n);
+bool confabd_tls_trusts_domain(const struct confabd *d, struct view domain);
+/* An item of sip.routes that was checked. */
+void confabd_route(const struct confabd *d, const char *item, struct core_route *out);
 
 /* --- confabd_resolve.c: other domains --- */
 int confabd_resolve_open(struct confabd *d);

@@ -141,14 +141,42 @@ static int read_order(const struct confabd *d, const struct sip_uri *uri,
 	return o->host.n && o->host.n < DNS_NAME_MAX ? 0 : E_NOTFOUND;
 }
 
+static const struct core_route *route_to(const struct confabd *d, const struct addr *to)
+{
+	for (size_t i = 0; i < d->cfg.sip.routes.n; i++)
+		if (d->routes[i].tls && addr_eq(&d->routes[i].peer, to))
+			return &d->routes[i];
+	return NULL;
+}
+
+/* A connection is found again by its address: DNS must not lead the requests for one name to a
+ * server that was looked for, and certified, by another. */
+static bool is_alone(const struct place *p, const struct addr *to)
+{
+	const struct core_route *route = route_to(p->d, to);
+
+	return (!route || view_eq_nocase(route->domain, p->order.host)) &&
+	       confabd_sockets_lead_to(p->d, to, p->order.host);
+}
+
 static int answer(const struct place *p, struct sip_flow *out)
 {
 	const struct sip_target *t = &p->target[p->at];
+	bool tls = p->n && t->transport == SIP_TLS;
+	char text[ADDR_TEXT_MAX];
 
 	if (!p->n)
 		return E_NOTFOUND;
-	*out = (struct sip_flow){
-		.transport = t->transport, .remote = t->addr, .may_grow = t->transport == SIP_UDP};
+	if (tls && !is_alone(p, &t->addr)) {
+		log_line(&p->d->log.log, LOG_WARN, "confabd",
+			 "%s is said to be at %s, where somebody else is", p->host,
+			 addr_text(&t->addr, text));
+		return E_NOTFOUND;
+	}
+	*out = (struct sip_flow){.transport = t->transport,
+				 .remote = t->addr,
+				 .may_grow = t->transport == SIP_UDP,
+				 .vouched = tls && confabd_tls_trusts_domain(p->d, p->order.host)};
 	return 0;
 }
 
@@ -181,22 +209,31 @@ int confabd_resolve(struct confabd *d, const struct sip_uri *uri, struct sip_flo
 	return p->lookup ? E_STATE : answer(p, out);
 }
 
+static bool is_at(const struct place *p, const struct addr *to)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->target[i].transport == SIP_TLS && addr_eq(&p->target[i].addr, to))
+			return true;
+	return false;
+}
+
 void confabd_resolve_peer(const struct confabd *d, const struct addr *to, char *dst)
 {
+	const struct core_route *route = route_to(d, to);
 	char text[ADDR_TEXT_MAX];
 
-	(void)view_copy(view_str(addr_host(to, text)), dst, DNS_NAME_MAX);
-	if (!d->resolver)
+	(void)view_copy(route ? route->domain : view_str(addr_host(to, text)), dst, DNS_NAME_MAX);
+	if (route || !d->resolver)
 		return;
+	/* The one that was asked for last stands first. */
 	LIST_EACH(l, next, &d->resolver->places)
 	{
 		const struct place *p = CONTAINER(l, struct place, link);
 
-		for (size_t i = 0; i < p->n; i++)
-			if (p->target[i].transport == SIP_TLS && addr_eq(&p->target[i].addr, to)) {
-				(void)view_copy(view_str(p->host), dst, DNS_NAME_MAX);
-				return;
-			}
+		if (!is_at(p, to))
+			continue;
+		(void)view_copy(view_str(p->host), dst, DNS_NAME_MAX);
+		return;
 	}
 }
 

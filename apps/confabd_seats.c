@@ -138,6 +138,7 @@ int confabd_seats_start(struct confabd *d)
 		.ctx = d,
 		.trace = d->trace ? confabd_trace_msrp : NULL,
 		.trace_ctx = d,
+		.trace_bodies = d->cfg.trace.bodies,
 		.shard = {.seat_backlog = d->cfg.msrp.seat_backlog,
 			  .chunk_whole_max = d->cfg.msrp.chunk_whole_max,
 			  .max_message = d->cfg.msrp.max_message,
@@ -160,6 +161,7 @@ int confabd_seats_start(struct confabd *d)
 	cfg.listen.port = (uint16_t)d->cfg.msrp.port;
 	cfg.tls = d->msrp_tls;
 	cfg.tls_port = (uint16_t)d->cfg.msrp.tls_port;
+	cfg.tls_unverified = !d->cfg.msrp.tls_verify;
 	if (d->cfg.sip.advertise.family == cfg.listen.family && addr_is_any(&cfg.listen))
 		cfg.shard.advertise = d->cfg.sip.advertise;
 	d->switch_threads = switch_threads_start(&cfg, &d->log.log);

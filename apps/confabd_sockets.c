@@ -1,5 +1,6 @@
 /* The SIP sockets of confabd, and the stack's connections on them. */
 #include "confabd.h"
+#include "confabd_certificate.h"
 
 #include "base/error.h"
 #include "io/tcp.h"
@@ -7,6 +8,7 @@
 #include "io/udp.h"
 #include "sip/domain_identity.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { QUEUE_MAX = 4 * 1024 * 1024 };
@@ -14,6 +16,7 @@ enum { QUEUE_MAX = 4 * 1024 * 1024 };
 struct confabd_sockets {
 	struct confabd *d;
 	size_t n_udp, n_tcp;
+	struct list tls; /* struct link, dialed by TLS */
 	struct io_udp *udp[OPTION_LIST_MAX];
 	struct addr udp_addr[OPTION_LIST_MAX];
 	struct io_listener *tcp[OPTION_LIST_MAX];
@@ -24,8 +27,10 @@ struct link {
 	struct confabd *d;
 	struct io_conn *io;
 	struct sip_conn *sip;
+	struct list tls; /* dialed by TLS */
 	bool dialed, up;
 	char peer[256]; /* who must be there, where we connect by TLS */
+	char why[320];
 };
 
 static void on_datagram(void *ctx, struct io_udp *udp, struct view bytes, const struct addr *from)
@@ -36,11 +41,31 @@ static void on_datagram(void *ctx, struct io_udp *udp, struct view bytes, const 
 	sip_stack_datagram(d->stack, bytes, from, io_now_ms(&d->loop));
 }
 
+/* RFC 5922 §7.4: the certificate of whoever connects to us says whether he is a server that is
+ * believed; so does that of one we went to. */
+static void take_names(void *ctx, const struct cert_name *name, size_t n)
+{
+	struct link *l = ctx;
+	char text[ADDR_TEXT_MAX];
+	struct addr remote;
+
+	if (!n || !l->sip || !io_conn_tls_believed(l->io))
+		return;
+	if (confabd_tls_trusts(l->d, name, n)) {
+		sip_conn_vouch(l->sip);
+	} else if (!l->dialed && l->d->cfg.tls.trusted.n) {
+		io_conn_remote(l->io, &remote);
+		log_line(&l->d->log.log, LOG_WARN, "confabd",
+			 "the certificate of %s names no domain of tls.trusted: it is not believed",
+			 addr_text(&remote, text));
+	}
+}
+
 static void on_connected(void *ctx, struct io_conn *io)
 {
 	struct link *l = ctx;
 
-	(void)io;
+	io_conn_tls_names(io, take_names, l);
 	l->up = true;
 	if (l->sip)
 		sip_conn_up(l->sip, io_now_ms(&l->d->loop));
@@ -64,6 +89,7 @@ static void on_closed(void *ctx, struct io_conn *io, int error)
 		io_conn_remote(io, &to);
 		confabd_resolve_failed(l->d, &to);
 	}
+	list_del(&l->tls);
 	if (l->sip)
 		sip_conn_down(l->sip, io_now_ms(&l->d->loop));
 	free(l);
@@ -82,6 +108,7 @@ static void on_accept(void *ctx, struct io_listener *listener, struct io_conn *i
 	if (!l)
 		return;
 	io_conn_remote(io, &remote);
+	list_init(&l->tls);
 	l->d = d;
 	l->io = io;
 	l->sip = sip_conn_accept(d->stack, l, io_conn_is_tls(io) ? SIP_TLS : SIP_TCP, &remote,
@@ -90,6 +117,7 @@ static void on_accept(void *ctx, struct io_listener *listener, struct io_conn *i
 		free(l);
 		return;
 	}
+	io_conn_tls_names(io, take_names, l);
 	io_conn_attach(io, &events, l);
 }
 
@@ -110,9 +138,28 @@ static const char *identify(void *ctx, struct io_conn *io, const struct cert_nam
 	struct link *l = ctx;
 
 	(void)io;
-	return sip_domain_identity_matches(name, n, view_str(l->peer))
-		       ? NULL
-		       : "the peer's certificate does not name who was asked for";
+	if (sip_domain_identity_matches(name, n, view_str(l->peer)))
+		return NULL;
+	(void)snprintf(l->why, sizeof(l->why), "the certificate does not name %s", l->peer);
+	return l->why;
+}
+
+bool confabd_sockets_lead_to(const struct confabd *d, const struct addr *to, struct view host)
+{
+	struct addr remote;
+
+	LIST_EACH(i, next, &d->sockets->tls)
+	{
+		const struct link *l = CONTAINER(i, struct link, tls);
+
+		io_conn_remote(l->io, &remote);
+		if (!addr_eq(&remote, to))
+			continue;
+		if (!view_eq_nocase(view_str(l->peer), host) &&
+		    !(l->up && certificate_names(l->io, host)))
+			return false;
+	}
+	return true;
 }
 
 static void *connect_to(void *ctx, struct sip_conn *conn, enum sip_transport t,
@@ -128,6 +175,7 @@ static void *connect_to(void *ctx, struct sip_conn *conn, enum sip_transport t,
 	l = calloc(1, sizeof(*l));
 	if (!l)
 		return NULL;
+	list_init(&l->tls);
 	l->d = d;
 	l->sip = conn;
 	l->dialed = true;
@@ -147,6 +195,8 @@ static void *connect_to(void *ctx, struct sip_conn *conn, enum sip_transport t,
 		free(l);
 		return NULL;
 	}
+	if (t == SIP_TLS)
+		list_add_tail(&d->sockets->tls, &l->tls);
 	return l;
 }
 
@@ -207,6 +257,7 @@ int confabd_sockets_open(struct confabd *d, struct addr sent_by[3][2])
 	if (!d->sockets)
 		return E_NOMEM;
 	d->sockets->d = d;
+	list_init(&d->sockets->tls);
 	for (size_t i = 0; i < d->cfg.sip.listen.n; i++) {
 		const struct option_listen *want = &d->cfg.sip.listen.item[i];
 		enum sip_transport t = want->transport == OPTION_UDP   ? SIP_UDP
@@ -248,6 +299,9 @@ void confabd_sockets_close(struct confabd *d)
 		io_udp_close(s->udp[i]);
 	for (size_t i = 0; i < s->n_tcp; i++)
 		io_listener_close(s->tcp[i]);
+	/* Connections live until the loop ends. */
+	while (!list_empty(&s->tls))
+		list_del(s->tls.next);
 	free(s);
 	d->sockets = NULL;
 }

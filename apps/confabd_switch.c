@@ -1,4 +1,6 @@
 #include "confabd_switch.h"
+#include "confabd_certificate.h"
+#include "confabd_switch_trace.h"
 
 #include "base/error.h"
 #include "io/entropy.h"
@@ -51,6 +53,7 @@ struct link {
 	struct switch_conn *conn; /* NULL: the switch has let it go */
 	struct list wake;
 	bool finish, blocked;
+	struct link_trace *trace;
 };
 
 enum command_type {
@@ -87,29 +90,6 @@ struct event_mail {
 };
 
 /* ---- output ---- */
-
-static void put_trace(const struct link *l, bool out, const struct view *piece, size_t n,
-		      size_t bytes)
-{
-	const struct switch_threads_config *cfg = &l->t->all->cfg;
-	struct addr local, remote;
-
-	io_conn_local(l->io, &local);
-	io_conn_remote(l->io, &remote);
-	for (size_t i = 0; i < n && bytes; i++) {
-		struct view v = view_first(piece[i], bytes);
-
-		cfg->trace(cfg->trace_ctx, io_conn_is_tls(l->io), out, &local, &remote, v);
-		bytes -= v.n;
-	}
-}
-
-static inline void trace(const struct link *l, bool out, const struct view *piece, size_t n,
-			 size_t bytes)
-{
-	if (l->t->all->cfg.trace)
-		put_trace(l, out, piece, n, bytes);
-}
 
 static void link_block(struct link *l, bool blocked)
 {
@@ -157,7 +137,7 @@ static void link_flush(struct link *l)
 		/* Not up yet, or closing: connected or closed will be told. */
 		if (link_write(l, piece, n, offered, &taken))
 			return;
-		trace(l, true, piece, n, taken);
+		link_trace_bytes(l->trace, l->io, true, piece, n, taken);
 		if (taken)
 			switch_conn_consumed(l->conn, taken, io_now_ms(&l->t->loop));
 		if (taken < offered) {
@@ -260,10 +240,9 @@ static void on_data(void *ctx, struct io_conn *io, struct view bytes)
 {
 	struct link *l = ctx;
 
-	(void)io;
 	if (!l->conn)
 		return;
-	trace(l, false, &bytes, 1, bytes.n);
+	link_trace_bytes(l->trace, io, false, &bytes, 1, bytes.n);
 	switch_conn_recv(l->conn, bytes, io_now_ms(&l->t->loop));
 }
 
@@ -271,6 +250,12 @@ static void on_writable(void *ctx, struct io_conn *io)
 {
 	(void)io;
 	link_flush(ctx);
+}
+
+static void link_free(struct link *l)
+{
+	link_trace_free(l->trace);
+	free(l);
 }
 
 static void on_closed(void *ctx, struct io_conn *io, int error)
@@ -284,7 +269,7 @@ static void on_closed(void *ctx, struct io_conn *io, int error)
 	list_del(&l->wake);
 	if (conn)
 		switch_conn_down(conn, io_now_ms(&l->t->loop));
-	free(l);
+	link_free(l);
 }
 
 static const struct io_conn_events link_events = {
@@ -302,6 +287,10 @@ static struct link *link_new(struct switch_thread *t)
 		return NULL;
 	l->t = t;
 	list_init(&l->wake);
+	if (link_trace_new(&t->all->cfg, &l->trace)) {
+		free(l);
+		return NULL;
+	}
 	return l;
 }
 
@@ -315,10 +304,18 @@ static void *op_connect(void *ctx, struct switch_conn *conn, const struct addr *
 		return NULL;
 	l->conn = conn;
 	if (io_conn_connect(&t->loop, to, &options, &link_events, l, &l->io)) {
-		free(l);
+		link_free(l);
 		return NULL;
 	}
 	return l;
+}
+
+static bool op_vouch(void *ctx, void *handle, struct view host)
+{
+	const struct switch_thread *t = ctx;
+	const struct link *l = handle;
+
+	return t->all->cfg.tls_unverified || certificate_names(l->io, host);
 }
 
 static void on_accept(void *ctx, struct io_listener *listener, struct io_conn *io)
@@ -332,7 +329,7 @@ static void on_accept(void *ctx, struct io_listener *listener, struct io_conn *i
 	l->io = io;
 	l->conn = switch_conn_accept(t->shard, l, io_now_ms(&t->loop));
 	if (!l->conn) {
-		free(l);
+		link_free(l);
 		return;
 	}
 	link_secured(l);
@@ -623,8 +620,8 @@ static int thread_listen(struct switch_thread *t)
 static int thread_init(struct switch_threads *ts, unsigned i)
 {
 	struct switch_thread *t = &ts->thread[i];
-	struct switch_ops ops = {op_wake,  op_read,  op_connect, op_finish,
-				 op_close, op_event, op_mail,	 t};
+	struct switch_ops ops = {op_wake,  op_read, op_connect, op_finish, op_close,
+				 op_event, op_mail, op_vouch,	t};
 	struct switch_config cfg = ts->cfg.shard;
 	struct entropy entropy = io_entropy();
 	int rc;

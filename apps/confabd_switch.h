@@ -17,6 +17,8 @@ struct switch_threads_config {
 	unsigned n_threads; /* at least 1, at most 64 */
 	struct addr listen; /* thread i listens on port + i; port 0: any ports */
 	struct io_tls *tls; /* NULL: plain TCP alone. Needed while it runs. */
+	bool tls_unverified; /* who is connected to and gave no fingerprint is believed all the same
+			      */
 	uint16_t tls_port;  /* thread i listens for TLS on this plus i; 0: any ports */
 	struct switch_config
 		shard; /* shard, n_shards and the port of advertise are set for each thread; an
@@ -30,6 +32,7 @@ struct switch_threads_config {
 	void (*trace)(void *ctx, bool tls, bool out, const struct addr *local,
 		      const struct addr *remote, struct view bytes);
 	void *trace_ctx;
+	bool trace_bodies; /* otherwise the trace is told how long they were (msrp/veil.h) */
 };
 
 /* NULL: no memory, an address that cannot be bound, or no threads; the log says which. log may be

@@ -1,8 +1,10 @@
-/* The certificates of confabd: read at the start, and anew on SIGHUP. */
+/* The certificates of confabd: read at the start, and anew on SIGHUP; and which of those that
+ * others show make them believed. */
 #include "confabd.h"
 
 #include "base/error.h"
 #include "io/tls.h"
+#include "sip/domain_identity.h"
 
 enum { DAY_S = 24 * 3600, SOON_DAYS = 14 };
 
@@ -49,6 +51,29 @@ int confabd_tls_open(struct confabd *d)
 	warn_of_end(d, d->sip_tls);
 	/* Phones certify themselves; their session descriptions vouch for them. */
 	return d->cfg.msrp.tls ? open_one(d, IO_TLS_CLIENTS_ANY, &d->msrp_tls) : 0;
+}
+
+bool confabd_tls_trusts(const struct confabd *d, const struct cert_name *name, size_t n)
+{
+	for (size_t i = 0; i < d->cfg.tls.trusted.n; i++)
+		if (sip_domain_identity_matches(name, n, view_str(d->cfg.tls.trusted.item[i])))
+			return true;
+	return false;
+}
+
+bool confabd_tls_trusts_domain(const struct confabd *d, struct view domain)
+{
+	for (size_t i = 0; i < d->cfg.tls.trusted.n; i++)
+		if (view_eq_nocase(domain, view_str(d->cfg.tls.trusted.item[i])))
+			return true;
+	return false;
+}
+
+void confabd_route(const struct confabd *d, const char *item, struct core_route *out)
+{
+	*out = (struct core_route){0};
+	(void)config_server_route(item, &out->domain, &out->peer, &out->tls);
+	out->vouched = out->tls && confabd_tls_trusts_domain(d, out->domain);
 }
 
 void confabd_tls_close(struct confabd *d)

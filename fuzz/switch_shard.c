@@ -128,8 +128,8 @@ static void begin(void)
 	memset(&w, 0, sizeof(w));
 	addr_parse(VIEW("192.0.2.1"), 2855, &cfg.advertise);
 	for (unsigned i = 0; i < 2; i++) {
-		struct switch_ops ops = {on_wake,  on_read,  on_connect, on_finish,
-					 on_close, on_event, on_mail,	 NULL};
+		struct switch_ops ops = {on_wake,  on_read, on_connect, on_finish, on_close,
+					 on_event, on_mail, NULL,	NULL};
 
 		cfg.shard = i;
 		timers_init(&w.timers[i], 0);

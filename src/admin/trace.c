@@ -35,7 +35,7 @@ int trace_open(const char *path, const char *who, struct trace **out)
 		return E_NOMEM;
 	}
 	buf_init(&t->line, TRACE_LINE_MAX + 1);
-	t->fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+	t->fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 	if (t->fd < 0) {
 		int rc = errno == EACCES || errno == EPERM ? E_DENIED
 			 : errno == ENOENT		   ? E_NOTFOUND

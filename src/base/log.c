@@ -5,9 +5,20 @@
 
 enum { LINE_MAX_BYTES = 1024 };
 
+/* U+061C, U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069. */
+static bool is_obeyed(const unsigned char *s)
+{
+	if (s[0] == 0xd8)
+		return s[1] == 0x9c;
+	if (s[0] != 0xe2)
+		return false;
+	return s[1] == 0x80 ? s[2] == 0x8e || s[2] == 0x8f || (s[2] >= 0xa8 && s[2] <= 0xae)
+			    : s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9;
+}
+
 /* Length of the well-formed UTF-8 sequence of two bytes or more at s, 0 where there is none (RFC
- * 3629 §4). C1 controls and the line and paragraph separators count as none: some viewers obey
- * them. */
+ * 3629 §4). C1 controls, the line and paragraph separators and what changes the direction of text
+ * count as none: some viewers obey them. */
 static size_t letter(const unsigned char *s)
 {
 	unsigned low = 0x80, high = 0xbf;
@@ -34,9 +45,7 @@ static size_t letter(const unsigned char *s)
 	for (size_t i = 2; i < n; i++)
 		if (s[i] < 0x80 || s[i] > 0xbf)
 			return 0;
-	if (s[0] == 0xe2 && s[1] == 0x80 && (s[2] == 0xa8 || s[2] == 0xa9))
-		return 0;
-	return n;
+	return is_obeyed(s) ? 0 : n;
 }
 
 static void escape(const char *text, char *out, size_t size)

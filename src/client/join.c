@@ -4,6 +4,29 @@
 
 #include <stdlib.h>
 
+/* A conference that runs by TLS takes nobody without it (488), and who comes back after a restart
+ * does not know that it does. */
+static bool join_by_tls(struct leg *leg, uint64_t now_ms)
+{
+	struct conversation *v = leg->conversation;
+	struct client *c = v->client;
+	struct leg *next;
+
+	if (leg->tls || leg != v->current || !leg->conference || !leg->peer ||
+	    !c->cfg.msrp_tls_local.family || view_eq(view_str(leg->peer), view_str(c->factory)) ||
+	    !(next = leg_new(v, true)))
+		return false;
+	v->tls = true;
+	next->peer = view_dup(view_str(leg->peer));
+	if (!next->peer || leg_invite_conference(next, view_str(next->peer), now_ms)) {
+		leg_free(next, now_ms);
+		return false;
+	}
+	v->current = next;
+	leg_free(leg, now_ms);
+	return true;
+}
+
 bool join_anew(struct leg *leg, int status, uint64_t now_ms)
 {
 	struct conversation *v = leg->conversation;
@@ -11,6 +34,8 @@ bool join_anew(struct leg *leg, int status, uint64_t now_ms)
 	struct leg *next;
 	bool begun = false;
 
+	if (status == 488)
+		return join_by_tls(leg, now_ms);
 	if ((status != 404 && status != 410) || !v->n_rejoin_with || leg != v->current)
 		return false;
 	uri = calloc(v->n_rejoin_with, sizeof(*uri));

@@ -116,7 +116,10 @@ static int make_msrp(struct leg *leg, const struct sdp_msrp *peer, bool active, 
 		sc.peer_max_size = peer->max_size;
 		sc.fingerprint = peer->tls ? peer->fingerprint : VIEW("");
 	}
-	leg->tls = peer ? peer->tls : c->cfg.msrp_tls;
+	/* A conversation that ran by TLS goes on by TLS: in the conference it moves to, and when it
+	 * is joined anew. */
+	leg->tls = peer ? peer->tls : c->cfg.msrp_tls || leg->conversation->tls;
+	leg->conversation->tls |= leg->tls;
 	msrp_uri_write(&b, leg->tls, leg->tls ? &c->cfg.msrp_tls_local : &c->cfg.msrp_local, view_str(entropy_token(c->entropy, token, 26)));
 	if (!buf_ok(&b) || !view_copy(buf_view(&b), leg->local_uri, sizeof(leg->local_uri))) {
 		buf_fini(&b);

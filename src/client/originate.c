@@ -111,7 +111,7 @@ static int check_uris(const struct view *uri, size_t n)
 	return 0;
 }
 
-static int invite_conference(struct leg *leg, struct view uri, uint64_t now_ms)
+int leg_invite_conference(struct leg *leg, struct view uri, uint64_t now_ms)
 {
 	struct buf sdp, extra;
 	int rc;
@@ -191,7 +191,7 @@ int client_call_with(struct client *c, const struct view *uri, size_t n,
 	v->current = leg;
 	leg->peer = view_dup(view_str(v->peer));
 	if (rejoin.n)
-		rc = invite_conference(leg, rejoin, now_ms);
+		rc = leg_invite_conference(leg, rejoin, now_ms);
 	else
 		rc = group ? leg_invite_many(leg, uri, n, NULL, now_ms) : invite_one(leg, uri[0], now_ms);
 	if (rc) {

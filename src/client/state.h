@@ -125,6 +125,7 @@ struct conversation {
 	struct leg *offered; /* an invitation to move that the person is asked about */
 	bool moving;      /* from the decision to move until both sessions have settled */
 	bool told_open;
+	bool tls;     /* it ran over TLS, and goes on so */
 	bool leaving; /* the person wants out of all of it */
 	bool ended; /* the person was told so; the rest is taken down */
 	struct list outbox, holding;
@@ -253,6 +254,8 @@ void leg_referrals_end(struct leg *leg);
 
 /* --- join.c --- */
 /* A conference that was to be joined again is gone (404, 410): a new one is made. False: nothing was begun. */
+/* The INVITE to a conference's URI. */
+int leg_invite_conference(struct leg *leg, struct view uri, uint64_t now_ms);
 bool join_anew(struct leg *leg, int status, uint64_t now_ms);
 void join_end(struct conversation *v);
 

@@ -34,6 +34,10 @@ static const char *const dial_in_words[] = {[SERVER_DIAL_IN_MEMBERS] = "members"
 					    [SERVER_DIAL_IN_ANYONE] = "anyone",
 					    [SERVER_DIAL_IN_NOBODY] = "nobody",
 					    NULL};
+static const char *const conference_tls_words[] = {[SERVER_CONFERENCE_TLS_KEEP] = "keep",
+						   [SERVER_CONFERENCE_TLS_EITHER] = "either",
+						   [SERVER_CONFERENCE_TLS_REQUIRED] = "required",
+						   NULL};
 static const char *const client_words[] = {[SERVER_CLIENTS_NO] = "no",
 					   [SERVER_CLIENTS_OPTIONAL] = "optional",
 					   [SERVER_CLIENTS_REQUIRED] = "required",
@@ -60,8 +64,10 @@ static const struct option_spec specs[] = {
 	{"sip.trusted", OPTION_IP_LIST, AT(sip.trusted), "", 0, 0, NULL,
 	 "Peers whose P-Asserted-Identity is believed; from all others it is removed (RFC 3325)."},
 	{"sip.routes", OPTION_STRING_LIST, AT(sip.routes), "", 0, 0, NULL,
-	 "Other domains and the peers that serve them: domain=address:port. A request to a user of "
-	 "such a domain goes there. Peers that are to be believed stand in sip.trusted as well."},
+	 "Other domains and the peers that serve them: domain=address:port, or "
+	 "domain=tls:address:port; then the peer must be certified for the domain (RFC 5922). A "
+	 "request to a user of such a domain goes there. Peers that are to be believed stand in "
+	 "sip.trusted or tls.trusted as well."},
 	{"sip.service_route", OPTION_STRING_LIST, AT(sip.service_route), "", 0, 0, NULL,
 	 "URIs that registered phones are to put into the Route of their requests, in this order "
 	 "(RFC 3608), each with ;lr."},
@@ -83,6 +89,9 @@ static const struct option_spec specs[] = {
 	{"tls.verify_clients", OPTION_ENUM, AT(tls.verify_clients), "optional", 0, 0, client_words,
 	 "Whether those who connect by SIP over TLS show a certificate. optional: it is asked for, "
 	 "and one that is shown must be good. required: for links between servers."},
+	{"tls.trusted", OPTION_STRING_LIST, AT(tls.trusted), "", 0, 0, NULL,
+	 "Servers that are believed as those of sip.trusted are, by the domain in the certificate "
+	 "that they show (RFC 5922), and not by their address."},
 
 	{"dns.servers", OPTION_STRING_LIST, AT(dns.servers), "", 0, 0, NULL,
 	 "The DNS servers to ask, ADDRESS or ADDRESS:PORT; those of the system where it is not "
@@ -99,7 +108,11 @@ static const struct option_spec specs[] = {
 	 NULL,
 	 "How long a nonce is good for; after it a request gets a new challenge with stale=true."},
 	{"auth.algorithms", OPTION_ENUM_SET, AT(auth.algorithms), "SHA-256, MD5", 0, 0,
-	 algorithm_words, "Digest algorithms offered, the strongest first (RFC 7616, RFC 8760)."},
+	 algorithm_words,
+	 "Digest algorithms offered, the strongest first (RFC 7616, RFC 8760): a phone that knows "
+	 "SHA-256 uses it. MD5 is there for those that do not; leave it out where there are none, "
+	 "or "
+	 "take it from single users (confabctl user digest)."},
 
 	{"registrar.min_expires", OPTION_DURATION, AT(registrar.min_expires_ms), "60s", SECOND, DAY,
 	 NULL, "A registration for less than this gets 423 (RFC 3261 section 10.3)."},
@@ -129,8 +142,10 @@ static const struct option_spec specs[] = {
 	{"participating.msrp_tls", OPTION_ENUM, AT(participating.msrp_tls), "keep", 0, 0,
 	 relay_tls_words,
 	 "MSRP over TLS in b2bua mode, where msrp.tls is on. keep: the callee is offered what the "
-	 "caller offered. more: a callee who refuses plain MSRP is offered TLS. either: and one who "
-	 "refuses TLS is offered plain MSRP, unless it is a sips call. required: nothing but TLS on "
+	 "caller offered. more: a callee who refuses plain MSRP is offered TLS. either: and one "
+	 "who "
+	 "refuses TLS is offered plain MSRP, unless it is a sips call. required: nothing but TLS "
+	 "on "
 	 "either side."},
 
 	{"ims.mode", OPTION_BOOL, AT(ims.mode), "no", 0, 0, NULL,
@@ -167,6 +182,11 @@ static const struct option_spec specs[] = {
 	{"conference.dial_in", OPTION_ENUM, AT(conference.dial_in), "members", 0, 0, dial_in_words,
 	 "Who may join by an INVITE to the conference's URI. members: who was invited or was in "
 	 "before, so that a lost phone finds back; who was taken out is not let in."},
+	{"conference.msrp_tls", OPTION_ENUM, AT(conference.msrp_tls), "keep", 0, 0,
+	 conference_tls_words,
+	 "MSRP over TLS in conferences, where msrp.tls is on. The others are invited by what its "
+	 "creator uses. keep: who joins a conference by TLS by himself needs TLS too. either: he "
+	 "need not. required: nothing but TLS in any conference."},
 	{"conference.replaces_fallback", OPTION_BOOL, AT(conference.replaces_fallback), "yes", 0, 0,
 	 NULL, "Whether one whose client knows no Replaces (420) is invited once more without it."},
 
@@ -196,6 +216,10 @@ static const struct option_spec specs[] = {
 	 "Whether the switch takes MSRP over TLS too, with tls.certificate. An offer is answered "
 	 "in "
 	 "kind; a conference invites others by what its creator uses."},
+	{"msrp.tls_verify", OPTION_BOOL, AT(msrp.tls_verify), "yes", 0, 0, NULL,
+	 "Whether a peer that the switch connects to by TLS, and whose session description has no "
+	 "a=fingerprint, must show a certificate of tls.ca that names the host of his path "
+	 "(RFC 4975). no: whoever is there is believed."},
 	{"msrp.tls_port", OPTION_U32, AT(msrp.tls_port), "2955", 0, 65535, NULL,
 	 "The TLS port of the first switch thread; thread i listens on this plus i. 0: the kernel "
 	 "chooses."},
@@ -211,13 +235,20 @@ static const struct option_spec specs[] = {
 
 	{"store.path", OPTION_STRING, AT(store.path), "/var/lib/confab/users.db", 0, 0, NULL,
 	 "The SQLite file with the users; made and filled by confabctl."},
+	{"run.user", OPTION_STRING, AT(run.user), "", 0, 0, NULL,
+	 "Started as root, the server becomes this user once its sockets and files are open. Files "
+	 "that it opens later (the users, the key on SIGHUP) must be his. Where it is not set, the "
+	 "server refuses to run as root; root means that it has to be so."},
 	{"log.level", OPTION_ENUM, AT(log.level), "info", 0, 0, level_words,
 	 "The least important lines that are still written."},
 	{"log.file", OPTION_STRING, AT(log.file), "", 0, 0, NULL,
 	 "The log is appended to this file; where it is not set it goes to standard error."},
 	{"trace.file", OPTION_STRING, AT(trace.file), "", 0, 0, NULL,
 	 "Every SIP and MSRP message sent and received is written to this file, with its time and "
-	 "addresses. It holds what people write: keep it safe."},
+	 "addresses. It is made for its owner alone; keep it so, passwords could be guessed with "
+	 "it."},
+	{"trace.bodies", OPTION_BOOL, AT(trace.bodies), "no", 0, 0, NULL,
+	 "Whether what people write stands in the trace, too; otherwise only how long it was."},
 };
 /* clang-format on */
 
@@ -258,13 +289,18 @@ static void default_realm(struct server_config *c)
 			*p = (char)(*p | 0x20);
 }
 
-int config_server_route(const char *item, struct view *domain, struct addr *peer)
+int config_server_route(const char *item, struct view *domain, struct addr *peer, bool *tls)
 {
 	struct view rest = view_str(item), name = view_trim(view_cut(&rest, '='));
+	bool by_tls;
 
-	if (!name.n || addr_parse_hostport(view_trim(rest), 5060, peer))
+	rest = view_trim(rest);
+	by_tls = view_starts_nocase(rest, VIEW("tls:"));
+	rest = view_trim(view_from(rest, by_tls ? 4 : 0));
+	if (!name.n || addr_parse_hostport(rest, by_tls ? 5061 : 5060, peer))
 		return E_SYNTAX;
 	*domain = name;
+	*tls = by_tls;
 	return 0;
 }
 
@@ -326,6 +362,20 @@ static void check_addresses(const struct server_config *c, const struct config_l
 			       "must be an address that others can reach");
 }
 
+/* A connection is found again by its address, and certified for one domain. */
+static bool is_taken(const struct server_config *c, size_t last, const struct addr *peer)
+{
+	struct view domain;
+	struct addr other;
+	bool tls;
+
+	for (size_t i = 0; i < last; i++)
+		if (!config_server_route(c->sip.routes.item[i], &domain, &other, &tls) && tls &&
+		    addr_eq(&other, peer))
+			return true;
+	return false;
+}
+
 static void check_routes(const struct server_config *c, const struct config_lines *lines,
 			 struct config_mistakes *mistakes)
 {
@@ -352,6 +402,12 @@ static void check_tls(const struct server_config *c, const struct config_lines *
 	if (c->participating.msrp_tls == SERVER_TLS_REQUIRED && !c->msrp.tls)
 		config_mistake(mistakes, line_of(lines, "participating.msrp_tls"),
 			       "participating.msrp_tls", "= required needs msrp.tls = yes");
+	if (c->conference.msrp_tls == SERVER_CONFERENCE_TLS_REQUIRED && !c->msrp.tls)
+		config_mistake(mistakes, line_of(lines, "conference.msrp_tls"),
+			       "conference.msrp_tls", "= required needs msrp.tls = yes");
+	if (c->tls.trusted.n && c->tls.verify_clients == SERVER_CLIENTS_NO)
+		config_mistake(mistakes, line_of(lines, "tls.trusted"), "tls.trusted",
+			       "is of no use with tls.verify_clients = no");
 	if (c->tls.key[0] && !c->tls.certificate[0])
 		config_mistake(mistakes, line_of(lines, "tls.key"), "tls.key",
 			       "is of no use without tls.certificate");
@@ -384,10 +440,18 @@ static void check_numbers(const struct server_config *c, const struct config_lin
 	for (size_t i = 0; i < c->sip.routes.n; i++) {
 		struct view domain;
 		struct addr peer;
+		bool tls = false;
 
-		if (config_server_route(c->sip.routes.item[i], &domain, &peer))
+		if (config_server_route(c->sip.routes.item[i], &domain, &peer, &tls))
 			config_mistake(mistakes, line_of(lines, "sip.routes"), "sip.routes",
 				       "%.64s is not of the form domain=address:port",
+				       c->sip.routes.item[i]);
+		else if (tls && !c->tls.certificate[0])
+			config_mistake(mistakes, line_of(lines, "sip.routes"), "sip.routes",
+				       "%.64s needs tls.certificate", c->sip.routes.item[i]);
+		else if (tls && is_taken(c, i, &peer))
+			config_mistake(mistakes, line_of(lines, "sip.routes"), "sip.routes",
+				       "%.64s: another domain is at this address by TLS",
 				       c->sip.routes.item[i]);
 	}
 }

@@ -10,6 +10,11 @@ enum server_end_policy { SERVER_END_LAST, SERVER_END_BELOW_TWO, SERVER_END_CREAT
 enum server_remove_policy { SERVER_REMOVE_CREATOR, SERVER_REMOVE_ANYONE, SERVER_REMOVE_NOBODY };
 enum server_dial_in_policy { SERVER_DIAL_IN_MEMBERS, SERVER_DIAL_IN_ANYONE, SERVER_DIAL_IN_NOBODY };
 enum server_verify_clients { SERVER_CLIENTS_NO, SERVER_CLIENTS_OPTIONAL, SERVER_CLIENTS_REQUIRED };
+enum server_conference_tls {
+	SERVER_CONFERENCE_TLS_KEEP,
+	SERVER_CONFERENCE_TLS_EITHER,
+	SERVER_CONFERENCE_TLS_REQUIRED
+};
 enum server_relay_tls { SERVER_TLS_KEEP, SERVER_TLS_MORE, SERVER_TLS_EITHER, SERVER_TLS_REQUIRED };
 /* Bits of auth.algorithms. */
 enum server_auth_algorithm { SERVER_AUTH_SHA256 = 1 << 0, SERVER_AUTH_MD5 = 1 << 1 };
@@ -32,6 +37,7 @@ struct server_config {
 		char key[OPTION_TEXT_MAX]; /* empty: in the certificate's file */
 		char ca[OPTION_TEXT_MAX];  /* empty: those of the system */
 		uint32_t verify_clients;   /* enum server_verify_clients */
+		struct option_strings trusted; /* domains */
 	} tls;
 	struct {
 		struct option_strings servers; /* empty: those of the system */
@@ -70,6 +76,7 @@ struct server_config {
 		uint32_t end_policy; /* enum server_end_policy */
 		uint32_t remove;     /* enum server_remove_policy */
 		uint32_t dial_in;    /* enum server_dial_in_policy */
+		uint32_t msrp_tls;   /* enum server_conference_tls */
 		bool replaces_fallback;
 	} conference;
 	struct {
@@ -82,6 +89,7 @@ struct server_config {
 		uint64_t chunk_whole_max;
 		uint32_t max_connections;
 		bool tls;
+		bool tls_verify;
 		uint32_t tls_port; /* thread i listens on tls_port + i; 0: the kernel chooses */
 		bool private_messages;
 		bool nicknames;
@@ -91,11 +99,15 @@ struct server_config {
 		char path[OPTION_TEXT_MAX];
 	} store;
 	struct {
+		char user[OPTION_TEXT_MAX];
+	} run;
+	struct {
 		uint32_t level; /* enum log_level */
 		char file[OPTION_TEXT_MAX];
 	} log;
 	struct {
 		char file[OPTION_TEXT_MAX];
+		bool bodies;
 	} trace;
 };
 
@@ -117,7 +129,7 @@ int config_server_check(struct server_config *config, const struct config_lines 
 			struct config_mistakes *mistakes);
 
 /* One item of sip.routes taken apart: 0 or E_SYNTAX. domain points into item. */
-int config_server_route(const char *item, struct view *domain, struct addr *peer);
+int config_server_route(const char *item, struct view *domain, struct addr *peer, bool *tls);
 
 /* Text of --help's second part, and of confabd.conf(5). */
 void config_server_help(struct buf *out);

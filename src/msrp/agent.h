@@ -211,6 +211,8 @@ void msrp_session_set_state(struct msrp_session *s, enum session_state state);
 /* Bound to its connection, which is up: tells the handler. */
 void msrp_session_open(struct msrp_session *s);
 void msrp_session_heard(struct msrp_session *s);
+/* For log lines: the beginning of its id. The whole of it is a secret (RFC 4975 §14.1). */
+struct view msrp_session_name(const struct msrp_session *s);
 /* May c carry it? (struct msrp_agent_ops, vouch) */
 bool msrp_session_trusts(const struct msrp_session *s, const struct msrp_conn *c);
 void msrp_session_down(struct msrp_session *s, int error);

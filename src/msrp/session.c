@@ -4,13 +4,20 @@
 
 #include <stdlib.h>
 
+struct view msrp_session_name(const struct msrp_session *s)
+{
+	enum { SHOWN = 6 };
+
+	return view_first(s->local_id, SHOWN);
+}
+
 void msrp_session_set_state(struct msrp_session *s, enum session_state state)
 {
 	static const char *const name[] = {"waiting", "connecting", "open", "down"};
 
 	if (s->state == state)
 		return;
-	log_line(s->agent->log, LOG_DEBUG, "msrp", "session %.*s: %s -> %s", VIEW_ARG(s->local_id),
+	log_line(s->agent->log, LOG_DEBUG, "msrp", "session %.*s: %s -> %s", VIEW_ARG(msrp_session_name(s)),
 		 name[s->state], name[state]);
 	s->state = state;
 	/* Each state has its own deadline, and whoever wants one arms it. */
@@ -95,7 +102,7 @@ void msrp_session_open(struct msrp_session *s)
 
 	if (!msrp_session_trusts(s, c)) {
 		log_line(s->agent->log, LOG_WARN, "msrp",
-			 "session %.*s: its peer is not who was agreed on", VIEW_ARG(s->local_id));
+			 "session %.*s: its peer is not who was agreed on", VIEW_ARG(msrp_session_name(s)));
 		msrp_session_down(s, E_DENIED);
 		msrp_conn_check_use(c);
 		return;

@@ -131,7 +131,7 @@ static void bind_response(struct transaction *t, int status)
 		return;
 	}
 	log_line(s->agent->log, LOG_INFO, "msrp", "session %.*s: refused by its peer with %d",
-		 VIEW_ARG(s->local_id), status);
+		 VIEW_ARG(msrp_session_name(s)), status);
 	msrp_session_down(s, E_CLOSED);
 	msrp_conn_check_use(c);
 }

@@ -177,11 +177,24 @@ void sip_conns_close(struct sip_stack *s)
 	hash_each(&s->conn_id, kill, s);
 }
 
+void sip_conn_vouch(struct sip_conn *c)
+{
+	c->vouched = true;
+}
+
+static struct sip_flow flow_of(const struct sip_conn *c)
+{
+	return (struct sip_flow){.transport = c->transport,
+				 .remote = c->remote,
+				 .conn = c->id,
+				 .vouched = c->vouched};
+}
+
 /* What could be read of it is answered, then the connection goes (and no other). */
 static void stream_broken(struct sip_conn *c, int error, struct view head, uint64_t now_ms)
 {
 	struct sip_stack *s = c->stack;
-	struct sip_flow from = {.transport = c->transport, .remote = c->remote, .conn = c->id};
+	struct sip_flow from = flow_of(c);
 
 	log_line(s->log, LOG_INFO, "sip", "a stream that cannot be framed: closed (%s)",
 		 error_text(error));
@@ -195,7 +208,7 @@ static void stream_broken(struct sip_conn *c, int error, struct view head, uint6
 void sip_conn_recv(struct sip_conn *c, struct view bytes, uint64_t now_ms)
 {
 	struct sip_stack *s = c->stack;
-	struct sip_flow from = {.transport = c->transport, .remote = c->remote, .conn = c->id};
+	struct sip_flow from = flow_of(c);
 	bool dead = false;
 	struct view message;
 	int rc;

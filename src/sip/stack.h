@@ -40,6 +40,9 @@ struct sip_flow {
 	struct addr remote;
 	uint64_t conn; /* id of a connection to prefer while it lives; 0: any */
 	bool may_grow; /* UDP, and a large request may go by TCP instead */
+	/* TLS, and the other end showed the certificate of a server that is believed (RFC 5922), or
+	 * has to before anything is sent to it. */
+	bool vouched;
 };
 
 struct sip_stack_ops {
@@ -94,6 +97,8 @@ void sip_stack_datagram(struct sip_stack *s, struct view bytes, const struct add
 struct sip_conn *sip_conn_accept(struct sip_stack *s, void *handle, enum sip_transport t,
 				 const struct addr *remote, uint64_t now_ms); /* NULL: refuse */
 void sip_conn_up(struct sip_conn *c, uint64_t now_ms);
+/* What comes over it comes from a server that is believed (struct sip_flow, vouched). */
+void sip_conn_vouch(struct sip_conn *c);
 void sip_conn_recv(struct sip_conn *c, struct view bytes, uint64_t now_ms);
 void sip_conn_down(struct sip_conn *c, uint64_t now_ms); /* gone; c is freed */
 uint64_t sip_conn_id(const struct sip_conn *c);

@@ -21,6 +21,7 @@ struct sip_conn {
 	struct addr remote;
 	void *handle;
 	bool up;
+	bool vouched;
 	bool proven; /* a whole message came */
 	struct sip_stream stream;
 	struct list client_txs;

@@ -31,6 +31,7 @@ enum statement {
 	STATEMENT_ADD,
 	STATEMENT_DEL,
 	STATEMENT_SET_IM,
+	STATEMENT_DROP_MD5,
 	STATEMENT_SET_MODE,
 	STATEMENT_FIND,
 	STATEMENT_LIST,
@@ -52,6 +53,7 @@ static const char *const statement_text[] = {
 	[STATEMENT_ADD] = "INSERT INTO user (" USER_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)",
 	[STATEMENT_DEL] = "DELETE FROM user WHERE name = ?1 AND domain = ?2",
 	[STATEMENT_SET_IM] = "UPDATE user SET im_feature_tag = ?3 WHERE name = ?1 AND domain = ?2",
+	[STATEMENT_DROP_MD5] = "UPDATE user SET ha1_md5 = '' WHERE name = ?1 AND domain = ?2",
 	[STATEMENT_SET_MODE] = "UPDATE user SET mode = ?3 WHERE name = ?1 AND domain = ?2",
 	[STATEMENT_FIND] = "SELECT " USER_COLUMNS " FROM user WHERE name = ?1 AND domain = ?2",
 	[STATEMENT_LIST] = "SELECT " USER_COLUMNS " FROM user ORDER BY domain, name",
@@ -354,6 +356,14 @@ int store_user_set_im(struct store *store, struct view name, struct view domain,
 
 	if (rc == 0)
 		rc = from_sqlite(sqlite3_bind_int(statement, 3, (int)im_feature_tag));
+	return rc ? rc : change(store, statement);
+}
+
+int store_user_drop_md5(struct store *store, struct view name, struct view domain)
+{
+	sqlite3_stmt *statement = statement_of(store, STATEMENT_DROP_MD5);
+	int rc = bind_user(statement, name, domain);
+
 	return rc ? rc : change(store, statement);
 }
 

@@ -59,6 +59,9 @@ int store_user_del(struct store *store, struct view name, struct view domain);
 /* Sets what the user gets without the feature tag. E_NOTFOUND, E_IO. */
 int store_user_set_im(struct store *store, struct view name, struct view domain,
 		      enum store_im_feature_tag im_feature_tag);
+/* Forgets the MD5 hash: from then on SHA-256 alone is good for this user (RFC 8760). E_NOTFOUND,
+ * E_IO. */
+int store_user_drop_md5(struct store *store, struct view name, struct view domain);
 /* Sets whether the user's sessions run through the media path. E_NOTFOUND, E_IO. */
 int store_user_set_mode(struct store *store, struct view name, struct view domain,
 			enum store_mode mode);

@@ -353,6 +353,23 @@ void switch_conn_secured(struct switch_conn *c, const uint8_t *sha256)
 		memcpy(c->sha256, sha256, sizeof(c->sha256));
 }
 
+/* We went to the host of his path, and he had no fingerprint to give. */
+static bool is_named(const struct seat *seat, const struct switch_conn *c)
+{
+	const struct switch_ops *ops = &c->shard->ops;
+	struct msrp_uri uri;
+
+	if (msrp_uri_parse(msrp_path_first(view_of(seat->remote, seat->n_remote)), &uri))
+		return false;
+	if (seat->tls && c->tls && !seat->vouched && ops->vouch &&
+	    ops->vouch(ops->ctx, c->handle, uri.host))
+		return true;
+	log_line(c->shard->log, LOG_WARN, "switch",
+		 "the certificate of %.*s:%u is not that of who was agreed on", VIEW_ARG(uri.host),
+		 uri.port);
+	return false;
+}
+
 void switch_conn_up(struct switch_conn *c, uint64_t now_ms)
 {
 	struct switch_shard *s = c->shard;
@@ -365,7 +382,7 @@ void switch_conn_up(struct switch_conn *c, uint64_t now_ms)
 	/* Its owner may have come to us meanwhile. */
 	if (seat->conn) {
 		switch_conn_idle(c, true, now_ms);
-	} else if (!switch_seat_trusts(seat, c)) {
+	} else if (!switch_seat_trusts(seat, c) && !is_named(seat, c)) {
 		switch_conn_idle(c, true, now_ms);
 		switch_seat_lost(seat, E_DENIED, now_ms);
 	} else {

@@ -145,7 +145,7 @@ void switch_output_reply(struct switch_conn *c, const char *bytes, size_t n)
 	if (switch_output_reserve(c, 1, n))
 		return;
 	switch_output_text(c, bytes, n);
-	c->replies += n;
+	c->replies += (uint32_t)n;
 	check_replies(c);
 	switch_output_wake(c);
 }

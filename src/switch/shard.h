@@ -133,26 +133,27 @@ struct switch_conn {
 	struct list link;      /* shard->conns */
 	struct hash_node node; /* by number; of another shard's: by shard and number */
 	void *handle;
-	bool guest; /* it lives on another shard; there is no handle */
 	uint64_t number;
-	unsigned origin; /* the shard it lives on */
 	struct msrp_reader reader;
 	struct inbound *in;
 	struct output out;
 	struct list unwritten; /* deliveries committed and not yet written, in order */
 	struct list seats;     /* bound to it */
-	size_t n_seats;
 	struct seat *last;	  /* the seat of the last frame */
 	struct seat *dialed;	  /* the seat for which it was begun */
 	struct delivery *open;	  /* the streamed chunk whose end-line is still due */
 	struct timer timer;	  /* no valid session yet */
 	struct list dirty;	  /* shard->dirty: output to be mailed */
 	struct switch_mail *mail; /* being filled, for mail_to */
-	unsigned mail_to;
 	uint64_t told, used; /* a bit per shard: was sent frames, holds seats bound to it */
-	size_t replies;	     /* bytes of answers queued since the queue was last empty */
-	unsigned n_stopped;  /* seats whose peers cannot take more */
-	uint64_t stopped_by; /* a bit per shard that has such seats */
+	uint64_t stopped_by; /* a bit per shard with seats whose peers cannot take more */
+	/* Small ones together: there are many idle connections. */
+	unsigned origin; /* the shard it lives on */
+	unsigned mail_to;
+	uint32_t n_seats;
+	uint32_t replies;   /* bytes of answers queued since the queue was last empty */
+	uint32_t n_stopped; /* of its own shard, like stopped_by */
+	bool guest;	    /* it lives on another shard; there is no handle */
 	bool woken, paused, finishing, deaf, busy, freed;
 	bool quiet; /* is not being read */
 	bool tls, known; /* known: sha256 is that of the peer's certificate */

@@ -91,6 +91,10 @@ struct switch_ops {
 	void (*event)(void *ctx, const struct switch_event *ev);
 	/* Hands mail to shard number `to`, which gets it by switch_mail_deliver on its own thread. Takes ownership. */
 	void (*mail)(void *ctx, unsigned to, struct switch_mail *mail);
+	/* The peer of a TLS connection that we made showed a good certificate, and it names this
+	 * host (RFC 4975 §5.4): asked where its session description has no fingerprint. NULL:
+	 * nobody is believed without one. */
+	bool (*vouch)(void *ctx, void *handle, struct view host);
 	void *ctx;
 };
 
@@ -118,7 +122,9 @@ struct switch_seat_answer {
 	struct view remote_path;   /* the participant's a=path */
 	struct view accept_types, accept_wrapped_types;
 	uint64_t max_size;         /* a=max-size, 0: none */
-	struct view fingerprint;   /* a=fingerprint, SHA-256; empty: none (then we cannot connect to a seat by TLS) */
+	struct view fingerprint;   /* a=fingerprint, SHA-256; empty: none (then who we connect to is
+				    * vouched for   by ops.vouch, and who comes by the session id that
+				    * he shows) */
 	bool connect;              /* we are the active side (RFC 6135) */
 	bool takes_private; /* it tells private messages from others (a=chatroom:private-messages);
 			     * else 428 to who sends it one (RFC 7701 §6.2) */

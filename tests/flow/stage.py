@@ -18,6 +18,7 @@ import time
 
 BIN = os.environ.get("CONFAB_BIN", "build/dev/bin")
 DOMAIN = "example.com"
+os.environ.setdefault("CONFAB_AS_ROOT", "yes")  # whoever runs the tests runs the server
 WAIT_S = float(os.environ.get("CONFAB_WAIT", "20"))
 
 
@@ -173,7 +174,7 @@ class Stage:
     """A server with users, and clients that come and go."""
 
     def __init__(self, users=("ann", "bo", "charles"), host="127.0.0.1", settings=(), trace=True, threads=2,
-                 asan_clean=True, domain=DOMAIN, sip_port=None):
+                 asan_clean=True, domain=DOMAIN, sip_port=None, log_level="info"):
         self.dir = tempfile.mkdtemp(prefix="confab-")
         self.host = host
         self.domain = domain
@@ -192,10 +193,10 @@ class Stage:
         self.trace = os.path.join(self.dir, "server.trace")
         lines = [f"sip.listen = udp:{self.server}, tcp:{self.server}", f"sip.domain = {domain}",
                  f"msrp.listen = {host}", f"msrp.port = {self.msrp_port}", f"msrp.threads = {threads}",
-                 f"store.path = {self.store}", "log.level = info",
+                 f"store.path = {self.store}", f"log.level = {log_level}",
                  f"log.file = {os.path.join(self.dir, 'server.log')}"]
         if trace:
-            lines.append(f"trace.file = {self.trace}")
+            lines += [f"trace.file = {self.trace}", "trace.bodies = yes"]
         lines += list(settings)
         self.config = os.path.join(self.dir, "confabd.conf")
         with open(self.config, "w", encoding="utf-8") as f:

@@ -3,14 +3,12 @@
 # timeout: 300
 
 import os
-import signal
 import socket
 import ssl
-import time
 
 from dns_server import DnsServer
 from stage import DOMAIN, Cases, Client, Failed, expect, read_trace
-from tls_stage import TlsStage, ctl, talk, transports
+from tls_stage import TlsStage, ctl, hang_up, talk, transports
 
 BO, CHARLES = f"sip:bo@{DOMAIN}", f"sip:charles@{DOMAIN}"
 
@@ -102,23 +100,6 @@ def shown(stage):
     with socket.create_connection((stage.host, stage.tls_port), timeout=5) as s:
         with context.wrap_socket(s, server_hostname=DOMAIN) as t:
             return t.version(), t.getpeercert()["serialNumber"]
-
-
-def hang_up(stage, words):
-    """SIGHUP, and what the log says of it."""
-    path = os.path.join(stage.dir, "server.log")
-    before = os.path.getsize(path)
-    stage.process.send_signal(signal.SIGHUP)
-    end = time.monotonic() + 20
-    while True:
-        with open(path, encoding="utf-8") as f:
-            f.seek(before)
-            text = f.read()
-        if words in text:
-            return
-        if time.monotonic() > end or stage.process.poll() is not None:
-            raise Failed(f"the log says nothing of {words}: {text}")
-        time.sleep(0.02)
 
 
 def reload():
@@ -238,6 +219,38 @@ def move_msrp_tls():
             expect(transports(c.trace, "msrp") == {"tls"}, f"{c.name} by {transports(c.trace, 'msrp')}")
 
 
+def all_ways_in():
+    """FL-5, FL-6, CF-X-5 by TLS: created, invited, added by REFER, killed and back, dialled in; and nobody by less."""
+    with TlsStage(msrp=True, users=("ann", "bo", "charles", "dora"), settings=("conference.dial_in = anyone",)) as stage:
+        ann = stage.by_tls("ann", "--msrp-tls")
+        bo, charles = stage.by_tls("bo"), stage.by_tls("charles")
+        ann.send(cmd="chat", to=[BO], conference=True, tag="group")
+        room = ann.wait("calling", tag="group")["conversation"]
+        uri = ann.wait("open", conversation=room)["uri"]
+        bo.wait("open", conference=True)
+        ann.send(cmd="add", conversation=room, users=[CHARLES])
+        ids = {ann: room, charles: charles.wait("open", conference=True)["conversation"]}
+        # Bo's client dies, and a new one comes back: it offers plain MSRP first, as he was never told otherwise.
+        bo.process.kill()
+        bo.process.wait()
+        stage.clients.remove(bo)
+        back = stage.by_tls("bo")
+        back.send(cmd="chat", rejoin=uri, tag="back")
+        ids[back] = back.wait("calling", tag="back")["conversation"]
+        back.wait("open", conversation=ids[back])
+        dora = stage.by_tls("dora", "--msrp-tls")
+        dora.send(cmd="chat", rejoin=uri, tag="dora")
+        ids[dora] = dora.wait("calling", tag="dora")["conversation"]
+        dora.wait("open", conversation=ids[dora])
+        for c, conversation in ids.items():
+            c.send(cmd="send", conversation=conversation, text=f"{c.name} is in")
+        for c in ids:
+            want = {f"{o.name} is in" for o in ids if o is not c}
+            c.until(lambda x, w=want: w <= set(x.texts()), "a word of everybody")
+            expect(transports(c.trace, "msrp") == {"tls"}, f"{c.name} by {transports(c.trace, 'msrp')}")
+        expect(transports(stage.trace, "msrp") == {"tls"}, "the server's MSRP")
+
+
 def tls_not_offered():
     """A server without MSRP over TLS says so: 488."""
     with TlsStage() as stage:
@@ -266,5 +279,6 @@ cases.run("an offer of MSRP by TLS is answered in kind", ["FL-1", "SW-4", "IC-7.
 cases.run("an offer of plain MSRP is answered in kind", ["FL-1", "SW-4"], chat_msrp_tls, False, True)
 cases.run("group, MSRP by TLS", ["FL-5", "SW-4"], group_msrp_tls, 10)
 cases.run("a chat becomes a conference, all by TLS", ["FL-2", "SW-4"], move_msrp_tls)
+cases.run("all ways into a conference by TLS", ["FL-5", "FL-6", "CF-X-5", "SW-4"], all_ways_in)
 cases.run("a switch without TLS refuses an offer of it", ["SW-4"], tls_not_offered)
 cases.done()

@@ -1,9 +1,11 @@
 """A stage with certificates: SIP by TLS beside the other transports, and MSRP by TLS where it is wanted."""
 
 import os
+import signal
 import subprocess
+import time
 
-from stage import BIN, DOMAIN, Client, Stage, expect, free_ports, read_trace
+from stage import BIN, DOMAIN, WAIT_S, Client, Failed, Stage, expect, free_ports, read_trace
 
 
 def ctl(*words):
@@ -11,31 +13,46 @@ def ctl(*words):
 
 
 class TlsStage(Stage):
-    """A server that listens for SIP by TLS on the port before the others', and its certificates."""
+    """A server that listens for SIP by TLS on a port of its own, and its certificates. authority: the directory of a
+    CA that is there already, where own is the name of this server's certificate."""
 
-    def __init__(self, names=(DOMAIN, "127.0.0.1"), days=None, settings=(), msrp=False, **options):
-        self.tls_port = free_ports(1)
+    def __init__(self, names=(DOMAIN, "127.0.0.1"), days=None, settings=(), msrp=False, authority=None, own="server",
+                 tls_port=None, **options):
+        self.tls_port = tls_port or free_ports(1)
         self.msrp_tls_port = free_ports(2)
         self.names, self.days, self.msrp = names, days, msrp
-        self.more = settings
+        self.more, self.authority, self.own = settings, authority, own
+        self.certificates = None
         super().__init__(**options)
 
     def start(self):
-        self.certificates = os.path.join(self.dir, "tls")
-        if not os.path.exists(self.certificates):
-            ctl(*([f"--days={self.days}"] if self.days is not None else []), "tls", "init", self.certificates,
-                *self.names)
+        if not self.certificates:
+            self.certificates = self.authority or os.path.join(self.dir, "tls")
+            words = ["tls", "issue", self.certificates, self.own] if self.authority else ["tls", "init", self.certificates]
+            ctl(*([f"--days={self.days}"] if self.days is not None else []), *words, *self.names)
             with open(self.config, encoding="utf-8") as f:
                 lines = f.read().splitlines()
             lines = [line + f", tls:{self.host}:{self.tls_port}" if line.startswith("sip.listen") else line
                      for line in lines]
-            lines += [f"tls.certificate = {self.pem('server')}", f"tls.key = {self.key('server')}",
+            lines += [f"tls.certificate = {self.pem(self.own)}", f"tls.key = {self.key(self.own)}",
                       f"tls.ca = {self.pem('ca')}", *self.more]
             if self.msrp:
                 lines += ["msrp.tls = yes", f"msrp.tls_port = {self.msrp_tls_port}"]
             with open(self.config, "w", encoding="utf-8") as f:
                 f.write("\n".join(lines) + "\n")
         super().start()
+
+    def log_text(self):
+        with open(os.path.join(self.dir, "server.log"), encoding="utf-8", errors="replace") as f:
+            return f.read()
+
+    def logged(self, words):
+        """Waits until the log says it."""
+        end = time.monotonic() + WAIT_S
+        while words not in self.log_text():
+            if time.monotonic() > end or self.process.poll() is not None:
+                raise Failed(f"the log says nothing of {words}: {self.log_text()[-1500:]}")
+            time.sleep(0.02)
 
     def pem(self, name):
         return os.path.join(self.certificates, name + ".pem")
@@ -53,6 +70,23 @@ class TlsStage(Stage):
         return c
 
 
+def hang_up(stage, words):
+    """SIGHUP, and what the log says of it."""
+    path = os.path.join(stage.dir, "server.log")
+    before = os.path.getsize(path)
+    stage.process.send_signal(signal.SIGHUP)
+    end = time.monotonic() + 20
+    while True:
+        with open(path, encoding="utf-8") as f:
+            f.seek(before)
+            text = f.read()
+        if words in text:
+            return
+        if time.monotonic() > end or stage.process.poll() is not None:
+            raise Failed(f"the log says nothing of {words}: {text}")
+        time.sleep(0.02)
+
+
 def talk(a, chat_a, b, chat_b, n=10):
     for i in range(n):
         a.send(cmd="send", conversation=chat_a, text=f"{a.name} {i}")
@@ -67,4 +101,4 @@ def transports(trace, protocol):
     return {m["transport"] for m in read_trace(trace) if m["proto"] == protocol}
 
 
-__all__ = ["TlsStage", "ctl", "talk", "transports"]
+__all__ = ["TlsStage", "ctl", "hang_up", "talk", "transports"]

@@ -66,6 +66,9 @@ static void test_a_peer_cannot_forge_a_line(void **state)
 			    "\\x9b31m");
 	assert_string_equal(logged("\xc2\x85x"), "\\xc2\\x85x");
 	assert_string_equal(logged("\xe2\x80\xa8\xe2\x80\xa9"), "\\xe2\\x80\\xa8\\xe2\\x80\\xa9");
+	/* Right-to-left override and its like: "gpj.exe" must not read as "exe.jpg". */
+	assert_string_equal(logged("\xe2\x80\xaegpj"), "\\xe2\\x80\\xaegpj");
+	assert_string_equal(logged("\xe2\x81\xa6\xd8\x9c"), "\\xe2\\x81\\xa6\\xd8\\x9c");
 }
 
 static void test_letters_stay(void **state)

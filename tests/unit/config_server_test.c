@@ -125,6 +125,26 @@ static void test_SW_4__tls_that_is_required_must_be_there(void **state)
 		"line 1: participating.msrp_tls: = required needs msrp.tls = yes");
 }
 
+static void test_SW_4__peers_by_tls(void **state)
+{
+	struct view domain;
+	struct addr peer;
+	bool tls;
+
+	(void)state;
+	assert_int_equal(config_server_route("a.example=tls:192.0.2.1", &domain, &peer, &tls), 0);
+	assert_true(tls && peer.port == 5061 && view_eq(domain, VIEW("a.example")));
+	assert_int_equal(config_server_route("b.example=192.0.2.1", &domain, &peer, &tls), 0);
+	assert_true(!tls && peer.port == 5060);
+	expect("sip.routes = a.example=tls:192.0.2.1",
+	       "line 1: sip.routes: a.example=tls:192.0.2.1 needs tls.certificate");
+	expect("tls.certificate = x\nsip.routes = a.example=tls:192.0.2.1, b.example=tls:192.0.2.1",
+	       "line 2: sip.routes: b.example=tls:192.0.2.1: another domain is at this address by "
+	       "TLS");
+	expect("tls.certificate = x\ntls.verify_clients = no\ntls.trusted = a.example",
+	       "line 3: tls.trusted: is of no use with tls.verify_clients = no");
+}
+
 #define IMS "ims.mode = on\n"
 
 static void test_PF_X_2__ims_mode_needs_a_core(void **state)
@@ -228,6 +248,7 @@ int main(void)
 		cmocka_unit_test(test_R_12__require_unless_assume_is_said),
 		cmocka_unit_test(test_each_contradiction_is_named),
 		cmocka_unit_test(test_SW_4__tls_that_is_required_must_be_there),
+		cmocka_unit_test(test_SW_4__peers_by_tls),
 		cmocka_unit_test(test_PF_X_2__ims_mode_needs_a_core),
 		cmocka_unit_test(test_what_is_not_contradictory_passes),
 		cmocka_unit_test(test_mistakes_of_file_settings_and_check_come_together),

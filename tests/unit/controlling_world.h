@@ -48,6 +48,9 @@ struct room {
 	unsigned notify_status; /* what NOTIFYs are answered with */
 	/* the switch */
 	bool no_seats, slow_seats;
+	bool has_tls, seat_tls[ROOM_SEATS]; /* the kind of each seat of the last request */
+	char print[128];		    /* the fingerprint of the last answer */
+	const char *sdp;		    /* what phones say; NULL: ROOM_SDP */
 	uint64_t request, conference, seat[ROOM_SEATS];
 	size_t n_seats; /* of the last request */
 	size_t n_open, n_answers, n_closed, n_ended;
@@ -166,7 +169,8 @@ static inline void room_grant(struct room *r)
 	struct view path[ROOM_SEATS];
 
 	for (size_t i = 0; i < r->n_seats; i++)
-		path[i] = view_str(room_textf(r, "msrp://192.0.2.1:2855/s%llu;tcp",
+		path[i] = view_str(room_textf(r, "msrp%s://192.0.2.1:2855/s%llu;tcp",
+					      r->seat_tls[i] ? "s" : "",
 					      (unsigned long long)r->seat[i]));
 	controlling_seats_ready(r->ctl, r->request, r->conference, r->seat, path, r->n_seats,
 				r->now);
@@ -189,8 +193,10 @@ static inline int room_open(void *ctx, uint64_t request, uint64_t conference, st
 	r->request = request;
 	r->conference = conference;
 	r->n_seats = n;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		r->seat[i] = seat[i].seat;
+		r->seat_tls[i] = seat[i].tls;
+	}
 	if (!r->slow_seats)
 		room_grant(r);
 	return 0;
@@ -199,9 +205,18 @@ static inline int room_open(void *ctx, uint64_t request, uint64_t conference, st
 static inline void room_answer(void *ctx, uint64_t conference, uint64_t seat,
 			       const struct seat_answer *a)
 {
+	struct room *r = ctx;
+
 	(void)conference;
 	assert_true(seat && a->remote_path.n);
-	((struct room *)ctx)->n_answers++;
+	r->n_answers++;
+	(void)view_copy(a->fingerprint, r->print, sizeof(r->print));
+}
+
+static inline void room_fingerprint(void *ctx, char *dst)
+{
+	(void)ctx;
+	strcpy(dst, "SHA-256 05:06");
 }
 
 static inline void room_close(void *ctx, uint64_t conference, uint64_t seat, bool drain)
@@ -261,6 +276,7 @@ static inline struct room *room_start(struct room *r)
 				     .answer = room_answer,
 				     .close = room_close,
 				     .end = room_end,
+				     .fingerprint = r->has_tls ? room_fingerprint : NULL,
 				     .ctx = r};
 
 	sip_stack_config_defaults(&cfg);
@@ -483,7 +499,8 @@ static inline void room_reply(struct room *r, struct asked *a, int status)
 		buf_init(&b, 65536);
 		sip_write_response_head(&b, &m, status, NULL, sip_server_tx_to_tag(a->tx));
 		sip_write_field(&b, "Contact", VIEW("<sip:p@192.0.2.50:5060>"));
-		sip_write_body(&b, VIEW("application/sdp"), view_str(room_crlf(r, ROOM_SDP)));
+		sip_write_body(&b, VIEW("application/sdp"),
+			       view_str(room_crlf(r, r->sdp ? r->sdp : ROOM_SDP)));
 		assert_int_equal(sip_server_tx_respond(a->tx, buf_view(&b), status, r->now), 0);
 		buf_fini(&b);
 	}
@@ -500,11 +517,11 @@ static inline void room_reply(struct room *r, struct asked *a, int status)
 static inline const char *room_create(struct room *r, const char *lines, const char *entries)
 {
 	const char *body = room_textf(r,
-				      "--b\nContent-Type: application/sdp\n\n" ROOM_SDP
+				      "--b\nContent-Type: application/sdp\n\n%s"
 				      "\n--b\nContent-Type: application/resource-lists+xml\n"
 				      "Content-Disposition: recipient-list\n\n" ROOM_LIST_HEAD
 				      "%s" ROOM_LIST_TAIL "\n--b--\n",
-				      entries);
+				      r->sdp ? r->sdp : ROOM_SDP, entries);
 
 	return room_ask(r, "INVITE", "sip:conference-factory@example.com", "ann",
 			room_textf(r,

@@ -158,10 +158,35 @@ static void test_SW_4__connecting_to_another_certificate(void **state)
 	goes(fingerprint, other, false);
 }
 
-static void test_SW_4__connecting_without_a_fingerprint_proves_nothing(void **state)
+static void test_SW_4__without_a_fingerprint_a_ca_has_to_know_him(void **state)
 {
 	(void)state;
+	world_certified = NULL;
 	goes("", hash, false);
+}
+
+static void test_SW_4__without_a_fingerprint_his_host_is_named(void **state)
+{
+	(void)state;
+	world_certified = "192.0.2.77";
+	goes("", hash, true);
+	world_certified = NULL;
+}
+
+static void test_SW_4__a_certificate_of_another_host(void **state)
+{
+	(void)state;
+	world_certified = "192.0.2.78";
+	goes("", hash, false);
+	world_certified = NULL;
+}
+
+static void test_SW_4__a_fingerprint_counts_more_than_a_ca(void **state)
+{
+	(void)state;
+	world_certified = "192.0.2.77";
+	goes(fingerprint, other, false);
+	world_certified = NULL;
 }
 
 static void test_SW_4__a_fingerprint_that_cannot_be_read_loses_the_seat(void **state)
@@ -185,7 +210,10 @@ int main(void)
 		TEST(test_SW_4__another_thread_knows_the_certificate_too),
 		TEST(test_SW_4__connecting_to_the_right_certificate),
 		TEST(test_SW_4__connecting_to_another_certificate),
-		TEST(test_SW_4__connecting_without_a_fingerprint_proves_nothing),
+		TEST(test_SW_4__without_a_fingerprint_a_ca_has_to_know_him),
+		TEST(test_SW_4__without_a_fingerprint_his_host_is_named),
+		TEST(test_SW_4__a_certificate_of_another_host),
+		TEST(test_SW_4__a_fingerprint_counts_more_than_a_ca),
 		TEST(test_SW_4__a_fingerprint_that_cannot_be_read_loses_the_seat),
 	};
 

@@ -60,6 +60,13 @@ enum conference_dial_in_policy {
 	CONFERENCE_DIAL_IN_NOBODY,
 };
 
+/* MSRP over TLS. The others are always invited by what the creator uses. */
+enum conference_tls_policy {
+	CONFERENCE_TLS_KEEP,   /* who joins a conference by TLS needs it too; else he may choose */
+	CONFERENCE_TLS_EITHER, /* he may always choose */
+	CONFERENCE_TLS_REQUIRED, /* there are no conferences without it */
+};
+
 struct controlling_config {
 	struct view factory_user; /* user part of the Conference-factory-URI */
 	struct view feature_tag;
@@ -72,6 +79,7 @@ struct controlling_config {
 	enum conference_end_policy end_policy;
 	enum conference_remove_policy remove;
 	enum conference_dial_in_policy dial_in;
+	enum conference_tls_policy tls;
 	bool replaces_fallback; /* a 420 to Replaces: once more without (point 6 of "The move") */
 	bool assume_im;		/* */
 	uint64_t max_message;	/* a=max-size that is offered; 0: none */

@@ -4,7 +4,6 @@
 
 #include "base/error.h"
 #include "procedure/create_conference.h"
-#include "procedure/negotiate.h"
 
 #include <stdlib.h>
 
@@ -14,7 +13,7 @@ static void refuse(struct sip_server_tx *tx, int status, const char *reason, uin
 }
 
 static struct member *make(struct conference *conf, const struct core_identity *who,
-			   struct view sdp)
+			   struct view sdp, bool tls)
 {
 	char *aor = aor_of(who->uri);
 	struct member *before = aor ? member_record(conf, view_str(aor)) : NULL;
@@ -24,6 +23,7 @@ static struct member *make(struct conference *conf, const struct core_identity *
 	if (!m)
 		return NULL;
 	m->dialed_in = true;
+	m->tls = tls;
 	m->request = ++conf->ctl->next_id;
 	m->anonymous = who->privacy_id || (before && before->anonymous);
 	if (m->anonymous)
@@ -42,7 +42,7 @@ static void forget(struct member *m)
 }
 
 static void join(struct conference *conf, struct sip_server_tx *tx, const struct sip_msg *m,
-		 const struct core_identity *who, struct view sdp, uint64_t now_ms)
+		 const struct core_identity *who, struct view sdp, bool tls, uint64_t now_ms)
 {
 	struct member *joiner;
 	int rc;
@@ -52,7 +52,7 @@ static void join(struct conference *conf, struct sip_server_tx *tx, const struct
 		return;
 	}
 	(void)members_prune(conf);
-	joiner = make(conf, who, sdp);
+	joiner = make(conf, who, sdp, tls);
 	if (!joiner) {
 		refuse(tx, 503, NULL, now_ms);
 		return;
@@ -76,9 +76,9 @@ void conference_dial_in(struct conference *conf, struct sip_server_tx *tx, const
 {
 	struct controlling *c = conf->ctl;
 	struct create_conference req;
-	const struct sdp_media *media;
-	struct sdp desc;
+	bool tls = false;
 	char *aor;
+	int rc;
 
 	if (sip_server_tx_is_merged(tx)) {
 		refuse(tx, 482, NULL, now_ms);
@@ -92,18 +92,19 @@ void conference_dial_in(struct conference *conf, struct sip_server_tx *tx, const
 	}
 	/* A list would name people to be invited: that is the factory's business, and REFER's. */
 	create_conference_read(&req, m, view_str(aor), c->cfg.max_members);
+	rc = req.status ? 0 : conference_read_kind(conf, req.sdp, &tls);
 	if (req.status)
 		(void)sip_server_tx_reply(tx, req.status, req.reason, buf_view(&req.lines), now_ms);
 	else if (req.has_list)
 		refuse(tx, 403, "No List When Joining", now_ms);
 	else if (!c->cfg.assume_im && !sip_msg_accepts_im(m)) /* PF-9.1.2-1 */
 		refuse(tx, 403, "No IM Feature Tag In Accept-Contact", now_ms);
-	else if (negotiate_read(req.sdp, &desc, &media) == E_SYNTAX)
+	else if (rc == E_SYNTAX)
 		refuse(tx, 400, "Malformed Session Description", now_ms);
-	else if (negotiate_read(req.sdp, &desc, &media))
+	else if (rc)
 		refuse(tx, 488, NULL, now_ms);
 	else
-		join(conf, tx, m, who, req.sdp, now_ms);
+		join(conf, tx, m, who, req.sdp, tls, now_ms);
 	create_conference_fini(&req);
 	free(aor);
 }

@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "body/resource_lists.h"
 #include "procedure/create_conference.h"
-#include "procedure/negotiate.h"
 
 #include <stdlib.h>
 
@@ -153,9 +152,7 @@ void factory_invite(struct controlling *c, struct sip_server_tx *tx, const struc
 	} else if (names_conference(c, &req)) {
 		refuse(tx, 403, "A Conference Cannot Be Invited", now_ms);
 	} else {
-		switch (negotiate_read_kind(req.sdp,
-					    c->broker.fingerprint ? NEGOTIATE_EITHER : NEGOTIATE_NO_TLS,
-					    &desc, &media)) {
+		switch (negotiate_read_kind(req.sdp, controlling_kinds(c), &desc, &media)) {
 		case 0:
 			create(c, tx, m, who, &req, media->msrp.tls, now_ms);
 			break;

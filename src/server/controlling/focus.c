@@ -129,6 +129,7 @@ struct member *member_new(struct conference *conf, struct view uri, struct view 
 	if (!m)
 		return NULL;
 	m->conference = conf;
+	m->tls = conf->tls;
 	m->seat = ++conf->ctl->next_id;
 	m->uri = view_dup(uri);
 	m->aor = aor_of(uri);

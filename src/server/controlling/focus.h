@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "body/conference_info.h"
 #include "procedure/general.h"
+#include "procedure/negotiate.h"
 #include "procedure/uri_list.h"
 #include "server/controlling/controlling.h"
 #include "sip/session.h"
@@ -60,6 +61,7 @@ struct member {
 	/* notify.c: what watchers are told. Conference versions, 0: never. */
 	uint32_t look, changed, deleted;
 	uint64_t gone_at_ms;
+	bool tls; /* his seat is one for MSRP over TLS */
 	enum member_state state;
 	enum conference_disconnection why;
 	struct sip_session *session;
@@ -125,6 +127,13 @@ int focus_ims_next_hop(const struct controlling *c, struct view uri, struct sip_
  * invite) and a P-Charging-Vector in extra. E_SYNTAX, E_ADDRESS, E_UNSUPPORTED: the configured entry is unusable. */
 int focus_first_hop(const struct controlling *c, struct sip_invite *invite, struct buf *route,
 		    struct buf *extra);
+
+/* --- member_kind.c --- */
+/* What kinds of MSRP a creator may offer. */
+enum negotiate_tls controlling_kinds(const struct controlling *c);
+/* The kind that the offer of one who joins is answered by. E_MISSING, E_SYNTAX, E_UNSUPPORTED
+ * (488). */
+int conference_read_kind(const struct conference *conf, struct view offer, bool *tls_out);
 
 /* --- member_media.c --- */
 /* Writes the focus's side of the session description for a seat. offer empty: it is an offer of

@@ -3,7 +3,6 @@
 
 #include "base/error.h"
 #include "msrp/uri.h"
-#include "procedure/negotiate.h"
 
 enum { FINGERPRINT_MAX = 112 };
 

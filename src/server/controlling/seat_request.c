@@ -27,8 +27,8 @@ int conference_ask_seats(struct conference *conf, uint64_t request, uint64_t now
 			offer[i++] = (struct seat_offer){.seat = m->seat,
 							 .uri = view_str(m->aor),
 							 .display = view_str(m->display),
-							 .tls = conf->tls,
-						 .held = conf->seated || !m->creator};
+							 .tls = m->tls,
+							 .held = conf->seated || !m->creator};
 	}
 	timer_arm(sip_stack_timers(c->stack), &conf->seats_late, now_ms + c->cfg.seat_timeout_ms);
 	rc = c->broker.open(c->broker.ctx, request, conf->id, view_str(conf->uri), offer, i);

@@ -62,9 +62,10 @@ static int copy_config(struct core *c, const struct core_config *cfg)
 		domains[i] = keep(&at, cfg->domains[i]);
 	if (cfg->n_trusted)
 		memcpy(trusted, cfg->trusted, cfg->n_trusted * sizeof(*trusted));
-	for (size_t i = 0; i < cfg->n_routes; i++)
-		routes[i] =
-			(struct core_route){keep(&at, cfg->routes[i].domain), cfg->routes[i].peer};
+	for (size_t i = 0; i < cfg->n_routes; i++) {
+		routes[i] = cfg->routes[i];
+		routes[i].domain = keep(&at, cfg->routes[i].domain);
+	}
 	c->cfg.routes = routes;
 	c->cfg.domains = domains;
 	c->cfg.trusted = trusted;
@@ -242,7 +243,7 @@ int core_user_find(const struct core *c, struct view aor, struct core_user *out)
 
 bool core_is_trusted(const struct core *c, const struct sip_flow *flow)
 {
-	if (flow->transport == SIP_LOCAL)
+	if (flow->transport == SIP_LOCAL || flow->vouched)
 		return true;
 	for (size_t i = 0; i < c->cfg.n_trusted; i++)
 		if (addr_same_host(&c->cfg.trusted[i], &flow->remote))

@@ -38,6 +38,8 @@ struct core_user {
 struct core_route {
 	struct view domain;
 	struct addr peer;
+	bool tls;     /* by TLS alone: the peer has to be certified for the domain (RFC 5922) */
+	bool vouched; /* by TLS, and then believed */
 };
 
 struct core_ops {

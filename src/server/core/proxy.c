@@ -123,10 +123,14 @@ static bool may_leave(const struct inbound *r)
 static bool to_peer(const struct core *c, const struct sip_uri *next, struct sip_flow *flow)
 {
 	for (size_t i = 0; i < c->cfg.n_routes; i++) {
-		if (!view_eq_nocase(c->cfg.routes[i].domain, next->host))
+		const struct core_route *way = &c->cfg.routes[i];
+
+		if (!view_eq_nocase(way->domain, next->host))
 			continue;
-		*flow = (struct sip_flow){
-			.transport = SIP_UDP, .remote = c->cfg.routes[i].peer, .may_grow = true};
+		*flow = (struct sip_flow){.transport = way->tls ? SIP_TLS : SIP_UDP,
+					  .remote = way->peer,
+					  .may_grow = !way->tls,
+					  .vouched = way->tls && way->vouched};
 		return true;
 	}
 	return false;
@@ -165,10 +169,10 @@ static int find_way(struct inbound *r, struct proxy_target *t, struct view *aor)
 	    (sip_addr_parse(r->next_route, &route) || sip_uri_parse(route.uri, &next)))
 		return 400;
 	if (to_peer(r->c, &next, &t->flow))
-		return 0;
+		return is_safe(r, &t->flow) ? 0 : 416;
 	switch (sip_flow_of_uri(&next, &t->flow)) {
 	case 0:
-		return 0;
+		return is_safe(r, &t->flow) ? 0 : 416;
 	case E_UNSUPPORTED:
 		return 416;
 	default:

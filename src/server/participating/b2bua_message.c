@@ -156,16 +156,20 @@ void message_put_contact(struct b2bua_call *call, enum b2bua_side to, const stru
 	struct b2bua *b = call->b;
 	struct view target = view_str(peer->target), params = view_str(peer->contact);
 	enum sip_transport t = to == B2BUA_NEAR ? call->near_flow.transport : SIP_LOCAL;
+	bool sips = call_is_sips(call);
 	char host[ADDR_TEXT_MAX];
 	struct sip_uri uri;
 
+	if (sips && sip_stack_sent_by(b->stack, SIP_TLS, call->near_flow.remote.family)->family)
+		t = SIP_TLS;
 	buf_puts(&b->out, "Contact: <");
 	/* The conference's URI is what people know it by (R-9): it is kept, and led through here by
 	 * its parameter. */
 	if (sip_param(params, VIEW("isfocus"), NULL) && view_find(target, '?', 0) == target.n) {
 		put_kept_uri(&b->out, target);
 	} else {
-		buf_puts(&b->out, "sip:");
+		/* RFC 3261 §12.1.1: sips in, sips out. */
+		buf_puts(&b->out, sips ? "sips:" : "sip:");
 		if (sip_uri_parse(target, &uri) == 0 && uri.user.n)
 			buf_putf(&b->out, "%.*s@", VIEW_ARG(uri.user));
 		buf_puts(&b->out,
@@ -210,7 +214,8 @@ void message_answer_head(struct b2bua_call *call, const struct sip_msg *request,
 	/* A phone that faces us comes back by the transport it came on, whatever the Contact says.
 	 */
 	if (record && record->transport != SIP_LOCAL && status < 300)
-		buf_putf(&b->out, "Record-Route: <sip:%s%s;lr>\r\n",
+		buf_putf(&b->out, "Record-Route: <%s:%s%s;lr>\r\n",
+			 call_is_sips(call) ? "sips" : "sip",
 			 addr_text(sip_stack_sent_by(b->stack, record->transport,
 						     record->remote.family),
 				   host),

@@ -41,8 +41,7 @@ int relay_begin(struct b2bua_call *call)
 	return 0;
 }
 
-/* RFC 3261 §26.2: who asks by sips wants nothing in the clear. */
-static bool is_secret(const struct b2bua_call *call)
+bool call_is_sips(const struct b2bua_call *call)
 {
 	struct sip_msg invite;
 	struct sip_uri uri;
@@ -57,7 +56,7 @@ static bool may_turn(const struct b2bua_call *call)
 	case B2BUA_TLS_MORE:
 		return !call->tls[B2BUA_FAR];
 	case B2BUA_TLS_EITHER:
-		return !call->tls[B2BUA_FAR] || !is_secret(call);
+		return !call->tls[B2BUA_FAR] || !call_is_sips(call);
 	default:
 		return false;
 	}

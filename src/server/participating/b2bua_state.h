@@ -179,6 +179,8 @@ void media_write(struct b2bua_call *call, enum b2bua_side to, const struct b2bua
 		 enum sdp_setup setup);
 
 /* b2bua_relay.c */
+/* RFC 3261 §26.2: who asks by sips wants nothing in the clear. */
+bool call_is_sips(const struct b2bua_call *call);
 /* What an initial offer may be of. */
 enum negotiate_tls relay_kinds(const struct b2bua *b);
 uint64_t relay_hash(const struct b2bua *b, uint64_t relay);
