@@ -24,6 +24,16 @@ def floor_phones(port, n):
              "msrp://127.0.0.1:9/m%d-session-of-a-phone;tcp" % i) for i in range(n + 1)]
 
 
+def let_go(processes, phones):
+    """Ends idle loads, and then the phones' signalling."""
+    for process in processes:
+        process.stdin.close()
+        process.wait()
+        process.stdout.close()
+    for p in phones:
+        p.close()
+
+
 def fanout_run(place, kind, n, window, messages):
     (place.port,) = free_ports(1)
     argv = ["--messages", str(messages), "--window", str(window)]
@@ -82,26 +92,27 @@ def fanout_row(n, window, runs):
 
 
 def idle_run(place, quick, tls):
-    """Memory of the server with N members who have not connected, and with all connected and bound."""
+    """Memory that members take who have not connected, and what their connections take, bound and silent."""
     conferences, n = (1, 100) if quick else (4, 999)
     (place.port,) = free_ports(1)
     place.users(["m%dn%d" % (k, i) for k in range(conferences) for i in range(n + 1)])
     server = conference_server(place, n, "msrp.rebind_grace_ms=600000", *(place.tls() if tls else ()))
-    bare, held, text, at = server.memory(), [], "", {}
+    held, idle, seats, connections, before = [], [], 0, 0, server.memory()
     try:
         for k in range(conferences):
             phones = Phones(place.port, n, name="m%dn" % k, tls=tls)
             held.append(phones)
-            text += phones_text(phones.start())[:-1]
-        seats = server.memory()
-        place.load("msrp_load", ["--idle"] + (["--tls"] if tls else []), server, stdin=text + "\n",
-                   hook=lambda when: (at.__setitem__(when, server.memory()), when == "ready" and place.let_go()))
+            text = phones_text(phones.start())
+            with_seats = server.memory()
+            idle.append(place.hold("msrp_load", ["--idle"] + (["--tls"] if tls else []), text))
+            seats += with_seats - before
+            before = server.memory()
+            connections += before - with_seats
     finally:
-        for phones in held:
-            phones.close()
+        let_go(idle, held)
         server.stop()
     n = conferences * (n + 1)
-    return {"connections": n, "bytes_each": (at["ready"] - seats) / n, "bytes_per_session": (seats - bare) / n}
+    return {"connections": n, "bytes_each": connections / n, "bytes_per_session": seats / n}
 
 
 def idle(place, quick):
@@ -151,12 +162,7 @@ class Crowd:
         return result
 
     def close(self):
-        for process in self.idle:
-            process.stdin.close()
-            process.wait()
-            process.stdout.close()
-        for p in self.held:
-            p.close()
+        let_go(self.idle, self.held)
         self.server.stop()
 
 
