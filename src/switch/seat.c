@@ -51,7 +51,7 @@ static int write_session(struct seat *seat)
 {
 	static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
 	struct switch_shard *s = seat->shard;
-	char text[SESSION_SHARD_CHARS + 1 + SESSION_TOKEN_CHARS + 1];
+	char *text = seat->session;
 	struct buf b;
 	size_t n;
 
@@ -59,9 +59,6 @@ static int write_session(struct seat *seat)
 	text[1] = alphabet[s->cfg.shard & 31];
 	text[2] = '-';
 	entropy_token(&s->entropy, text + 3, SESSION_TOKEN_CHARS);
-	seat->session = view_dup(view_str(text));
-	if (!seat->session)
-		return E_NOMEM;
 	buf_init(&b, SWITCH_PATH_TEXT_MAX);
 	if (!seat->tls || s->cfg.advertise_tls.family)
 		msrp_uri_write(&b, seat->tls,
@@ -77,7 +74,8 @@ static int write_session(struct seat *seat)
 struct seat *switch_seat_new(struct switch_shard *s, const struct switch_seat_config *sc,
 			     switch_conference_id conference)
 {
-	struct seat *seat = calloc(1, sizeof(*seat));
+	struct seat *seat =
+		calloc(1, sizeof(*seat) + 2 * (sc->uri.n + 1) + sc->display.n + 1);
 	struct view conf = view_of((const char *)&conference, sizeof(conference));
 
 	if (!seat)
@@ -93,13 +91,14 @@ struct seat *switch_seat_new(struct switch_shard *s, const struct switch_seat_co
 	list_init(&seat->incoming);
 	timer_init(&seat->timer, seat_timer, seat);
 	timer_init(&seat->answer_timer, switch_delivery_timeout, seat);
-	seat->uri = view_dup(sc->uri);
-	seat->key = switch_uri_key(sc->uri, NULL);
-	seat->display = view_dup(sc->display);
+	seat->uri = seat->text;
+	(void)view_copy(sc->uri, seat->uri, sc->uri.n + 1);
+	seat->key = switch_uri_key(sc->uri, seat->text + sc->uri.n + 1);
+	seat->display = seat->text + 2 * (sc->uri.n + 1);
+	(void)view_copy(sc->display, seat->display, sc->display.n + 1);
 	seat->types = view_dup(VIEW(""));
 	seat->wrapped_types = view_dup(VIEW(""));
-	if (!seat->uri || !seat->key || !seat->display || !seat->types || !seat->wrapped_types ||
-	    write_session(seat) || hash_add(&s->by_id, &seat->by_id, id_hash(s, seat->id)) ||
+	if (!seat->types || !seat->wrapped_types || write_session(seat) || hash_add(&s->by_id, &seat->by_id, id_hash(s, seat->id)) ||
 	    hash_add(&s->by_session, &seat->by_session,
 		     hash_bytes(&s->by_session, view_str(seat->session))) ||
 	    hash_add(&s->by_uri, &seat->by_uri,
@@ -127,13 +126,9 @@ void switch_seat_free(struct seat *seat)
 	hash_del(&s->by_session, &seat->by_session);
 	hash_del(&s->by_uri, &seat->by_uri);
 	list_del(&seat->conn_link);
-	free(seat->uri);
-	free(seat->key);
-	free(seat->display);
 	free(seat->from);
 	free(seat->nickname);
 	free(seat->nickname_key);
-	free(seat->session);
 	free(seat->local);
 	free_heads(seat);
 	free(seat->seen);

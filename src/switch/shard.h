@@ -21,6 +21,7 @@
 enum {
 	SESSION_SHARD_CHARS = 2,  /* base32: up to 1024 shards */
 	SESSION_TOKEN_CHARS = 28, /* 140 bits */
+	SESSION_CHARS = SESSION_SHARD_CHARS + 1 + SESSION_TOKEN_CHARS,
 	TID_SECRET_CHARS = 16,	  /* 80 bits that no sender can guess (SW-5) */
 	TID_COUNT_CHARS = 7,	  /* 35 bits */
 	TID_CHARS = TID_SECRET_CHARS + TID_COUNT_CHARS,
@@ -186,10 +187,10 @@ struct seat {
 	struct list conn_link;
 	struct timer timer;	   /* of the state */
 	struct timer answer_timer; /* of the first delivery without an answer */
-	char *uri, *key, *display; /* key: the URI in the form that is compared */
+	char *uri, *key, *display; /* in text; key: the URI in the form that is compared */
 	char *from;		   /* CPIM From as it last came, when it was right */
 	char *nickname, *nickname_key; /* RFC 7701 §7, and the form that is compared; NULL: none */
-	char *session;		   /* session id, NUL-terminated */
+	char session[SESSION_CHARS + 1];
 	char *local;		   /* our a=path */
 	char *paths;  /* To-Path and From-Path lines of what we send; NULL: his path is not known */
 	char *remote; /* a=path, in paths */
@@ -215,12 +216,13 @@ struct seat {
 	size_t n_incoming;
 	uint64_t *seen; /* SEEN_MAX hashes of Message-IDs, newest at seen_at - 1; NULL: none yet */
 	unsigned seen_at;
+	char text[]; /* uri, key, display */
 };
 
 struct conference {
 	struct hash_node node;
 	switch_conference_id id;
-	char *uri, *key;
+	char *uri, *key; /* in text */
 	struct seat **seat;
 	size_t n, size;
 	struct list messages; /* those with an audience */
@@ -228,6 +230,7 @@ struct conference {
 	struct timer timer; /* relay: of closing */
 	unsigned n_types;
 	char (*type)[TYPE_TEXT_MAX]; /* n_types of them */
+	char text[];
 };
 
 /* One receiver of a message in several chunks, fixed by the first one (RFC 7701 §6.1). */
@@ -485,8 +488,8 @@ void switch_conference_free(struct switch_shard *s, struct conference *conf);
 int switch_conference_type(struct conference *conf, struct view content_type,
 			   char dst[TYPE_TEXT_MAX]);
 bool switch_seat_takes(struct seat *seat, int type, const char *text);
-/* "sip:Ann@EXAMPLE.com;x=y" → "ann@example.com"-like key on the heap (free); NULL: no memory.
- * Written to dst where one is given (URI_TEXT_MAX). */
+/* "sip:Ann@EXAMPLE.com;x=y" → "ann@example.com"-like key in dst, which takes it and a NUL: at most
+ * URI_TEXT_MAX bytes, and no more than the URI has. Returns dst. */
 char *switch_uri_key(struct view uri, char *dst);
 
 /* ---- connection.c ---- */

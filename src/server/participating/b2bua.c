@@ -56,10 +56,6 @@ static void call_free(struct b2bua_call *call)
 	free(call->invite);
 	free(call->identity);
 	free(call->routes);
-	free(call->remote_path[0]);
-	free(call->remote_path[1]);
-	free(call->remote_print[0]);
-	free(call->remote_print[1]);
 	free(call->path[0]);
 	free(call->path[1]);
 	free(call->sdp[0]);

@@ -91,8 +91,7 @@ struct b2bua_call {
 	bool tls[2];		/* the kind of MSRP on each side, for as long as the session lasts */
 	bool near_told, turned; /* of the relay's path; the far side's kind was changed */
 	char *path[2];		/* of our ends; NULL before the relay is up */
-	char *remote_path[2];	      /* of the two phones, as the relay knows them */
-	char *remote_print[2];	      /* and their fingerprints */
+	uint64_t told[2]; /* hash of what the relay knows of the two phones; 0: nothing */
 	bool connects[2];
 	char *sdp[2];		    /* the last that was sent to each, for a refresh */
 	struct b2bua_dialog *media; /* whose media the relay carries */
