@@ -246,9 +246,10 @@ static int put_first(const struct phone *p, uint32_t i, char *dst, size_t size)
 				sender ? put_send(p, message, sizeof(message), 0) : 0,
 				i / load.size);
 	if (load.auth)
-		return snprintf(dst, size,
-				"MSRP b%08u AUTH\r\nTo-Path: %s\r\nFrom-Path: %s\r\n-------b%08u$\r\n",
-				i, p->to, p->from, i);
+		return snprintf(
+			dst, size,
+			"MSRP b%08u AUTH\r\nTo-Path: %s\r\nFrom-Path: %s\r\n-------b%08u$\r\n", i,
+			p->to, p->from, i);
 	return snprintf(dst, size,
 			"MSRP b%08u SEND\r\nTo-Path: %s\r\nFrom-Path: %s\r\n"
 			"Message-ID: b%08u\r\nByte-Range: 1-0/0\r\n-------b%08u$\r\n",

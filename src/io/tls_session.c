@@ -14,8 +14,8 @@
 #include <sys/socket.h>
 
 enum {
-	RECORD_MAX = 16384,	 /* plaintext of one record (RFC 8446 §5.1) */
-	CIPHER_MAX = 128 * 1024, /* what the handshake or key updates may leave unsent */
+	RECORD_MAX = 16384,	  /* plaintext of one record (RFC 8446 §5.1) */
+	CIPHER_MAX = 128 * 1024,  /* what the handshake or key updates may leave unsent */
 	READ_AT_ONCE = 23 * 1024, /* ciphertext; with what OpenSSL may hold of a record, this and
 				   * its plaintext fit into IO_STREAM_BUFFER together */
 };

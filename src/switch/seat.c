@@ -61,8 +61,7 @@ static int write_session(struct seat *seat)
 	entropy_token(&s->entropy, text + 3, SESSION_TOKEN_CHARS);
 	buf_init(&b, SWITCH_PATH_TEXT_MAX);
 	if (!seat->tls || s->cfg.advertise_tls.family)
-		msrp_uri_write(&b, seat->tls,
-			       seat->tls ? &s->cfg.advertise_tls : &s->cfg.advertise,
+		msrp_uri_write(&b, seat->tls, seat->tls ? &s->cfg.advertise_tls : &s->cfg.advertise,
 			       view_str(text));
 	seat->n_local = b.n;
 	buf_putc(&b, '\0');
@@ -74,8 +73,7 @@ static int write_session(struct seat *seat)
 struct seat *switch_seat_new(struct switch_shard *s, const struct switch_seat_config *sc,
 			     switch_conference_id conference)
 {
-	struct seat *seat =
-		calloc(1, sizeof(*seat) + 2 * (sc->uri.n + 1) + sc->display.n + 1);
+	struct seat *seat = calloc(1, sizeof(*seat) + 2 * (sc->uri.n + 1) + sc->display.n + 1);
 	struct view conf = view_of((const char *)&conference, sizeof(conference));
 
 	if (!seat)
@@ -98,7 +96,8 @@ struct seat *switch_seat_new(struct switch_shard *s, const struct switch_seat_co
 	(void)view_copy(sc->display, seat->display, sc->display.n + 1);
 	seat->types = view_dup(VIEW(""));
 	seat->wrapped_types = view_dup(VIEW(""));
-	if (!seat->types || !seat->wrapped_types || write_session(seat) || hash_add(&s->by_id, &seat->by_id, id_hash(s, seat->id)) ||
+	if (!seat->types || !seat->wrapped_types || write_session(seat) ||
+	    hash_add(&s->by_id, &seat->by_id, id_hash(s, seat->id)) ||
 	    hash_add(&s->by_session, &seat->by_session,
 		     hash_bytes(&s->by_session, view_str(seat->session))) ||
 	    hash_add(&s->by_uri, &seat->by_uri,

@@ -22,8 +22,8 @@ enum {
 	SESSION_SHARD_CHARS = 2,  /* base32: up to 1024 shards */
 	SESSION_TOKEN_CHARS = 28, /* 140 bits */
 	SESSION_CHARS = SESSION_SHARD_CHARS + 1 + SESSION_TOKEN_CHARS,
-	TID_SECRET_CHARS = 16,	  /* 80 bits that no sender can guess (SW-5) */
-	TID_COUNT_CHARS = 7,	  /* 35 bits */
+	TID_SECRET_CHARS = 16, /* 80 bits that no sender can guess (SW-5) */
+	TID_COUNT_CHARS = 7,   /* 35 bits */
 	TID_CHARS = TID_SECRET_CHARS + TID_COUNT_CHARS,
 	MESSAGE_ID_MAX = 128, /* RFC 4975 §9 says 32; longer ones are let pass */
 	FIELDS_MAX = 1024,    /* Failure-Report and Content-* lines of one SEND */
@@ -138,16 +138,16 @@ struct switch_conn {
 	struct msrp_reader reader;
 	struct inbound *in;
 	struct output out;
-	struct list unwritten; /* deliveries committed and not yet written, in order */
-	struct list seats;     /* bound to it */
+	struct list unwritten;	  /* deliveries committed and not yet written, in order */
+	struct list seats;	  /* bound to it */
 	struct seat *last;	  /* the seat of the last frame */
 	struct seat *dialed;	  /* the seat for which it was begun */
 	struct delivery *open;	  /* the streamed chunk whose end-line is still due */
 	struct timer timer;	  /* no valid session yet */
 	struct list dirty;	  /* shard->dirty: output to be mailed */
 	struct switch_mail *mail; /* being filled, for mail_to */
-	uint64_t told, used; /* a bit per shard: was sent frames, holds seats bound to it */
-	uint64_t stopped_by; /* a bit per shard with seats whose peers cannot take more */
+	uint64_t told, used;	  /* a bit per shard: was sent frames, holds seats bound to it */
+	uint64_t stopped_by;	  /* a bit per shard with seats whose peers cannot take more */
 	/* Small ones together: there are many idle connections. */
 	unsigned origin; /* the shard it lives on */
 	unsigned mail_to;
@@ -156,7 +156,7 @@ struct switch_conn {
 	uint32_t n_stopped; /* of its own shard, like stopped_by */
 	bool guest;	    /* it lives on another shard; there is no handle */
 	bool woken, paused, finishing, deaf, busy, freed;
-	bool quiet; /* is not being read */
+	bool quiet;	 /* is not being read */
 	bool tls, known; /* known: sha256 is that of the peer's certificate */
 	uint8_t sha256[SHA256_BYTES];
 };
@@ -185,16 +185,16 @@ struct seat {
 	struct switch_conn *conn;
 	struct switch_conn *dialing; /* being made for it */
 	struct list conn_link;
-	struct timer timer;	   /* of the state */
-	struct timer answer_timer; /* of the first delivery without an answer */
-	char *uri, *key, *display; /* in text; key: the URI in the form that is compared */
-	char *from;		   /* CPIM From as it last came, when it was right */
+	struct timer timer;	       /* of the state */
+	struct timer answer_timer;     /* of the first delivery without an answer */
+	char *uri, *key, *display;     /* in text; key: the URI in the form that is compared */
+	char *from;		       /* CPIM From as it last came, when it was right */
 	char *nickname, *nickname_key; /* RFC 7701 §7, and the form that is compared; NULL: none */
 	char session[SESSION_CHARS + 1];
-	char *local;		   /* our a=path */
+	char *local;  /* our a=path */
 	char *paths;  /* To-Path and From-Path lines of what we send; NULL: his path is not known */
 	char *remote; /* a=path, in paths */
-	char *reply;  /* for responses: the first hop only (RFC 4975 §7.2); paths where it is one */
+	char *reply; /* for responses: the first hop only (RFC 4975 §7.2); paths where it is one */
 	size_t n_local, n_remote, n_paths, n_reply;
 	char *types, *wrapped_types;
 	uint64_t max_size;

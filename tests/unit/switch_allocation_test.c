@@ -157,7 +157,8 @@ static void one_relayed(int number)
 	char text[1024];
 	int n = snprintf(text, sizeof(text),
 			 "MSRP t%08d SEND\r\nTo-Path: %s\r\nFrom-Path: %s\r\nMessage-ID: m%08d\r\n"
-			 "Success-Report: yes\r\nByte-Range: 1-5/5\r\nContent-Type: text/plain\r\n\r\nhello\r\n"
+			 "Success-Report: yes\r\nByte-Range: 1-5/5\r\nContent-Type: "
+			 "text/plain\r\n\r\nhello\r\n"
 			 "-------t%08d$\r\n",
 			 number, ann->path[0], ann->local, number, number);
 	const char *got;

@@ -88,10 +88,10 @@ struct b2bua_call {
 	uint32_t far_expires_s, far_seq;
 	uint64_t relay; /* 0: none (any more) */
 	bool relay_up;
-	bool tls[2];		/* the kind of MSRP on each side, for as long as the session lasts */
+	bool tls[2]; /* the kind of MSRP on each side, for as long as the session lasts */
 	bool near_told, turned; /* of the relay's path; the far side's kind was changed */
 	char *path[2];		/* of our ends; NULL before the relay is up */
-	uint64_t told[2]; /* hash of what the relay knows of the two phones; 0: nothing */
+	uint64_t told[2];	/* hash of what the relay knows of the two phones; 0: nothing */
 	bool connects[2];
 	char *sdp[2];		    /* the last that was sent to each, for a refresh */
 	struct b2bua_dialog *media; /* whose media the relay carries */
