@@ -19,7 +19,7 @@ import sip
 import two_models
 import upgrade
 from servers import Place
-from table import Row, table
+from table import Row, readme, table
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -114,6 +114,8 @@ def main():
             status = 1
     m = machine()
     print("\n%s, %d cores, Linux %s, %s\n\n%s" % (m["cpu"], m["cores"], m["kernel"], m["date"], table(rows)))
+    if not args.quick:
+        print("\nFor the README:\n\n" + readme(rows, "%s, %d cores, %s" % (m["cpu"], m["cores"], m["date"])))
     return status
 
 

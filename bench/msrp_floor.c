@@ -1,7 +1,8 @@
 /*
- * The floor of the switch and of the relay: the same reads and writes, and nothing looked at. What a
- * sender writes goes to each receiver of his group as it was read; what receivers write is read and
- * dropped; the sender gets an answer for each of his messages, whose size he says when he connects.
+ * The floor of the switch and of the relay: the same reads and writes, and nothing looked at. What
+ * a sender writes goes to each receiver of his group as it was read; what receivers write is read
+ * and dropped; the sender gets an answer for each of his messages, whose size he says when he
+ * connects.
  *
  *   msrp_floor --listen IP:PORT
  *

@@ -3,7 +3,7 @@
  * answers each copy, counts what arrives.
  *
  *   msrp_load [--floor | --auth] [--tls] [--group N] [--messages N] [--window W] [--singly]
- *             [--idle] [--from URI] [--to URI]
+ *             [--idle [--share N]] [--from URI] [--to URI]
  *
  * Standard input names the phones, one to a line: "IP:PORT TO-PATH FROM-PATH", then an empty line.
  * They form groups of N (0: all are one), the first of each sends to the others. A window of W: in
@@ -11,7 +11,8 @@
  * --singly: each message is a write of its own; else what the window has room for is one write.
  * --floor: the other side is msrp_floor. --auth: it is a relay (RFC 4976) to which each phone of a
  * pair says AUTH; what it answers is the path to that phone. --tls: over TLS. --idle: connects and
- * binds, says "ready", and waits for the end of input. One line of JSON at the end.
+ * binds, says "ready", and waits for the end of input; --share: N phones share a connection
+ * (RFC 4975 §5.4). One line of JSON at the end.
  */
 #include "stream.h"
 #include "wire.h"
@@ -25,7 +26,7 @@
 
 enum {
 	PATH_MAX_BYTES = 400,
-	PHONES_MAX = 20000,
+	PHONES_MAX = 60000,
 	READ_MAX = 65536,
 	EVENTS = 256,
 	BODY = 200,
@@ -43,7 +44,7 @@ struct group {
 struct phone {
 	struct stream s;
 	struct group *group;
-	bool bound;
+	struct phone *by; /* whose connection it uses */
 	char to[PATH_MAX_BYTES], from[PATH_MAX_BYTES];
 	struct sockaddr_in at;
 	struct queue in, out;
@@ -57,6 +58,7 @@ static struct {
 	struct phone *phone;
 	struct group *group;
 	uint32_t n, size, n_groups, bound, messages, window; /* size: of a group */
+	uint32_t share;
 	uint32_t refused, alien;
 	uint64_t delivered, answered, done; /* of all groups */
 } load;
@@ -148,7 +150,6 @@ static void bind_answered(struct phone *p, const char *answer, size_t n)
 	const char *path = load.auth ? memmem(answer, n, name, sizeof(name) - 1) : NULL;
 	struct phone *other = &load.phone[(uint32_t)(p - load.phone) ^ 1];
 
-	p->bound = true;
 	load.bound++;
 	if (!load.auth)
 		return;
@@ -183,7 +184,7 @@ static bool take_frame(struct phone *p)
 			copy_arrived(p);
 		answer(p, tid, tid_n);
 	} else if (!memcmp(rest, " 200", 4)) {
-		if (!p->bound) {
+		if (load.bound < load.n) {
 			bind_answered(p, rest, (size_t)(end - rest));
 		} else {
 			p->group->answered++;
@@ -245,9 +246,10 @@ static int put_first(const struct phone *p, uint32_t i, char *dst, size_t size)
 				sender ? put_send(p, message, sizeof(message), 0) : 0,
 				i / load.size);
 	if (load.auth)
-		return snprintf(dst, size,
-				"MSRP b%08u AUTH\r\nTo-Path: %s\r\nFrom-Path: %s\r\n-------b%08u$\r\n",
-				i, p->to, p->from, i);
+		return snprintf(
+			dst, size,
+			"MSRP b%08u AUTH\r\nTo-Path: %s\r\nFrom-Path: %s\r\n-------b%08u$\r\n", i,
+			p->to, p->from, i);
 	return snprintf(dst, size,
 			"MSRP b%08u SEND\r\nTo-Path: %s\r\nFrom-Path: %s\r\n"
 			"Message-ID: b%08u\r\nByte-Range: 1-0/0\r\n-------b%08u$\r\n",
@@ -264,14 +266,16 @@ static void connect_all(void)
 		p->group = &load.group[i / load.size];
 		if (i % load.size == 0)
 			p->group->first = i;
-		p->s.fd = tcp_connect(&p->at, NULL);
-		if (load.tls)
-			stream_secure(&p->s);
-		watch(load.epoll, p->s.fd, EPOLLIN, p);
-		p->bound = load.floor;
+		p->by = p - i % load.share;
+		if (p->by == p) {
+			p->s.fd = tcp_connect(&p->at, NULL);
+			if (load.tls)
+				stream_secure(&p->s);
+			watch(load.epoll, p->s.fd, EPOLLIN, p);
+		}
 		load.bound += load.floor;
-		queue_put(&p->out, text, (size_t)n);
-		flush(p);
+		queue_put(&p->by->out, text, (size_t)n);
+		flush(p->by);
 		while (load.bound <= i)
 			if (!turn(SILENCE_S * 1000))
 				die("a phone is not bound");
@@ -339,13 +343,14 @@ int main(int argc, char **argv)
 	load.singly = has_option(argc, argv, "--singly");
 	load.tls = has_option(argc, argv, "--tls");
 	load.size = number(argc, argv, "--group", "0");
+	load.share = number(argc, argv, "--share", "1");
 	load.messages = number(argc, argv, "--messages", "1000");
 	load.window = number(argc, argv, "--window", "1");
 	load.sender = option(argc, argv, "--from", "sip:m0@example.com");
 	load.conference = option(argc, argv, "--to", "sip:0123456789abcdefghij@example.com");
 	load.epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (!load.window || load.window > WINDOW_MAX)
-		die("--window");
+	if (!load.window || load.window > WINDOW_MAX || !load.share)
+		die("--window, --share");
 	read_phones();
 	connect_all();
 	/* The floor reads its hellos. */

@@ -10,6 +10,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TICKS = os.sysconf("SC_CLK_TCK")
+os.environ.setdefault("CONFAB_AS_ROOT", "yes")  # whoever runs the benches runs the server
 
 
 def free_ports(n, kind=socket.SOCK_STREAM):
@@ -181,6 +182,7 @@ class Place:
     def kamailio(self, port, callee, tcp):
         kind = "tcp" if tcp else "udp"
         argv = ["kamailio", "-f", os.path.join(HERE, "kamailio.cfg"), "-DD", "-E", "-m", "2048", "-M", "32",
+                "-b", str(16 << 20),  # room for bursts: without it Debian's settings drop datagrams long before it is full
                 "-l", "udp:127.0.0.1:%d" % port, "-l", "tcp:127.0.0.1:%d" % port, "-Y", self.directory,
                 "-A", 'CALLEE="sip:127.0.0.1:%d;transport=%s"' % (callee, kind)]
         return Server(argv, self.directory, "kamailio", ready_port=port)
@@ -223,6 +225,17 @@ class Place:
         result["cpu_s"] = after[0] - before[0]
         result["user_s"] = after[1] - before[1]
         return result
+
+    def hold(self, name, argv, stdin):
+        """A load generator that stands idle until its standard input is closed (let_go)."""
+        with open(os.path.join(self.directory, name + ".err"), "ab") as err:
+            process = subprocess.Popen([self.program(name)] + argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=err,
+                                       text=True)
+        process.stdin.write(stdin)
+        process.stdin.flush()
+        if process.stdout.readline().strip() != "ready":
+            raise RuntimeError("%s did not begin: %s" % (name, self.last_error(name)))
+        return process
 
     def last_error(self, name):
         with open(os.path.join(self.directory, name + ".err"), "rb") as f:

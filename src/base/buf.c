@@ -128,7 +128,10 @@ char *buf_take(struct buf *b, size_t *n_out)
 
 	if (b->failed || b->n == 0)
 		return NULL;
-	p = b->p;
+	/* It may be kept for long: without what it could still have grown by. */
+	p = realloc(b->p, b->n);
+	if (!p)
+		p = b->p;
 	*n_out = b->n;
 	*b = (struct buf){.max = b->max};
 	return p;

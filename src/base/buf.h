@@ -38,7 +38,7 @@ void buf_put_u64(struct buf *b, uint64_t x);
 void buf_putf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Drops n bytes from the front (n <= b->n), moving the rest down. */
 void buf_drop(struct buf *b, size_t n);
-/* Hands the heap storage over (free with free); NULL when empty or failed. The buffer is
+/* Hands the heap storage over, cut to size (free with free); NULL when empty or failed. The buffer is
  * empty afterwards. */
 char *buf_take(struct buf *b, size_t *n_out);
 

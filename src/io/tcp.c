@@ -58,26 +58,37 @@ _Static_assert(sizeof(struct io_conn) < 700, "the price of an idle connection");
 
 /* The ways to the peer, with TLS and without. */
 
-static ssize_t conn_recv(struct io_conn *c, char *dst, size_t size)
+/* dst: IO_STREAM_BUFFER bytes. */
+static ssize_t conn_recv(struct io_conn *c, char *dst)
 {
 	ssize_t n;
 
 	if (c->tls)
-		return io_tls_session_recv(c->tls, dst, size);
+		return io_tls_session_recv(c->tls, dst);
 	do
-		n = recv(c->fd, dst, size, 0);
+		n = recv(c->fd, dst, IO_STREAM_BUFFER, 0);
 	while (n < 0 && errno == EINTR);
 	return n;
 }
 
-static ssize_t conn_send(struct io_conn *c, struct iovec *iov, size_t n_iov)
+static ssize_t to_peer(struct io_conn *c, struct iovec *iov, size_t n_iov)
 {
 	struct msghdr m = {.msg_iov = iov, .msg_iovlen = n_iov};
+
+	if (c->tls)
+		return io_tls_session_send(c->tls, iov, n_iov);
+	/* The kernel takes a single piece more cheaply this way. */
+	if (n_iov == 1)
+		return send(c->fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL);
+	return sendmsg(c->fd, &m, MSG_NOSIGNAL);
+}
+
+static ssize_t conn_send(struct io_conn *c, struct iovec *iov, size_t n_iov)
+{
 	ssize_t n;
 
 	do
-		n = c->tls ? io_tls_session_send(c->tls, iov, n_iov)
-			   : sendmsg(c->fd, &m, MSG_NOSIGNAL);
+		n = to_peer(c, iov, n_iov);
 	while (n < 0 && errno == EINTR);
 	if (n > 0)
 		c->bytes_out += (uint64_t)n;
@@ -425,7 +436,7 @@ static void on_readable(struct io_conn *c)
 		return;
 	}
 	for (int i = 0; i < READS_PER_EVENT || c->state == CONN_BROKEN; i++) {
-		ssize_t n = conn_recv(c, c->loop->stream_buffer, IO_STREAM_BUFFER);
+		ssize_t n = conn_recv(c, c->loop->stream_buffer);
 
 		if (n == 0) {
 			on_eof(c);

@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "io/loop.h"
 #include "io/tls_private.h"
 
 #include <errno.h>
@@ -13,8 +14,18 @@
 #include <sys/socket.h>
 
 enum {
-	RECORD_MAX = 16384,	 /* plaintext of one record (RFC 8446 §5.1) */
-	CIPHER_MAX = 128 * 1024, /* what the handshake or key updates may leave unsent */
+	RECORD_MAX = 16384,	  /* plaintext of one record (RFC 8446 §5.1) */
+	CIPHER_MAX = 128 * 1024,  /* what the handshake or key updates may leave unsent */
+	READ_AT_ONCE = 23 * 1024, /* ciphertext; with what OpenSSL may hold of a record, this and
+				   * its plaintext fit into IO_STREAM_BUFFER together */
+};
+
+_Static_assert(READ_AT_ONCE + READ_AT_ONCE + RECORD_MAX + 512 <= IO_STREAM_BUFFER, "no room");
+
+/* What one recv gave, on its way through OpenSSL, which asks for a record's head and body apart. */
+struct staged {
+	struct view bytes;
+	int error; /* of what follows them: errno, or 0 for the peer's end */
 };
 
 struct io_tls_session {
@@ -23,6 +34,7 @@ struct io_tls_session {
 	bool ended, broken;
 	struct buf cipher; /* encrypted, not taken by the kernel; its first `sent` bytes are gone */
 	size_t sent;
+	struct staged *staged; /* while io_tls_session_recv runs */
 	char why[128];
 };
 
@@ -62,15 +74,36 @@ static int wire_write(BIO *b, const char *p, int n)
 	return -1;
 }
 
+static ssize_t from_kernel(const struct io_tls_session *s, char *p, size_t n)
+{
+	ssize_t got;
+
+	do
+		got = recv(s->fd, p, n, 0);
+	while (got < 0 && errno == EINTR);
+	return got;
+}
+
+static ssize_t from_staged(struct staged *staged, char *p, size_t n)
+{
+	struct view v = view_first(staged->bytes, n);
+
+	if (!v.n) {
+		errno = staged->error;
+		return errno ? -1 : 0;
+	}
+	memcpy(p, v.p, v.n);
+	staged->bytes = view_from(staged->bytes, v.n);
+	return (ssize_t)v.n;
+}
+
 static int wire_read(BIO *b, char *p, int n)
 {
 	struct io_tls_session *s = BIO_get_data(b);
 	ssize_t got;
 
 	BIO_clear_retry_flags(b);
-	do
-		got = recv(s->fd, p, (size_t)n, 0);
-	while (got < 0 && errno == EINTR);
+	got = s->staged ? from_staged(s->staged, p, (size_t)n) : from_kernel(s, p, (size_t)n);
 	if (got < 0 && errno == EAGAIN)
 		BIO_set_retry_read(b);
 	if (got == 0)
@@ -255,16 +288,12 @@ static ssize_t failed(struct io_tls_session *s, int rc, int system_error, bool r
 	}
 }
 
-ssize_t io_tls_session_recv(struct io_tls_session *s, char *dst, size_t size)
+/* All that is staged goes through, so that no record stays behind where no poll would see it. */
+static ssize_t decrypt(struct io_tls_session *s, char *dst, size_t size)
 {
 	size_t n = 0;
 
-	if (s->broken) {
-		errno = EPROTO;
-		return -1;
-	}
-	/* A record is read whole, so nothing of it stays behind where no poll would see it. */
-	while (size - n >= RECORD_MAX) {
+	while (n < size) {
 		int got;
 
 		ERR_clear_error();
@@ -278,6 +307,27 @@ ssize_t io_tls_session_recv(struct io_tls_session *s, char *dst, size_t size)
 		n += (size_t)got;
 	}
 	return (ssize_t)n;
+}
+
+ssize_t io_tls_session_recv(struct io_tls_session *s, char *dst)
+{
+	char *end = dst + IO_STREAM_BUFFER - READ_AT_ONCE;
+	struct staged staged = {.error = EAGAIN};
+	ssize_t n;
+
+	if (s->broken) {
+		errno = EPROTO;
+		return -1;
+	}
+	n = from_kernel(s, end, READ_AT_ONCE);
+	if (n > 0)
+		staged.bytes = view_of(end, (size_t)n);
+	else
+		staged.error = n < 0 ? errno : 0;
+	s->staged = &staged;
+	n = decrypt(s, dst, IO_STREAM_BUFFER - READ_AT_ONCE);
+	s->staged = NULL;
+	return n;
 }
 
 bool io_tls_session_ended(const struct io_tls_session *s)

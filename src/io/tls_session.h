@@ -22,8 +22,9 @@ void io_tls_session_free(struct io_tls_session *s);
 /* 0: done. E_STATE: goes on when the descriptor is ready. E_DENIED: failed. E_CLOSED: the peer went
  * away. */
 int io_tls_session_handshake(struct io_tls_session *s);
-/* As recv and send: bytes, 0 at the peer's end, or -1 and errno. */
-ssize_t io_tls_session_recv(struct io_tls_session *s, char *dst, size_t size);
+/* As recv and send: bytes, 0 at the peer's end, or -1 and errno. dst: IO_STREAM_BUFFER bytes, whose
+ * end serves as scratch and is never filled. */
+ssize_t io_tls_session_recv(struct io_tls_session *s, char *dst);
 ssize_t io_tls_session_send(struct io_tls_session *s, const struct iovec *iov, size_t n);
 /* The peer's end or an error was read and is still to be told by recv. */
 bool io_tls_session_ended(const struct io_tls_session *s);

@@ -35,10 +35,6 @@ char *switch_uri_key(struct view uri, char *dst)
 		n -= 5;
 	if (n >= URI_TEXT_MAX)
 		n = URI_TEXT_MAX - 1;
-	if (!dst)
-		dst = malloc(n + 1);
-	if (!dst)
-		return NULL;
 	for (i = 0; i < n; i++)
 		dst[i] = i < at ? uri.p[i] : (char)lower(uri.p[i]);
 	dst[n] = '\0';
@@ -66,15 +62,14 @@ void switch_conference_free(struct switch_shard *s, struct conference *conf)
 	hash_del(&s->conferences, &conf->node);
 	timer_cancel(s->timers, &conf->timer);
 	free(conf->seat);
-	free(conf->uri);
-	free(conf->key);
+	free(conf->type);
 	free(conf);
 }
 
 static struct conference *conference_new(struct switch_shard *s, switch_conference_id id,
 					 struct view uri, int *error)
 {
-	struct conference *conf = calloc(1, sizeof(*conf));
+	struct conference *conf = calloc(1, sizeof(*conf) + 2 * (uri.n + 1));
 
 	*error = E_NOMEM;
 	if (!conf)
@@ -82,15 +77,13 @@ static struct conference *conference_new(struct switch_shard *s, switch_conferen
 	conf->id = id;
 	list_init(&conf->messages);
 	timer_init(&conf->timer, NULL, NULL);
-	conf->uri = view_dup(uri);
-	conf->key = switch_uri_key(uri, NULL);
-	if (!conf->uri || !conf->key)
-		goto out;
+	conf->uri = conf->text;
+	(void)view_copy(uri, conf->uri, uri.n + 1);
+	conf->key = switch_uri_key(uri, conf->text + uri.n + 1);
 	*error = hash_add(&s->conferences, &conf->node,
 			  hash_bytes(&s->conferences, view_of((const char *)&id, sizeof(id))));
 	if (!*error)
 		return conf;
-out:
 	switch_conference_free(s, conf);
 	return NULL;
 }
@@ -98,7 +91,7 @@ out:
 static int conference_add(struct conference *conf, struct seat *seat)
 {
 	if (conf->n == conf->size) {
-		size_t size = conf->size ? 2 * conf->size : 8;
+		size_t size = conf->size ? 2 * conf->size : 2;
 		struct seat **p = realloc(conf->seat, size * sizeof(struct seat *));
 
 		if (!p)
@@ -125,6 +118,7 @@ int switch_conference_type(struct conference *conf, struct view content_type,
 			   char dst[TYPE_TEXT_MAX])
 {
 	struct view type = content_type;
+	char(*more)[TYPE_TEXT_MAX];
 	size_t n;
 
 	type = view_trim(view_cut(&type, ';'));
@@ -139,6 +133,10 @@ int switch_conference_type(struct conference *conf, struct view content_type,
 			return (int)i;
 	if (conf->n_types == TYPES_MAX)
 		return -1;
+	more = realloc(conf->type, (conf->n_types + 1) * sizeof(*more));
+	if (!more)
+		return -1;
+	conf->type = more;
 	memcpy(conf->type[conf->n_types], dst, n + 1);
 	return (int)conf->n_types++;
 }

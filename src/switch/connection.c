@@ -51,7 +51,7 @@ static void conn_timeout(void *ctx, uint64_t now_ms)
 
 	if (is_claimed(c))
 		log_line(s->log, LOG_INFO, "switch",
-			 "a connection with %zu sessions takes nothing any more: closed",
+			 "a connection with %u sessions takes nothing any more: closed",
 			 c->n_seats);
 	else
 		s->counts.refused++;

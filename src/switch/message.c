@@ -259,7 +259,7 @@ bool switch_message_seen(struct seat *sender, struct view id)
 {
 	uint64_t hash = hash_bytes(&sender->shard->by_session, id);
 
-	for (unsigned i = 0; i < SEEN_MAX; i++)
+	for (unsigned i = 0; sender->seen && i < SEEN_MAX; i++)
 		if (sender->seen[i] == hash)
 			return true;
 	return false;
@@ -267,5 +267,10 @@ bool switch_message_seen(struct seat *sender, struct view id)
 
 void switch_message_remember(struct seat *sender, struct view id)
 {
+	/* Most only listen. Without memory for it, duplicates are passed on. */
+	if (!sender->seen)
+		sender->seen = calloc(SEEN_MAX, sizeof(*sender->seen));
+	if (!sender->seen)
+		return;
 	sender->seen[sender->seen_at++ % SEEN_MAX] = hash_bytes(&sender->shard->by_session, id);
 }

@@ -133,7 +133,7 @@ void switch_output_wake(struct switch_conn *c)
  * read what others wrote goes on being read: its answers to that are on their way. */
 void switch_output_replied(struct switch_conn *c, size_t n)
 {
-	c->replies += n;
+	c->replies += (uint32_t)n;
 	if (!c->paused && !c->guest && c->replies > REPLIES_MAX) {
 		c->paused = true;
 		switch_conn_read_update(c);

@@ -86,12 +86,21 @@ void switch_relay_trim(struct seat *seat, uint64_t now_ms)
 
 /* ---- SEND ---- */
 
-static bool is_ours(struct view line)
+/* all: Message-ID and Byte-Range are not. */
+static bool is_ours(struct view line, bool all)
 {
-	return view_starts_nocase(line, VIEW("To-Path:")) ||
-	       view_starts_nocase(line, VIEW("From-Path:")) ||
-	       view_starts_nocase(line, VIEW("Message-ID:")) ||
-	       view_starts_nocase(line, VIEW("Byte-Range:"));
+	switch (line.n ? line.p[0] | 0x20 : 0) {
+	case 't':
+		return view_starts_nocase(line, VIEW("To-Path:"));
+	case 'f':
+		return view_starts_nocase(line, VIEW("From-Path:"));
+	case 'm':
+		return !all && view_starts_nocase(line, VIEW("Message-ID:"));
+	case 'b':
+		return !all && view_starts_nocase(line, VIEW("Byte-Range:"));
+	default:
+		return false;
+	}
 }
 
 /* The lines behind the start line that are not written anew. all: Message-ID and Byte-Range, too.
@@ -104,10 +113,8 @@ static int copy_lines(char *dst, size_t size, const struct msrp_head *h, bool al
 	(void)view_cut(&rest, '\n');
 	while (!view_empty(rest)) {
 		struct view line = view_cut(&rest, '\n');
-		bool path = view_starts_nocase(line, VIEW("To-Path:")) ||
-			    view_starts_nocase(line, VIEW("From-Path:"));
 
-		if (all ? path : is_ours(line))
+		if (is_ours(line, all))
 			continue;
 		if (line.n + 4 > size - n)
 			return E_LIMIT;

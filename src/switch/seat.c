@@ -51,33 +51,29 @@ static int write_session(struct seat *seat)
 {
 	static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
 	struct switch_shard *s = seat->shard;
-	char text[SESSION_SHARD_CHARS + 1 + SESSION_TOKEN_CHARS + 1];
+	char *text = seat->session;
 	struct buf b;
+	size_t n;
 
 	text[0] = alphabet[s->cfg.shard >> 5 & 31];
 	text[1] = alphabet[s->cfg.shard & 31];
 	text[2] = '-';
 	entropy_token(&s->entropy, text + 3, SESSION_TOKEN_CHARS);
-	seat->session = view_dup(view_str(text));
-	if (!seat->session)
-		return E_NOMEM;
-	buf_init(&b, SWITCH_PATH_TEXT_MAX - 1);
+	buf_init(&b, SWITCH_PATH_TEXT_MAX);
 	if (!seat->tls || s->cfg.advertise_tls.family)
-		msrp_uri_write(&b, seat->tls,
-			       seat->tls ? &s->cfg.advertise_tls : &s->cfg.advertise,
+		msrp_uri_write(&b, seat->tls, seat->tls ? &s->cfg.advertise_tls : &s->cfg.advertise,
 			       view_str(text));
-	if (buf_ok(&b)) {
-		memcpy(seat->local, b.p, b.n);
-		seat->n_local = b.n;
-	}
+	seat->n_local = b.n;
+	buf_putc(&b, '\0');
+	seat->local = buf_ok(&b) && seat->n_local ? buf_take(&b, &n) : NULL;
 	buf_fini(&b);
-	return seat->n_local ? 0 : E_NOMEM;
+	return seat->local ? 0 : E_NOMEM;
 }
 
 struct seat *switch_seat_new(struct switch_shard *s, const struct switch_seat_config *sc,
 			     switch_conference_id conference)
 {
-	struct seat *seat = calloc(1, sizeof(*seat));
+	struct seat *seat = calloc(1, sizeof(*seat) + 2 * (sc->uri.n + 1) + sc->display.n + 1);
 	struct view conf = view_of((const char *)&conference, sizeof(conference));
 
 	if (!seat)
@@ -93,13 +89,15 @@ struct seat *switch_seat_new(struct switch_shard *s, const struct switch_seat_co
 	list_init(&seat->incoming);
 	timer_init(&seat->timer, seat_timer, seat);
 	timer_init(&seat->answer_timer, switch_delivery_timeout, seat);
-	seat->uri = view_dup(sc->uri);
-	seat->key = switch_uri_key(sc->uri, NULL);
-	seat->display = view_dup(sc->display);
+	seat->uri = seat->text;
+	(void)view_copy(sc->uri, seat->uri, sc->uri.n + 1);
+	seat->key = switch_uri_key(sc->uri, seat->text + sc->uri.n + 1);
+	seat->display = seat->text + 2 * (sc->uri.n + 1);
+	(void)view_copy(sc->display, seat->display, sc->display.n + 1);
 	seat->types = view_dup(VIEW(""));
 	seat->wrapped_types = view_dup(VIEW(""));
-	if (!seat->uri || !seat->key || !seat->display || !seat->types || !seat->wrapped_types ||
-	    write_session(seat) || hash_add(&s->by_id, &seat->by_id, id_hash(s, seat->id)) ||
+	if (!seat->types || !seat->wrapped_types || write_session(seat) ||
+	    hash_add(&s->by_id, &seat->by_id, id_hash(s, seat->id)) ||
 	    hash_add(&s->by_session, &seat->by_session,
 		     hash_bytes(&s->by_session, view_str(seat->session))) ||
 	    hash_add(&s->by_uri, &seat->by_uri,
@@ -108,6 +106,13 @@ struct seat *switch_seat_new(struct switch_shard *s, const struct switch_seat_co
 		return NULL;
 	}
 	return seat;
+}
+
+static void free_heads(struct seat *seat)
+{
+	if (seat->reply != seat->paths)
+		free(seat->reply);
+	free(seat->paths);
 }
 
 void switch_seat_free(struct seat *seat)
@@ -120,16 +125,12 @@ void switch_seat_free(struct seat *seat)
 	hash_del(&s->by_session, &seat->by_session);
 	hash_del(&s->by_uri, &seat->by_uri);
 	list_del(&seat->conn_link);
-	free(seat->uri);
-	free(seat->key);
-	free(seat->display);
 	free(seat->from);
 	free(seat->nickname);
 	free(seat->nickname_key);
-	free(seat->session);
-	free(seat->remote);
-	free(seat->paths);
-	free(seat->reply);
+	free(seat->local);
+	free_heads(seat);
+	free(seat->seen);
 	free(seat->types);
 	free(seat->wrapped_types);
 	s->n_seats--;
@@ -160,7 +161,7 @@ static int set_remote(struct seat *seat, struct view path)
 {
 	struct view first = msrp_path_first(path);
 	struct msrp_uri uri[MSRP_PATH_MAX];
-	char *remote, *paths, *reply;
+	char *paths, *reply = NULL;
 	size_t n, room = path.n + seat->n_local + 32;
 	int rc;
 
@@ -169,23 +170,24 @@ static int set_remote(struct seat *seat, struct view path)
 	rc = msrp_path_parse(path, uri, MSRP_PATH_MAX, &n);
 	if (rc || !n)
 		return rc ? rc : E_SYNTAX;
-	remote = view_dup(path);
 	paths = malloc(room);
-	reply = malloc(room);
-	if (!remote || !paths || !reply) {
-		free(remote);
+	if (n > 1)
+		reply = malloc(room);
+	if (!paths || (n > 1 && !reply)) {
 		free(paths);
 		free(reply);
 		return E_NOMEM;
 	}
-	free(seat->remote);
-	free(seat->paths);
-	free(seat->reply);
-	seat->remote = remote;
+	free_heads(seat);
+	seat->remote = paths + sizeof("To-Path: ") - 1;
 	seat->n_remote = path.n;
 	seat->paths = paths;
 	seat->n_paths = (size_t)snprintf(paths, room, "To-Path: %.*s\r\nFrom-Path: %s\r\n",
 					 VIEW_ARG(path), seat->local);
+	seat->reply = paths;
+	seat->n_reply = seat->n_paths;
+	if (n == 1)
+		return 0;
 	seat->reply = reply;
 	seat->n_reply = (size_t)snprintf(reply, room, "To-Path: %.*s\r\nFrom-Path: %s\r\n",
 					 VIEW_ARG(first), seat->local);

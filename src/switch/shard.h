@@ -21,8 +21,9 @@
 enum {
 	SESSION_SHARD_CHARS = 2,  /* base32: up to 1024 shards */
 	SESSION_TOKEN_CHARS = 28, /* 140 bits */
-	TID_SECRET_CHARS = 16,	  /* 80 bits that no sender can guess (SW-5) */
-	TID_COUNT_CHARS = 7,	  /* 35 bits */
+	SESSION_CHARS = SESSION_SHARD_CHARS + 1 + SESSION_TOKEN_CHARS,
+	TID_SECRET_CHARS = 16, /* 80 bits that no sender can guess (SW-5) */
+	TID_COUNT_CHARS = 7,   /* 35 bits */
 	TID_CHARS = TID_SECRET_CHARS + TID_COUNT_CHARS,
 	MESSAGE_ID_MAX = 128, /* RFC 4975 §9 says 32; longer ones are let pass */
 	FIELDS_MAX = 1024,    /* Failure-Report and Content-* lines of one SEND */
@@ -133,15 +134,12 @@ struct switch_conn {
 	struct list link;      /* shard->conns */
 	struct hash_node node; /* by number; of another shard's: by shard and number */
 	void *handle;
-	bool guest; /* it lives on another shard; there is no handle */
 	uint64_t number;
-	unsigned origin; /* the shard it lives on */
 	struct msrp_reader reader;
 	struct inbound *in;
 	struct output out;
-	struct list unwritten; /* deliveries committed and not yet written, in order */
-	struct list seats;     /* bound to it */
-	size_t n_seats;
+	struct list unwritten;	  /* deliveries committed and not yet written, in order */
+	struct list seats;	  /* bound to it */
 	struct seat *last;	  /* the seat of the last frame */
 	struct seat *dialed;	  /* the seat for which it was begun */
 	struct delivery *open;	  /* the streamed chunk whose end-line is still due */
@@ -149,13 +147,17 @@ struct switch_conn {
 	size_t unclaimed_bytes;	  /* read while it had no session */
 	struct list dirty;	  /* shard->dirty: output to be mailed */
 	struct switch_mail *mail; /* being filled, for mail_to */
+	uint64_t told, used;	  /* a bit per shard: was sent frames, holds seats bound to it */
+	uint64_t stopped_by;	  /* a bit per shard with seats whose peers cannot take more */
+	/* Small ones together: there are many idle connections. */
+	unsigned origin; /* the shard it lives on */
 	unsigned mail_to;
-	uint64_t told, used; /* a bit per shard: was sent frames, holds seats bound to it */
-	size_t replies;	     /* bytes of answers queued since the queue was last empty */
-	unsigned n_stopped;  /* seats whose peers cannot take more */
-	uint64_t stopped_by; /* a bit per shard that has such seats */
+	uint32_t n_seats;
+	uint32_t replies;   /* bytes of answers queued since the queue was last empty */
+	uint32_t n_stopped; /* of its own shard, like stopped_by */
+	bool guest;	    /* it lives on another shard; there is no handle */
 	bool woken, paused, finishing, deaf, busy, freed;
-	bool quiet; /* is not being read */
+	bool quiet;	 /* is not being read */
 	bool tls, known; /* known: sha256 is that of the peer's certificate */
 	uint8_t sha256[SHA256_BYTES];
 };
@@ -184,16 +186,16 @@ struct seat {
 	struct switch_conn *conn;
 	struct switch_conn *dialing; /* being made for it */
 	struct list conn_link;
-	struct timer timer;	   /* of the state */
-	struct timer answer_timer; /* of the first delivery without an answer */
-	char *uri, *key, *display; /* key: the URI in the form that is compared */
-	char *from;		   /* CPIM From as it last came, when it was right */
+	struct timer timer;	       /* of the state */
+	struct timer answer_timer;     /* of the first delivery without an answer */
+	char *uri, *key, *display;     /* in text; key: the URI in the form that is compared */
+	char *from;		       /* CPIM From as it last came, when it was right */
 	char *nickname, *nickname_key; /* RFC 7701 §7, and the form that is compared; NULL: none */
-	char *session;		   /* session id, NUL-terminated */
-	char local[SWITCH_PATH_TEXT_MAX];
-	char *remote; /* a=path; NULL: not known */
-	char *paths;  /* To-Path and From-Path lines of what we send */
-	char *reply;  /* the same for responses: the first hop only (RFC 4975 §7.2) */
+	char session[SESSION_CHARS + 1];
+	char *local;  /* our a=path */
+	char *paths;  /* To-Path and From-Path lines of what we send; NULL: his path is not known */
+	char *remote; /* a=path, in paths */
+	char *reply; /* for responses: the first hop only (RFC 4975 §7.2); paths where it is one */
 	size_t n_local, n_remote, n_paths, n_reply;
 	char *types, *wrapped_types;
 	uint64_t max_size;
@@ -213,21 +215,23 @@ struct seat {
 	struct list sent;     /* message records of its messages */
 	struct list incoming; /* those of which chunks are still due */
 	size_t n_incoming;
-	uint64_t seen[SEEN_MAX]; /* hashes of Message-IDs, newest at seen_at - 1 */
+	uint64_t *seen; /* SEEN_MAX hashes of Message-IDs, newest at seen_at - 1; NULL: none yet */
 	unsigned seen_at;
+	char text[]; /* uri, key, display */
 };
 
 struct conference {
 	struct hash_node node;
 	switch_conference_id id;
-	char *uri, *key;
+	char *uri, *key; /* in text */
 	struct seat **seat;
 	size_t n, size;
 	struct list messages; /* those with an audience */
 	bool relay, closing;
 	struct timer timer; /* relay: of closing */
 	unsigned n_types;
-	char type[TYPES_MAX][TYPE_TEXT_MAX];
+	char (*type)[TYPE_TEXT_MAX]; /* n_types of them */
+	char text[];
 };
 
 /* One receiver of a message in several chunks, fixed by the first one (RFC 7701 §6.1). */
@@ -492,8 +496,8 @@ void switch_conference_free(struct switch_shard *s, struct conference *conf);
 int switch_conference_type(struct conference *conf, struct view content_type,
 			   char dst[TYPE_TEXT_MAX]);
 bool switch_seat_takes(struct seat *seat, int type, const char *text);
-/* "sip:Ann@EXAMPLE.com;x=y" → "ann@example.com"-like key on the heap (free); NULL: no memory.
- * Written to dst where one is given (URI_TEXT_MAX). */
+/* "sip:Ann@EXAMPLE.com;x=y" → "ann@example.com"-like key in dst, which takes it and a NUL: at most
+ * URI_TEXT_MAX bytes, and no more than the URI has. Returns dst. */
 char *switch_uri_key(struct view uri, char *dst);
 
 /* ---- connection.c ---- */

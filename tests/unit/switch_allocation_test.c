@@ -73,7 +73,7 @@ static void count_from_here(void)
 #endif
 
 static struct world w;
-static struct phone *ann, *receiver[RECEIVERS];
+static struct phone *ann, *bo, *receiver[RECEIVERS];
 
 /* All that the switch has for a phone, ended with a NUL; the world's own phones use the heap. */
 static const char *taken(struct phone *p)
@@ -208,11 +208,72 @@ static void test_SW_1__ten_thousand_conferences_leave_nothing(void **state)
 	world_fini(&w);
 }
 
+static struct phone *come(int seat)
+{
+	struct phone *p = phone_connect(&w, 0);
+
+	strcpy(p->path[0], w.ready[seat].path);
+	seat_answer(&w, 0, (uint64_t)seat + 1, p->local);
+	phone_bind(p, 0);
+	return p;
+}
+
+/* From Ann to Bo, and his report back. */
+static void one_relayed(int number)
+{
+	char text[1024];
+	int n = snprintf(text, sizeof(text),
+			 "MSRP t%08d SEND\r\nTo-Path: %s\r\nFrom-Path: %s\r\nMessage-ID: m%08d\r\n"
+			 "Success-Report: yes\r\nByte-Range: 1-5/5\r\nContent-Type: "
+			 "text/plain\r\n\r\nhello\r\n"
+			 "-------t%08d$\r\n",
+			 number, ann->path[0], ann->local, number, number);
+	const char *got;
+
+	switch_conn_recv(ann->conn, view_of(text, (size_t)n), w.now);
+	assert_non_null(strstr(taken(ann), " 200 OK"));
+	got = taken(bo);
+	assert_non_null(strstr(got, "\r\nhello\r\n"));
+	answer(bo, got);
+	n = snprintf(text, sizeof(text),
+		     "MSRP r%08d REPORT\r\nTo-Path: %s\r\nFrom-Path: %s\r\nMessage-ID: m%08d\r\n"
+		     "Byte-Range: 1-5/5\r\nStatus: 000 200 OK\r\n-------r%08d$\r\n",
+		     number, bo->path[0], bo->local, number, number);
+	switch_conn_recv(bo->conn, view_of(text, (size_t)n), w.now);
+	assert_non_null(strstr(taken(ann), "Status: 000 200 OK"));
+}
+
+static void test_PF_9_1_2_2__a_relayed_message_allocates_nothing(void **state)
+{
+	struct switch_seat_config seat[2] = {{.seat = 1, .uri = VIEW(""), .display = VIEW("")},
+					     {.seat = 2, .uri = VIEW(""), .display = VIEW("")}};
+	struct switch_config cfg = world_config();
+
+	(void)state;
+	world_init(&w, 1, &cfg);
+	switch_relay_open(w.shard[0].s, 1, 7, seat, w.now);
+	assert_int_equal(w.n_ready, 2);
+	ann = come(0);
+	bo = come(1);
+	world_run(&w);
+	count_from_here();
+	allocations = 0;
+	for (int i = 0; i < WARM; i++)
+		one_relayed(i);
+	assert_true(allocations > 0);
+	allocations = 0;
+	for (int i = 0; i < COUNTED; i++)
+		one_relayed(WARM + i);
+	assert_int_equal(allocations, 0);
+	world_fini(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_SW_1__a_message_to_many_allocates_nothing),
 		cmocka_unit_test(test_SW_1__ten_thousand_conferences_leave_nothing),
+		cmocka_unit_test(test_PF_9_1_2_2__a_relayed_message_allocates_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

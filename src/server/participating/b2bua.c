@@ -56,10 +56,8 @@ static void call_free(struct b2bua_call *call)
 	free(call->invite);
 	free(call->identity);
 	free(call->routes);
-	free(call->remote_path[0]);
-	free(call->remote_path[1]);
-	free(call->remote_print[0]);
-	free(call->remote_print[1]);
+	free(call->path[0]);
+	free(call->path[1]);
 	free(call->sdp[0]);
 	free(call->sdp[1]);
 	free(call);
@@ -94,6 +92,45 @@ size_t b2bua_call_count(const struct b2bua *b)
 	return b->by_token.n;
 }
 
+/* Both INVITE transactions are over, and nobody can ask for an answer again (RFC 6026): what only
+ * they needed goes. Sessions last for hours. */
+static void call_settle(struct b2bua_call *call)
+{
+	struct sip_msg invite;
+	struct buf b;
+	char *text;
+	size_t n;
+
+	call->settled = true;
+	LIST_EACH(l, tmp, &call->dialogs)
+	{
+		struct b2bua_dialog *d = CONTAINER(l, struct b2bua_dialog, link);
+
+		free(d->answer);
+		d->answer = NULL;
+	}
+	free(call->identity);
+	free(call->routes);
+	call->identity = call->routes = NULL;
+	if (call_invitation(call, &invite))
+		return;
+	buf_init(&b, call->invite_n);
+	sip_write_request_line(&b, VIEW("INVITE"), invite.uri);
+	sip_write_copy(&b, &invite, SIP_H_FROM);
+	sip_write_copy(&b, &invite, SIP_H_TO);
+	sip_write_copy(&b, &invite, SIP_H_CALL_ID);
+	sip_write_copy(&b, &invite, SIP_H_CSEQ);
+	sip_write_copy(&b, &invite, SIP_H_P_CHARGING_VECTOR); /* message_put_charging */
+	buf_puts(&b, "\r\n");
+	text = buf_take(&b, &n);
+	buf_fini(&b);
+	if (!text)
+		return;
+	free(call->invite);
+	call->invite = text;
+	call->invite_n = n;
+}
+
 void call_hold(struct b2bua_call *call)
 {
 	call->depth++;
@@ -111,8 +148,12 @@ void call_release(struct b2bua_call *call)
 		if (list_empty(&d->passes) && (d->over || (!d->confirmed && !call->far)))
 			dialog_free(d);
 	}
-	if (!call->near && !call->far && list_empty(&call->dialogs))
+	if (call->near || call->far)
+		return;
+	if (list_empty(&call->dialogs))
 		call_free(call);
+	else if (!call->settled)
+		call_settle(call);
 }
 
 void call_media_end(struct b2bua_call *call)
@@ -379,8 +420,11 @@ void b2bua_relay_ready(struct b2bua *b, uint64_t relay, struct view near_path, s
 	}
 	call_hold(call);
 	call->relay_up = true;
-	if (!view_copy(near_path, call->path[B2BUA_NEAR], RELAY_PATH_MAX) ||
-	    !view_copy(far_path, call->path[B2BUA_FAR], RELAY_PATH_MAX))
+	free(call->path[B2BUA_NEAR]);
+	free(call->path[B2BUA_FAR]);
+	call->path[B2BUA_NEAR] = view_dup(near_path);
+	call->path[B2BUA_FAR] = view_dup(far_path);
+	if (!call->path[B2BUA_NEAR] || !call->path[B2BUA_FAR])
 		call_refuse(call, 500, NULL, VIEW(""), now_ms);
 	else if (call->near && !call->cancelled)
 		call_invite_far(call, now_ms);

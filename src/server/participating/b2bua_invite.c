@@ -160,25 +160,25 @@ static void take_answer(struct b2bua_dialog *d, const struct sip_msg *m,
 static void pass_success(struct b2bua_call *call, struct b2bua_dialog *d, const struct sip_msg *m,
 			 uint64_t now_ms)
 {
-	bool in_kind = is_in_kind(call, m);
+	bool first = !d->confirmed, in_kind = is_in_kind(call, m);
 	struct sip_msg invite;
 
 	if (d->over)
 		return;
 	/* The route set is that of the 2xx (RFC 3261 §13.2.2.4). */
-	if (!d->answer && call_invitation(call, &invite) == 0 &&
+	if (first && call_invitation(call, &invite) == 0 &&
 	    leg_learn(&d->leg[B2BUA_FAR], m, true, true) == 0) {
 		d->confirmed = true;
 		if (in_kind)
 			take_answer(d, m, &invite, now_ms);
 	}
-	if (!d->answer) {
+	if (first && !d->answer) {
 		call_refuse(call, in_kind ? 500 : 488, NULL, VIEW(""), now_ms);
 		if (d->leg[B2BUA_FAR].target)
 			dialog_acknowledge(d, B2BUA_FAR, call->far_seq, now_ms);
 		dialog_over(d);
 		pass_bye(d, B2BUA_FAR, in_kind ? "SIP;cause=500" : "SIP;cause=488", now_ms);
-	} else if (call->near) {
+	} else if (call->near && d->answer) {
 		(void)sip_server_tx_respond(call->near, view_of(d->answer, d->answer_n), m->status,
 					    now_ms);
 	}

@@ -81,9 +81,10 @@ bool relay_turn(struct b2bua_call *call, const struct sip_msg *refusal)
 	return true;
 }
 
-static bool is_same(const char *known, struct view now)
+/* Of path and fingerprint; keyed, so that no phone can make two that are equal. */
+static uint64_t hash_of(const struct b2bua *b, const struct sdp_msrp *msrp)
 {
-	return known && view_eq(view_str(known), now);
+	return hash_more(&b->by_relay, hash_bytes(&b->by_relay, msrp->path), msrp->fingerprint) | 1;
 }
 
 void media_tell(struct b2bua_call *call, enum b2bua_side side, const struct b2bua_media *m,
@@ -91,17 +92,15 @@ void media_tell(struct b2bua_call *call, enum b2bua_side side, const struct b2bu
 {
 	const struct sdp_msrp *msrp = m->msrp ? &m->msrp->msrp : NULL;
 	struct relay_end end = {.connect = connect};
+	uint64_t hash;
 
 	if (!msrp || !call->relay)
 		return;
 	/* As long as the path is the same, the connection that is there goes on being used. */
-	if (is_same(call->remote_path[side], msrp->path) &&
-	    is_same(call->remote_print[side], msrp->fingerprint))
+	hash = hash_of(call->b, msrp);
+	if (call->told[side] == hash)
 		return;
-	free(call->remote_path[side]);
-	free(call->remote_print[side]);
-	call->remote_path[side] = view_dup(msrp->path);
-	call->remote_print[side] = view_dup(msrp->fingerprint);
+	call->told[side] = hash;
 	call->connects[side] = connect;
 	end.remote_path = msrp->path;
 	end.accept_types = msrp->accept_types;

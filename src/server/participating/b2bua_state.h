@@ -11,7 +11,6 @@ enum {
 	B2BUA_TOKEN_CHARS = 20,
 	B2BUA_DIALOGS_MAX = 16,
 	B2BUA_PASSES_MAX = 64,
-	RELAY_PATH_MAX = 256,
 	RELAY_FINGERPRINT_MAX = 112
 };
 
@@ -51,7 +50,8 @@ struct b2bua_dialog {
 	unsigned n_passes;
 	bool confirmed, over;
 	bool server_told; /* PF-9.1.1-6 */
-	char *answer;	  /* the 2xx as it went to the near side, for its retransmissions */
+	char *answer;	  /* the 2xx as it went to the near side, for its retransmissions;
+			   * NULL once the call is settled */
 	size_t answer_n;
 };
 
@@ -78,22 +78,21 @@ struct b2bua_call {
 	char token[B2BUA_TOKEN_CHARS + 1];
 	struct sip_server_tx *near;
 	struct sip_client_tx *far;
-	char *invite; /* as it came */
+	char *invite; /* as it came; settled: what names the dialog */
 	size_t invite_n;
 	char *identity; /* P-Asserted-Identity line that goes with it, or "" */
 	char *routes;	/* Route values that were left */
 	struct sip_flow near_flow;
-	bool near_trusted, cancelled;
+	bool near_trusted, cancelled, settled;
 	struct session_terms near_terms;
 	uint32_t far_expires_s, far_seq;
 	struct quota_share *share; /* of the sessions that its originator may have */
 	uint64_t relay;		   /* 0: none (any more) */
 	bool relay_up;
-	bool tls[2];		/* the kind of MSRP on each side, for as long as the session lasts */
+	bool tls[2]; /* the kind of MSRP on each side, for as long as the session lasts */
 	bool near_told, turned; /* of the relay's path; the far side's kind was changed */
-	char path[2][RELAY_PATH_MAX]; /* of our ends */
-	char *remote_path[2];	      /* of the two phones, as the relay knows them */
-	char *remote_print[2];	      /* and their fingerprints */
+	char *path[2];		/* of our ends; NULL before the relay is up */
+	uint64_t told[2];	/* hash of what the relay knows of the two phones; 0: nothing */
 	bool connects[2];
 	char *sdp[2];		    /* the last that was sent to each, for a refresh */
 	struct b2bua_dialog *media; /* whose media the relay carries */
