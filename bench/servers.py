@@ -1,4 +1,5 @@
 """The servers under test: starting and ending them, and what they use, as the operating system counts it."""
+import ctypes
 import os
 import shutil
 import signal
@@ -45,6 +46,11 @@ def wait_for_port(port, process, seconds=10):
     raise RuntimeError("a server does not listen on port %d" % port)
 
 
+def end_with_parent():
+    """A bench that is killed leaves no server behind (prctl, PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
 class Server:
     """One process and its descendants."""
 
@@ -52,7 +58,8 @@ class Server:
         self.name = name
         self.log = open(os.path.join(directory, name + ".log"), "ab")
         self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=self.log, start_new_session=True,
-                                        stdout=subprocess.PIPE if ready_line else self.log)
+                                        stdout=subprocess.PIPE if ready_line else self.log,
+                                        preexec_fn=end_with_parent)
         if ready_line and self.process.stdout.readline().strip() != b"ready":
             raise RuntimeError(name + " did not start")
         if ready_port:
