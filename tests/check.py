@@ -25,6 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import layers
+import nomem
 
 TOP = Path(__file__).resolve().parent.parent
 UNIT_TIMEOUT_S = 120
@@ -211,13 +212,14 @@ def misnamed(table, name):
     return bool(hit) and not all(table.known(part) for part in re.split(r"_and_", hit.group(1)))
 
 
-def run_unit(tally, program, prefix, sanitizers):
+def run_unit(tally, program, prefix, sanitizers, command=(), environment=None, timeout_s=UNIT_TIMEOUT_S):
+    """A program that prints TAP. command: what runs it."""
     label = prefix + program.name
     if not program.exists():
         tally.case(label, False, reason="was not built")
         return
-    environment = {"CMOCKA_MESSAGE_OUTPUT": "TAP", **sanitizers.environment(program.name)}
-    child = Child([str(program)], UNIT_TIMEOUT_S, environment)
+    environment = environment or sanitizers.environment(program.name)
+    child = Child([*command, str(program)], timeout_s, {"CMOCKA_MESSAGE_OUTPUT": "TAP", **environment})
     planned = seen = bad = 0
     for line in child.lines:
         plan = re.fullmatch(r"1\.\.(\d+)", line)
@@ -238,7 +240,7 @@ def run_unit(tally, program, prefix, sanitizers):
     report = sanitizers.reports(program.name)
     if child.timed_out or seen != planned or planned == 0 or report or (child.status != 0 and bad == 0):
         bad += 1
-        reason = "sanitizer report" if report else f"{child.how_it_ended(UNIT_TIMEOUT_S)}, {seen} of {planned} tests ran"
+        reason = "sanitizer report" if report else f"{child.how_it_ended(timeout_s)}, {seen} of {planned} tests ran"
         tally.case(label, False, reason=reason)
     if bad:
         tally.say(tail(report or child.text()))

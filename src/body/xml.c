@@ -79,7 +79,7 @@ void xml_init(void)
 	xmlInitParser();
 }
 
-int xml_parse(struct view bytes, size_t max_bytes, unsigned max_depth, xmlDocPtr *out)
+static int parse(struct view bytes, unsigned max_depth, xmlDocPtr *out)
 {
 	/* IGNORE_ENC with a fixed encoding: a declared one cannot make iconv load a table. */
 	const int options = XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
@@ -89,12 +89,6 @@ int xml_parse(struct view bytes, size_t max_bytes, unsigned max_depth, xmlDocPtr
 	xmlDocPtr doc;
 	int rc = 0;
 
-	if (bytes.n > max_bytes || bytes.n > INT_MAX)
-		return E_RANGE;
-	/* White space before the XML declaration is not well-formed, and is sent all the same. */
-	bytes = view_trim(bytes);
-	if (view_empty(bytes))
-		return E_SYNTAX;
 	parser = xmlNewParserCtxt();
 	if (!parser)
 		return E_NOMEM;
@@ -113,6 +107,27 @@ int xml_parse(struct view bytes, size_t max_bytes, unsigned max_depth, xmlDocPtr
 	}
 	*out = doc;
 	return 0;
+}
+
+int xml_parse(struct view bytes, size_t max_bytes, unsigned max_depth, xmlDocPtr *out)
+{
+	xmlStructuredErrorFunc told = xmlStructuredError;
+	void *told_ctx = xmlStructuredErrorContext;
+	int rc;
+
+	if (bytes.n > max_bytes || bytes.n > INT_MAX)
+		return E_RANGE;
+	/* White space before the XML declaration is not well-formed, and is sent all the same. */
+	bytes = view_trim(bytes);
+	if (view_empty(bytes))
+		return E_SYNTAX;
+	/* Where memory is short, libxml2 has no parser to tell it to: it would print, and keep a
+	 * text for the thread. */
+	xmlSetStructuredErrorFunc(NULL, on_error);
+	rc = parse(bytes, max_depth, out);
+	xmlSetStructuredErrorFunc(told_ctx, told);
+	xmlResetLastError();
+	return rc;
 }
 
 static struct view view_xml(const xmlChar *text)

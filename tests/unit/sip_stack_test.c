@@ -609,6 +609,7 @@ static void test_trace_sees_the_wire_and_not_the_process(void **state)
 
 	(void)state;
 	w->stack = sip_stack_new(&w->cfg, &ops, &w->timers, &w->entropy, NULL);
+	assert_non_null(w->stack);
 	w->answer = 200;
 	world_incoming(w, "MESSAGE", "SIP/2.0/UDP 10.0.0.1;rport", "", PEER);
 	assert_happened(w, "0:in UDP MESSAGE, 0:request MESSAGE, 0:out UDP 200, 0:udp 200");
@@ -633,6 +634,7 @@ static void test_freeing_the_stack_closes_and_tells_once(void **state)
 	world_stream(w, 1, text);
 	world_stream(w, 1, "OPTIONS sip:x"); /* half a message */
 	world_incoming(w, "MESSAGE", VIA, "", PEER);
+	assert_non_null(w->tx[1]);
 	assert_int_equal(sip_server_tx_reply(w->tx[1], 200, NULL, VIEW(""), w->now), 0);
 	assert_happened(w, "0:request INVITE, 0:request MESSAGE, 0:udp 200");
 	sip_stack_free(w->stack);
