@@ -208,6 +208,7 @@ void sip_stack_reply_stateless(struct sip_stack *s, const struct sip_msg *m,
 	struct buf b;
 	char tag[SIP_TAG_CHARS + 1];
 	struct sip_flow to = *from;
+	struct sip_msg answer;
 
 	if (!m->is_request || m->method == SIP_ACK || !sip_msg_has(m, SIP_H_VIA) ||
 	    !sip_msg_has(m, SIP_H_FROM) || !sip_msg_has(m, SIP_H_TO) ||
@@ -220,7 +221,8 @@ void sip_stack_reply_stateless(struct sip_stack *s, const struct sip_msg *m,
 	sip_write_response_head(&b, m, status, reason, view_str(tag));
 	sip_write_field(&b, "Server", s->cfg.server);
 	sip_write_body(&b, VIEW(""), VIEW(""));
-	if (buf_ok(&b))
+	/* What it repeats of a broken request may be what is broken about it. */
+	if (buf_ok(&b) && sip_msg_parse(buf_view(&b), &answer) == 0)
 		(void)sip_stack_transmit(s, &to, buf_view(&b), now_ms, NULL);
 	buf_fini(&b);
 }

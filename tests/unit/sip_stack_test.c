@@ -173,6 +173,24 @@ static void test_broken_requests_are_answered_without_a_transaction(void **state
 	check_refused("GET / HTTP/1.1\r\nHost: x\r\n\r\n", "", NULL);
 }
 
+/* An answer repeats Via, From, To and Call-ID: where no message can hold what stands in them, there is
+ * none. The Via is said by who sent it, so it could go to anybody. */
+static void test_what_cannot_be_repeated_is_not_answered(void **state)
+{
+	static const char bytes[] = "OPTIONS sip:b@example.com SIP/2.0\r\n"
+				    "From: <sip:a@example.org>;tag=1\r\nTo: <sip:b\0@example.com>\r\n"
+				    "Call-ID: 1\r\nVia: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKa\r\n"
+				    "CSeq: 1 OPTIONS\r\n\r\n";
+	struct world *w = world_default();
+	struct addr from;
+
+	(void)state;
+	assert_int_equal(addr_parse_hostport(VIEW("192.0.2.9:33000"), 5060, &from), 0);
+	sip_stack_datagram(w->stack, view_of(bytes, sizeof(bytes) - 1), &from, w->now);
+	assert_happened(w, "");
+	world_end(w);
+}
+
 static void test_too_many_fields_are_513(void **state)
 {
 	struct buf b;
@@ -657,6 +675,7 @@ int main(void)
 		cmocka_unit_test(test_only_the_topmost_via_is_stamped_wherever_it_is_written),
 		cmocka_unit_test(test_nothing_is_changed_where_nothing_is_missing),
 		cmocka_unit_test(test_broken_requests_are_answered_without_a_transaction),
+		cmocka_unit_test(test_what_cannot_be_repeated_is_not_answered),
 		cmocka_unit_test(test_too_many_fields_are_513),
 		cmocka_unit_test(test_a_stateless_answer_finds_its_way_and_is_the_same_twice),
 		cmocka_unit_test(test_keep_alives_of_datagrams_are_nothing),
