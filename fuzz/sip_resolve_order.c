@@ -58,7 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	order.transport = (enum sip_transport)((data[0] >> 2 & 3) % 3);
 	order.fallback = data[0] & 16 ? SIP_TCP : SIP_UDP;
 	order.port = data[0] & 32 ? 5062 : 0;
-	order.allowed = data[1] & 7;
+	/* Callers can do without DNS's choice. */
+	order.allowed = (data[1] & 7) | SIP_MAY(order.fallback);
 	rest = view_of((const char *)data + 2, size - 2);
 	order.host = view_cut(&rest, '\n');
 	if (sip_lookup_begin(&lookup, &order, &entropy))

@@ -1,10 +1,11 @@
 /* The whole system with a heap that runs out in the middle of a conversation, once or for a while:
  * the server and the clients go on, nothing is lost without a word, nothing is left behind.
- * NOMEM_MOST: so many places of each story, spread evenly; 0: every one. */
+ * NOMEM_MOST: so many places of each story, spread evenly; 0: every one. NOMEM_STORY, NOMEM_AT and
+ * CMOCKA_TEST_FILTER: that story, that place, that test alone. */
 #include "flow_phone.h"
 #include "nomem.h"
 
-enum { MOST = 60, WHILE = 25, AGAIN = 900 };
+enum { MOST = 25, MOMENT = 25, WHILE = 900 };
 
 static struct person *there(struct flow_world *w, const char *name)
 {
@@ -144,6 +145,9 @@ static void goes_on(struct flow_world *w)
 	assert_true(world_until(w, open_again, ann, 40000));
 }
 
+static size_t told_story;
+static uint64_t told_at;
+
 /* How many allocations the story takes from its start. */
 static uint64_t tell(void (*events)(struct flow_world *w), uint64_t at, uint64_t n)
 {
@@ -171,28 +175,31 @@ static void sweep(uint64_t n)
 	uint64_t most = text ? strtoull(text, NULL, 10) : MOST;
 
 	for (size_t i = 0; i < sizeof(story) / sizeof(story[0]); i++) {
+		uint64_t total, points;
+
 		if (which && strtoull(which, NULL, 10) != i)
 			continue;
-		uint64_t total = tell(story[i], 0, 0), points;
-
+		total = tell(story[i], 0, 0);
 		points = most && most < total ? most : total;
 		for (uint64_t k = 0; k < points; k++) {
 			uint64_t at = 1 + k * total / points;
 
 			if (only && strtoull(only, NULL, 10) != at)
 				continue;
-			if (text)
-				printf("story %zu, allocation %llu\n", i, (unsigned long long)at);
+			told_story = i;
+			told_at = at;
 			(void)tell(story[i], at, n);
 		}
 	}
 }
 
-/* Whatever came of the test before. */
+/* Whatever came of the test. */
 static int memory_is_back(void **state)
 {
 	(void)state;
 	nomem_fail(0, 0);
+	printf("# the last was story %zu, allocation %llu\n", told_story,
+	       (unsigned long long)told_at);
 	return 0;
 }
 
@@ -205,21 +212,21 @@ static void test_one_allocation_fails(void **state)
 static void test_allocations_fail_for_a_moment(void **state)
 {
 	(void)state;
-	sweep(WHILE);
+	sweep(MOMENT);
 }
 
 static void test_allocations_fail_for_a_while(void **state)
 {
 	(void)state;
-	sweep(AGAIN);
+	sweep(WHILE);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_one_allocation_fails, memory_is_back),
-		cmocka_unit_test_setup(test_allocations_fail_for_a_moment, memory_is_back),
-		cmocka_unit_test_setup(test_allocations_fail_for_a_while, memory_is_back),
+		cmocka_unit_test_teardown(test_one_allocation_fails, memory_is_back),
+		cmocka_unit_test_teardown(test_allocations_fail_for_a_moment, memory_is_back),
+		cmocka_unit_test_teardown(test_allocations_fail_for_a_while, memory_is_back),
 	};
 
 	nomem_init();
