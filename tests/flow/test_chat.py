@@ -2,7 +2,9 @@
 """FL-1, FL-5, FL-7: a chat, a group from the start, leaving; with the real programs."""
 # timeout: 240
 
-from stage import Cases, Stage, expect
+import time
+
+from stage import WAIT_S, Cases, Stage, expect
 
 FOUR = ("ann", "bo", "charles", "dora")
 BO, CHARLES, DORA = "sip:bo@example.com", "sip:charles@example.com", "sip:dora@example.com"
@@ -89,6 +91,19 @@ def busy():
         expect(charles.wait("ended", conversation=charles.chat(BO))["status"] == 486, "486 expected")
 
 
+def joined(client, chat, n):
+    """Waits until the roster has n connected, and gives it: a state can still be on its way when it is asked for."""
+    end = time.monotonic() + WAIT_S
+    while True:
+        since = len(client.events)
+        client.send(cmd="who", conversation=chat)
+        people = client.wait("roster", since=since, conversation=chat)["participants"]
+        if sum(p["status"] == "connected" for p in people) == n:
+            return people
+        expect(time.monotonic() < end, f"{client.name} sees {people}, not {n} connected")
+        client.pump(0.1)
+
+
 def group_of_four(stage):
     """FL-5 and FL-7 on that stage."""
     ann, bo, charles, dora = (stage.client(n) for n in ("ann", "bo", "charles", "dora"))
@@ -107,9 +122,7 @@ def group_of_four(stage):
             want = [] if other is c else [f"{other.name} {i}" for i in range(25)]
             got = [t for t in c.texts() if t.startswith(other.name + " ")]
             expect(got == want, f"{c.name} has of {other.name}: {got}")
-    ann.send(cmd="who", conversation=chat)
-    people = ann.wait("roster", where=lambda e: sum(p["status"] == "connected"
-                                                    for p in e["participants"]) == 4)["participants"]
+    people = joined(ann, chat, 4)
     expect({p["uri"] for p in people} == {c.uri for c in everybody}, f"roster {people}")
     leaving(ann, bo, charles, dora, ids)
 

@@ -7,6 +7,7 @@ import re
 
 from raw_phone import RawPhone
 from stage import Cases, Stage, expect, read_trace
+from test_chat import joined
 
 ANN, BO, CHARLES, DORA = ("sip:" + n + "@example.com" for n in ("ann", "bo", "charles", "dora"))
 FOUR = ("ann", "bo", "charles", "dora")
@@ -40,19 +41,6 @@ def all_hear(people):
     for c in people:
         want = sorted(f"{o.name} {mark}" for o in people if o is not c)
         c.until(lambda x, w=want: sorted(t for t in x.texts() if t.endswith(mark)) == w, f"{want}")
-
-
-def joined(client, chat, n):
-    """Waits until the roster has n connected, and gives it."""
-    client.until(lambda c: True, "")
-    for _ in range(50):
-        since = len(client.events)
-        client.send(cmd="who", conversation=chat)
-        people = client.wait("roster", since=since, conversation=chat)["participants"]
-        if sum(p["status"] == "connected" for p in people) == n:
-            return people
-        client.pump(0.1)
-    expect(False, f"{client.name} sees {people}, not {n} connected")
 
 
 def conferencing_model():
