@@ -80,7 +80,8 @@ void xml_init(void)
 }
 
 /* As xmlCtxtReadMemory has it, but that the input is never made larger: libxml2 falls over itself
- * where there is no memory for that, and all of the document is there from the start. NULL: no memory. */
+ * where there is no memory for that, and all of the document is there from the start. NULL: no
+ * memory. */
 static xmlParserCtxtPtr parser_of(struct view bytes)
 {
 	/* IGNORE_ENC with a fixed encoding: a declared one cannot make iconv load a table. */
