@@ -89,8 +89,8 @@ static void test_CF_9_3_2__outside_the_dialog_to_the_conference(void **state)
 	room_free(r);
 }
 
-/* The asker's route set makes a NOTIFY longer than a head may be: it cannot be sent, and what he asked
- * for is done all the same. (The answer repeats the Record-Route and is as long.) */
+/* The asker's route set makes a NOTIFY longer than a head may be: it cannot be sent, and what he
+ * asked for is done all the same. (The answer repeats the Record-Route and is as long.) */
 static void test_CF_9_3_2__a_notify_that_cannot_be_sent(void **state)
 {
 	struct room *r = room_start(room_new());
