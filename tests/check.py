@@ -25,12 +25,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import layers
+import nomem
 
 TOP = Path(__file__).resolve().parent.parent
 UNIT_TIMEOUT_S = 120
 FLOW_TIMEOUT_S = 300
 OUTPUT_TAIL = 25
 REPLAY_BATCH = 500
+# Kept messages that a target runs besides its corpus.
+REPLAY_DATA = {"sip_msg": ["tests/data/rfc4475", "tests/data/rfc5118"]}
+# Of each input's truncations and bit flips every so manieth; a prime, so that every bit of a byte has its turn.
+MUTANTS_STEP = 149
 STATES = ("done", "partial", "open")
 
 
@@ -211,13 +216,14 @@ def misnamed(table, name):
     return bool(hit) and not all(table.known(part) for part in re.split(r"_and_", hit.group(1)))
 
 
-def run_unit(tally, program, prefix, sanitizers):
+def run_unit(tally, program, prefix, sanitizers, command=(), environment=None, timeout_s=UNIT_TIMEOUT_S):
+    """A program that prints TAP. command: what runs it."""
     label = prefix + program.name
     if not program.exists():
         tally.case(label, False, reason="was not built")
         return
-    environment = {"CMOCKA_MESSAGE_OUTPUT": "TAP", **sanitizers.environment(program.name)}
-    child = Child([str(program)], UNIT_TIMEOUT_S, environment)
+    environment = environment or sanitizers.environment(program.name)
+    child = Child([*command, str(program)], timeout_s, {"CMOCKA_MESSAGE_OUTPUT": "TAP", **environment})
     planned = seen = bad = 0
     for line in child.lines:
         plan = re.fullmatch(r"1\.\.(\d+)", line)
@@ -238,7 +244,7 @@ def run_unit(tally, program, prefix, sanitizers):
     report = sanitizers.reports(program.name)
     if child.timed_out or seen != planned or planned == 0 or report or (child.status != 0 and bad == 0):
         bad += 1
-        reason = "sanitizer report" if report else f"{child.how_it_ended(UNIT_TIMEOUT_S)}, {seen} of {planned} tests ran"
+        reason = "sanitizer report" if report else f"{child.how_it_ended(timeout_s)}, {seen} of {planned} tests ran"
         tally.case(label, False, reason=reason)
     if bad:
         tally.say(tail(report or child.text()))
@@ -253,23 +259,31 @@ def run_units(tally, build, prefix=""):
     return len(programs)
 
 
-def run_replay(tally, build, source, prefix, sanitizers):
+def replay_inputs(target):
+    folders = [TOP / "fuzz/corpus" / target] + [TOP / folder for folder in REPLAY_DATA.get(target, ())]
+    return [str(path) for folder in folders for path in sorted(folder.rglob("*"))
+            if path.is_file() and path.name != "README"]
+
+
+def run_replay(tally, build, source, prefix, sanitizers, step=MUTANTS_STEP, timeout_s=UNIT_TIMEOUT_S):
+    """The inputs of a target and their mutants, as replay_main.c makes them. Returns how many mutants."""
     name = f"{prefix}fuzz corpus: {source.stem}"
     program = build / "tests" / f"replay_{source.stem}"
-    folder = TOP / "fuzz/corpus" / source.stem
-    inputs = sorted(str(path) for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
+    inputs, mutants = replay_inputs(source.stem), 0
     if not program.exists() or not inputs:
         tally.case(name, False, reason="no corpus" if program.exists() else "was not built")
         return
     for start in range(0, len(inputs), REPLAY_BATCH):
-        child = Child([str(program)] + inputs[start:start + REPLAY_BATCH], UNIT_TIMEOUT_S,
+        child = Child([str(program), f"--mutate={step}"] + inputs[start:start + REPLAY_BATCH], timeout_s,
                       sanitizers.environment(program.name))
         report = sanitizers.reports(program.name)
         if child.status != 0 or report:
-            tally.case(name, False, reason="sanitizer report" if report else child.how_it_ended(UNIT_TIMEOUT_S))
+            tally.case(name, False, reason="sanitizer report" if report else child.how_it_ended(timeout_s))
             tally.say(tail(report or child.text()))
-            return
+            return mutants
+        mutants += int(re.search(r"(\d+) mutants", child.text()).group(1))
     tally.case(name, True)
+    return mutants
 
 
 def run_replays(tally, build, prefix=""):

@@ -25,6 +25,15 @@ static bool parse_ipv4(struct view v, uint8_t *ip)
 	return at == v.n;
 }
 
+/* RFC 5118 §4.10: by the ABNF of RFC 3261 a third colon stands before an IPv4 address. */
+static void drop_third_colon(char *text)
+{
+	char *at = strstr(text, ":::");
+
+	if (at && strchr(at, '.'))
+		memmove(at, at + 1, strlen(at));
+}
+
 int addr_parse(struct view host, uint16_t port, struct addr *out)
 {
 	char text[INET6_ADDRSTRLEN];
@@ -47,6 +56,7 @@ int addr_parse(struct view host, uint16_t port, struct addr *out)
 	}
 	if (host.n == 0 || !view_copy(host, text, sizeof(text)) || strlen(text) != host.n)
 		return E_SYNTAX;
+	drop_third_colon(text);
 	if (inet_pton(AF_INET6, text, a.ip) != 1)
 		return E_SYNTAX;
 	a.family = 6;

@@ -79,27 +79,42 @@ void xml_init(void)
 	xmlInitParser();
 }
 
-int xml_parse(struct view bytes, size_t max_bytes, unsigned max_depth, xmlDocPtr *out)
+/* As xmlCtxtReadMemory has it, but that the input is never made larger: libxml2 falls over itself
+ * where there is no memory for that, and all of the document is there from the start. NULL: no
+ * memory. */
+static xmlParserCtxtPtr parser_of(struct view bytes)
 {
 	/* IGNORE_ENC with a fixed encoding: a declared one cannot make iconv load a table. */
 	const int options = XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
 			    XML_PARSE_NOCDATA | XML_PARSE_IGNORE_ENC;
+	xmlParserCtxtPtr parser = xmlCreateMemoryParserCtxt(bytes.p, (int)bytes.n);
+
+	if (!parser)
+		return NULL;
+	(void)xmlCtxtUseOptions(parser, options);
+	parser->encoding = xmlStrdup((const xmlChar *)"UTF-8");
+	if (!parser->encoding || !parser->input || !parser->input->buf || !parser->input->cur) {
+		xmlFreeParserCtxt(parser);
+		return NULL;
+	}
+	parser->input->buf->readcallback = NULL;
+	return parser;
+}
+
+static int parse(struct view bytes, unsigned max_depth, xmlDocPtr *out)
+{
 	struct xml_guard guard = {.max_depth = max_depth};
-	xmlParserCtxtPtr parser;
+	xmlParserCtxtPtr parser = parser_of(bytes);
 	xmlDocPtr doc;
 	int rc = 0;
 
-	if (bytes.n > max_bytes || bytes.n > INT_MAX)
-		return E_RANGE;
-	/* White space before the XML declaration is not well-formed, and is sent all the same. */
-	bytes = view_trim(bytes);
-	if (view_empty(bytes))
-		return E_SYNTAX;
-	parser = xmlNewParserCtxt();
 	if (!parser)
 		return E_NOMEM;
 	guard_parser(parser, &guard);
-	doc = xmlCtxtReadMemory(parser, bytes.p, (int)bytes.n, NULL, "UTF-8", options);
+	(void)xmlSwitchEncoding(parser, XML_CHAR_ENCODING_UTF8);
+	(void)xmlParseDocument(parser);
+	doc = parser->myDoc;
+	parser->myDoc = NULL;
 	if (guard.refusal)
 		rc = guard.refusal;
 	else if (parser->errNo == XML_ERR_NO_MEMORY)
@@ -113,6 +128,27 @@ int xml_parse(struct view bytes, size_t max_bytes, unsigned max_depth, xmlDocPtr
 	}
 	*out = doc;
 	return 0;
+}
+
+int xml_parse(struct view bytes, size_t max_bytes, unsigned max_depth, xmlDocPtr *out)
+{
+	xmlStructuredErrorFunc told = xmlStructuredError;
+	void *told_ctx = xmlStructuredErrorContext;
+	int rc;
+
+	if (bytes.n > max_bytes || bytes.n > INT_MAX)
+		return E_RANGE;
+	/* White space before the XML declaration is not well-formed, and is sent all the same. */
+	bytes = view_trim(bytes);
+	if (view_empty(bytes))
+		return E_SYNTAX;
+	/* Where memory is short, libxml2 has no parser to tell it to: it would print, and keep a
+	 * text for the thread. */
+	xmlSetStructuredErrorFunc(NULL, on_error);
+	rc = parse(bytes, max_depth, out);
+	xmlSetStructuredErrorFunc(told_ctx, told);
+	xmlResetLastError();
+	return rc;
 }
 
 static struct view view_xml(const xmlChar *text)

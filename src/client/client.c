@@ -86,13 +86,39 @@ static int next_hop(void *ctx, struct view uri, struct sip_flow *out)
 	return 0;
 }
 
+/* RFC 3261 §8.2.2.1 and §8.2.2.3 for what stands outside of dialogs and is no INVITE, of which
+ * terminate_read is the judge. */
+static bool refused(struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
+{
+	struct sip_uri uri;
+	struct buf names, lines;
+	bool missing;
+
+	if (sip_uri_parse(m->uri, &uri) || uri.scheme == SIP_SCHEME_OTHER) {
+		(void)sip_server_tx_reply(tx, 416, NULL, VIEW(""), now_ms);
+		return true;
+	}
+	if (m->method == SIP_INVITE || !sip_msg_has(m, SIP_H_REQUIRE))
+		return false;
+	buf_init(&names, IM_UNSUPPORTED_BYTES_MAX);
+	buf_init(&lines, SIP_HEAD_BYTES_MAX);
+	missing = im_check_require(m, VIEW(""), &names) != 0;
+	if (missing) {
+		sip_write_field(&lines, "Unsupported", buf_view(&names));
+		(void)sip_server_tx_reply(tx, 420, NULL, buf_view(&lines), now_ms);
+	}
+	buf_fini(&lines);
+	buf_fini(&names);
+	return missing;
+}
+
 static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
 {
 	struct client *c = ctx;
 
 	if (m->method == SIP_NOTIFY && !sip_ua_owns(c->ua, m))
 		roster_early_notify(c, m);
-	if (sip_ua_request(c->ua, tx, m, now_ms))
+	if (sip_ua_request(c->ua, tx, m, now_ms) || refused(tx, m, now_ms))
 		return;
 	if (m->method == SIP_INVITE) {
 		client_invited(c, tx, m, now_ms);

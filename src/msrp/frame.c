@@ -43,6 +43,14 @@ static int broken(struct msrp_reader *r, int error)
 	return error;
 }
 
+/* The same where nothing is known of the head: what stands there is of an event before, and its
+ * bytes may be gone. */
+static int broken_headless(struct msrp_reader *r, struct msrp_event *ev, int error)
+{
+	memset(&ev->head, 0, sizeof(ev->head));
+	return broken(r, error);
+}
+
 static int carry_put(struct msrp_reader *r, struct view v)
 {
 	int rc = buf_reserve(&r->carry, v.n);
@@ -111,7 +119,7 @@ static int head_from_carry(struct msrp_reader *r, struct view *in, struct msrp_e
 		int rc = carry_put(r, view_first(*in, n));
 
 		if (rc)
-			return broken(r, rc);
+			return broken_headless(r, ev, rc);
 		take(in, n);
 		rc = MSRP_HEAD_MORE;
 		if (r->carry.n == MSRP_HEAD_BYTES_MAX || r->carry.n - n < 5 ||
@@ -201,7 +209,7 @@ static int body_from_carry(struct msrp_reader *r, struct view *in, struct msrp_e
 	if (n == in->n) {
 		rc = carry_put(r, *in);
 		if (rc)
-			return broken(r, rc);
+			return broken_headless(r, ev, rc);
 		take(in, n);
 		return MSRP_EV_NEED_MORE;
 	}
@@ -246,7 +254,7 @@ static int body_from_input(struct msrp_reader *r, struct view *in, struct msrp_e
 		int rc = carry_put(r, *in);
 
 		if (rc)
-			return broken(r, rc);
+			return broken_headless(r, ev, rc);
 		r->flag = flag;
 		take(in, n);
 		return MSRP_EV_NEED_MORE;
@@ -270,10 +278,8 @@ int msrp_reader_next(struct msrp_reader *r, struct view *in, struct msrp_event *
 		if (r->carry.n == 0)
 			buf_fini(&r->carry);
 	}
-	if (r->state == ST_BROKEN) {
-		memset(&ev->head, 0, sizeof(ev->head));
-		return E_SYNTAX;
-	}
+	if (r->state == ST_BROKEN)
+		return broken_headless(r, ev, E_SYNTAX);
 	if (r->state == ST_END)
 		return end_event(r, ev, r->flag);
 	if (view_empty(*in))

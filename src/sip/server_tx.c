@@ -144,10 +144,24 @@ static void on_retransmit(void *ctx, uint64_t now_ms)
 	timer_arm(s->timers, &tx->retransmit, now_ms + tx->interval_ms);
 }
 
+/* The user has said his last word, and there was no memory for it. Nobody else would end the
+ * transaction: a plain 500 is tried until it goes. */
+static void owe_answer(struct sip_server_tx *tx, uint64_t now_ms)
+{
+	struct sip_stack *s = tx->stack;
+
+	log_line(s->log, LOG_WARN, "sip", "no memory for an answer; a 500 follows");
+	timer_arm(s->timers, &tx->life, now_ms + s->cfg.t1_ms);
+}
+
 static void on_life(void *ctx, uint64_t now_ms)
 {
 	struct sip_server_tx *tx = ctx;
 
+	if (sip_server_tx_pending(tx)) {
+		(void)sip_server_tx_reply(tx, 500, NULL, VIEW(""), now_ms);
+		return;
+	}
 	if (tx->state == SIP_SERVER_COMPLETED && tx->method == SIP_INVITE && tx->h &&
 	    tx->h->on_unacknowledged)
 		tx->h->on_unacknowledged(tx->ctx, tx, now_ms);
@@ -416,8 +430,11 @@ int sip_server_tx_respond(struct sip_server_tx *tx, struct view response, int st
 		enter(tx, SIP_SERVER_COMPLETED, now_ms);
 		return 0;
 	}
-	if (!accepts && keep_response(tx, response))
+	if (!accepts && keep_response(tx, response)) {
+		if (status >= 200)
+			owe_answer(tx, now_ms);
 		return E_NOMEM;
+	}
 	transmit(tx, response, now_ms);
 	if (status < 200) {
 		if (tx->state == SIP_SERVER_TRYING)
@@ -463,7 +480,13 @@ int sip_server_tx_reply(struct sip_server_tx *tx, int status, const char *reason
 		sip_write_field(&b, "Server", tx->stack->cfg.server);
 	buf_put(&b, extra);
 	sip_write_body(&b, VIEW(""), VIEW(""));
-	rc = buf_ok(&b) ? sip_server_tx_respond(tx, buf_view(&b), status, now_ms) : E_NOMEM;
+	if (buf_ok(&b)) {
+		rc = sip_server_tx_respond(tx, buf_view(&b), status, now_ms);
+	} else {
+		rc = E_NOMEM;
+		if (status >= 200)
+			owe_answer(tx, now_ms);
+	}
 	buf_fini(&b);
 	return rc;
 }

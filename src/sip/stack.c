@@ -219,6 +219,7 @@ void sip_stack_reply_stateless(struct sip_stack *s, const struct sip_msg *m,
 	struct buf b;
 	char tag[SIP_TAG_CHARS + 1];
 	struct sip_flow to = *from;
+	struct sip_msg answer;
 
 	/* Via, Call-ID and CSeq tell the sender which request it was; what else is missing is
 	 * missing in the answer too (RFC 4475 §3.3.1). */
@@ -234,7 +235,10 @@ void sip_stack_reply_stateless(struct sip_stack *s, const struct sip_msg *m,
 	buf_put(&b, extra);
 	sip_write_body(&b, VIEW(""), VIEW(""));
 	/* Nothing is known of who asks. */
-	if (buf_ok(&b) && (from->transport != SIP_UDP || b.n <= SIP_ANSWER_FACTOR * m->raw.n))
+	if (from->transport == SIP_UDP && b.n > SIP_ANSWER_FACTOR * m->raw.n)
+		b.n = 0;
+	/* What it repeats of a broken request may be what is broken about it. */
+	if (buf_ok(&b) && b.n && sip_msg_parse(buf_view(&b), &answer) == 0)
 		(void)sip_stack_transmit(s, &to, buf_view(&b), now_ms, NULL);
 	buf_fini(&b);
 }

@@ -34,6 +34,7 @@ static void test_parse_reads_what_text_writes(void **state)
 		{"[2001:DB8:0::1]", "[2001:db8::1]"},
 		{"::", "[::]"},
 		{"::ffff:192.0.2.1", "[::ffff:192.0.2.1]"},
+		{"[2001:db8:::192.0.2.1]", "[2001:db8::c000:201]"}, /* RFC 5118 §4.10 */
 		{"ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255",
 		 "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]"},
 	};
@@ -66,6 +67,8 @@ static void test_parse_refuses(void **state)
 		"192.0.2.1.1",
 		"[192.0.2.1]",
 		":::",
+		"2001:db8:::1",
+		"2001:::db8:::192.0.2.1",
 		"2001:db8::1::2",
 		"[::1",
 		"::1]",

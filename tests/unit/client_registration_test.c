@@ -153,6 +153,7 @@ static void answer(struct view bytes, const char *extra)
 
 static void registered_by_tcp(const char *extra)
 {
+	assert_non_null(w.conn);
 	sip_conn_up(w.conn, w.now);
 	answer(buf_view(&w.out), extra);
 	buf_reset(&w.out);

@@ -303,6 +303,7 @@ static inline struct room *room_start(struct room *r)
 	cfg.sent_by[SIP_TCP][0] = cfg.sent_by[SIP_UDP][0];
 	cfg.server = VIEW("IM-serv/OMA1.0 Confab/test");
 	r->stack = sip_stack_new(&cfg, &ops, &r->timers, &r->entropy, NULL);
+	assert_non_null(r->stack);
 	r->ctl = controlling_new(&r->cfg, r->stack, io_digest(), &broker);
 	assert_non_null(r->ctl);
 	controlling_set_domain_check(r->ctl, room_served, NULL);

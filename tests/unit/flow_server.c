@@ -62,7 +62,8 @@ static void command_free(void *mail)
 static struct view keep(struct command *c, struct view v)
 {
 	assert_true(c->n_text < 256);
-	c->text[c->n_text] = view_dup(v);
+	c->text[c->n_text] = strndup(v.n ? v.p : "", v.n);
+	assert_non_null(c->text[c->n_text]);
 	return view_str(c->text[c->n_text++]);
 }
 

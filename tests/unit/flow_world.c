@@ -440,7 +440,7 @@ void person_write(struct person *p, size_t extra)
 	rc = client_send(p->client, p->chat, view_of(text, (size_t)n + extra), s->id, w->net.now);
 	if (rc) {
 		/* Refused at once is told at once. */
-		assert_true(rc == E_STATE || rc == E_NOTFOUND);
+		assert_true(rc == E_STATE || rc == E_NOTFOUND || rc == E_NOMEM);
 		s->failed = true;
 	}
 	free(text);

@@ -422,6 +422,7 @@ static void test_frames_cut_anywhere(void **state)
 			SEND("t4", "Message-ID: m3\r\n", "-------t4x", "$");
 
 	for (size_t step = 1; step < 100; step++) {
+		assert_non_null(b->link->side[1].conn);
 		b->got[0] = '\0';
 		for (size_t at = 0; at < sizeof(text) - 1; at += step) {
 			size_t n = sizeof(text) - 1 - at < step ? sizeof(text) - 1 - at : step;

@@ -51,6 +51,7 @@ static struct msrp_agent *agent(int i, uint16_t port)
 	guard[i] = (struct guard){0};
 	opens[i] = downs[i] = error[i] = 0;
 	w.place[i].agent = msrp_agent_new(&wire_config, &ops, &w.timers, &entropy, NULL);
+	assert_non_null(w.place[i].agent);
 	return w.place[i].agent;
 }
 

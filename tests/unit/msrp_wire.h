@@ -84,8 +84,7 @@ static inline void wire_write(void *ctx, void *handle, struct view bytes)
 		abort();
 	buf_put(&s->out, bytes);
 	buf_put(&s->log, bytes);
-	if (!buf_ok(&s->out) || !buf_ok(&s->log))
-		abort();
+	assert_true(buf_ok(&s->out) && buf_ok(&s->log));
 }
 
 static inline size_t wire_pending(void *ctx, void *handle)
@@ -156,6 +155,7 @@ static inline struct msrp_agent *wire_agent(struct wire *w, int i, uint16_t port
 	w->place[i] = (struct place){.wire = w, .port = port};
 	w->place[i].agent =
 		msrp_agent_new(cfg ? cfg : &wire_config, &ops, &w->timers, &entropy, NULL);
+	assert_non_null(w->place[i].agent);
 	return w->place[i].agent;
 }
 

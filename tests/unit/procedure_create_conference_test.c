@@ -26,6 +26,7 @@ static void read_it(struct create_conference *c, const char *fields, const char 
 	buf_puts(&b, FROM);
 	buf_puts(&b, fields);
 	buf_putc(&b, '\0');
+	assert_true(buf_ok(&b));
 	request_make(&r, "INVITE", b.p, type, view_str(body));
 	create_conference_read(c, &r.m, VIEW("sip:ann@example.com"),
 			       &(struct invitee_limits){.entries = 3});
@@ -235,6 +236,7 @@ static void test_a_require_of_thousands(void **state)
 		buf_puts(&b, "ab,");
 	buf_puts(&b, "c\r\n");
 	buf_putc(&b, '\0');
+	assert_true(buf_ok(&b));
 	read_it(&c, b.p, LIST_TYPE, LIST_OF(BO));
 	assert_int_equal(c.status, 420);
 	create_conference_fini(&c);

@@ -220,6 +220,7 @@ static void test_a_require_of_thousands(void **state)
 		buf_puts(&b, "ab,");
 	buf_puts(&b, "c\r\n");
 	buf_putc(&b, '\0');
+	assert_true(buf_ok(&b));
 	read_it(&t, b.p, "application/sdp", SDP_PLAIN);
 	assert_int_equal(t.status, 420);
 	terminate_fini(&t);

@@ -89,6 +89,33 @@ static void test_CF_9_3_2__outside_the_dialog_to_the_conference(void **state)
 	room_free(r);
 }
 
+/* The asker's route set makes a NOTIFY longer than a head may be: it cannot be sent, and what he
+ * asked for is done all the same. (The answer repeats the Record-Route and is as long.) */
+static void test_CF_9_3_2__a_notify_that_cannot_be_sent(void **state)
+{
+	struct room *r = room_start(room_new());
+	const char *uri = room_uri(r, room_of_two(r));
+	char *route = malloc(SIP_HEAD_BYTES_MAX);
+
+	(void)state;
+	assert_non_null(route);
+	memset(route, 'x', SIP_HEAD_BYTES_MAX);
+	route[SIP_HEAD_BYTES_MAX - 400] = '\0';
+	room_send(r, room_crlf(r, room_textf(r,
+					     "REFER %s SIP/2.0\n"
+					     "Via: SIP/2.0/UDP 192.0.2.50:5060;branch=z9hG4bKr\n"
+					     "From: <sip:ann@example.com>;tag=f\nTo: <%s>\n"
+					     "Call-ID: long\nCSeq: 7 REFER\n"
+					     "Contact: <sip:ann@192.0.2.50:5060>\n"
+					     "Refer-To: <sip:bo@example.com;method=BYE>\n"
+					     "Record-Route: <sip:192.0.2.9;lr;x=%s>\n\n",
+					     uri, uri, route)));
+	free(route);
+	assert_null(room_next(r, "NOTIFY", ""));
+	assert_non_null(room_next(r, "BYE", ""));
+	room_free(r);
+}
+
 static void test_CF_9_3_2__only_participants_may_refer(void **state)
 {
 	struct room *r = room_start(room_new());
@@ -410,6 +437,7 @@ int main(void)
 		cmocka_unit_test(
 			test_CF_9_3_2__outside_the_dialog_to_the_factory_with_the_method_outside_the_brackets),
 		cmocka_unit_test(test_CF_9_3_2__outside_the_dialog_to_the_conference),
+		cmocka_unit_test(test_CF_9_3_2__a_notify_that_cannot_be_sent),
 		cmocka_unit_test(test_CF_9_3_2__only_participants_may_refer),
 		cmocka_unit_test(test_R_4__no_subscription_where_none_is_wanted),
 		cmocka_unit_test(test_R_5__several_by_a_list),

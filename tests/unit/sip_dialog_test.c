@@ -236,6 +236,7 @@ static void test_a_route_set_without_end_makes_no_dialog(void **state)
 		buf_puts(&b, ",<sip:1.1.1.1;lr>");
 	buf_puts(&b, "\r\n");
 	buf_putc(&b, '\0');
+	assert_true(buf_ok(&b));
 	assert_int_not_equal(by_response(&D, "b1", b.p, first_name), 0);
 	assert_null(D.ua);
 	buf_fini(&b);

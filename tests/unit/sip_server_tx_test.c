@@ -12,6 +12,7 @@ static void incoming(struct world *w, const char *method)
 
 static void reply(struct world *w, int i, int status)
 {
+	assert_non_null(w->tx[i]);
 	assert_int_equal(sip_server_tx_reply(w->tx[i], status, NULL, VIEW(""), w->now), 0);
 }
 
@@ -503,6 +504,7 @@ static void test_a_response_goes_back_on_its_connection(void **state)
 
 	(void)state;
 	stream_request(w, in, "MESSAGE", VIA_TCP);
+	assert_non_null(w->tx[0]);
 	assert_int_equal(sip_server_tx_flow(w->tx[0])->conn, sip_conn_id(w->link[in].conn));
 	reply(w, 0, 200);
 	assert_happened(w, "0:request MESSAGE, 0:tcp1 200");

@@ -51,6 +51,7 @@ static void test_invited_without_contact(void **state)
 	S.invite = scene_peer_text("INVITE", 10, "in1", "p1", NULL, "", 1);
 	world_datagram(S.w, S.invite, PEER_AT);
 	S.s = NULL;
+	assert_non_null(S.tx);
 	assert_int_equal(sip_server_tx_request(S.tx, &m), 0);
 	assert_int_equal(
 		sip_session_incoming(S.ua, S.tx, &m, VIEW(""), &scene_handler, &S, S.w->now, &s),

@@ -257,6 +257,7 @@ static void side_begin(struct side *d, struct side *other, bool caller)
 	d->w->random = N.random + caller;
 	timer_init(&d->act, act, d);
 	d->w->stack = sip_stack_new(&d->w->cfg, &ops, &N.timers, &d->w->entropy, NULL);
+	assert_non_null(d->w->stack);
 	d->ua = sip_ua_new(d->w->stack, &cfg);
 	assert_non_null(d->ua);
 }

@@ -178,6 +178,24 @@ static void test_broken_requests_are_answered_without_a_transaction(void **state
 	check_refused("GET / HTTP/1.1\r\nHost: x\r\n\r\n", "", NULL);
 }
 
+/* An answer repeats Via, From, To and Call-ID: where no message can hold what stands in them, there is
+ * none. The Via is said by who sent it, so it could go to anybody. */
+static void test_what_cannot_be_repeated_is_not_answered(void **state)
+{
+	static const char bytes[] = "OPTIONS sip:b@example.com SIP/2.0\r\n"
+				    "From: <sip:a@example.org>;tag=1\r\nTo: <sip:b\0@example.com>\r\n"
+				    "Call-ID: 1\r\nVia: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKa\r\n"
+				    "CSeq: 1 OPTIONS\r\n\r\n";
+	struct world *w = world_default();
+	struct addr from;
+
+	(void)state;
+	assert_int_equal(addr_parse_hostport(VIEW("192.0.2.9:33000"), 5060, &from), 0);
+	sip_stack_datagram(w->stack, view_of(bytes, sizeof(bytes) - 1), &from, w->now);
+	assert_happened(w, "");
+	world_end(w);
+}
+
 static void test_too_many_fields_are_513(void **state)
 {
 	struct buf b;
@@ -730,6 +748,7 @@ static void test_trace_sees_the_wire_and_not_the_process(void **state)
 
 	(void)state;
 	w->stack = sip_stack_new(&w->cfg, &ops, &w->timers, &w->entropy, NULL);
+	assert_non_null(w->stack);
 	w->answer = 200;
 	world_incoming(w, "MESSAGE", "SIP/2.0/UDP 10.0.0.1;rport", "", PEER);
 	assert_happened(w, "0:in UDP MESSAGE, 0:request MESSAGE, 0:out UDP 200, 0:udp 200");
@@ -754,6 +773,7 @@ static void test_freeing_the_stack_closes_and_tells_once(void **state)
 	world_stream(w, 1, text);
 	world_stream(w, 1, "OPTIONS sip:x"); /* half a message */
 	world_incoming(w, "MESSAGE", VIA, "", PEER);
+	assert_non_null(w->tx[1]);
 	assert_int_equal(sip_server_tx_reply(w->tx[1], 200, NULL, VIEW(""), w->now), 0);
 	assert_happened(w, "0:request INVITE, 0:request MESSAGE, 0:udp 200");
 	sip_stack_free(w->stack);
@@ -776,6 +796,7 @@ int main(void)
 		cmocka_unit_test(test_only_the_topmost_via_is_stamped_wherever_it_is_written),
 		cmocka_unit_test(test_nothing_is_changed_where_nothing_is_missing),
 		cmocka_unit_test(test_broken_requests_are_answered_without_a_transaction),
+		cmocka_unit_test(test_what_cannot_be_repeated_is_not_answered),
 		cmocka_unit_test(test_too_many_fields_are_513),
 		cmocka_unit_test(test_a_stateless_answer_finds_its_way_and_is_the_same_twice),
 		cmocka_unit_test(test_keep_alives_of_datagrams_are_nothing),

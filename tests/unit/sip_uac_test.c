@@ -55,6 +55,7 @@ static int begin_without_credentials(void **state)
 	S.ua = sip_ua_new(S.w->stack, &(struct sip_ua_config){.digest = io_digest(),
 							      .max_dialogs = 10,
 							      .next_hop = scene_next_hop});
+	assert_non_null(S.ua);
 	return 0;
 }
 

@@ -267,8 +267,8 @@ static void send_notify(struct watcher *w, uint64_t now_ms)
 	sip_write_field(&b, "User-Agent", view_str(conf->ctl->release));
 	sip_write_body(&b, pending ? VIEW("") : VIEW("application/conference-info+xml"),
 		       buf_view(&body));
-	if (rc == 0 && buf_ok(&b))
-		rc = sip_dialog_next_hop(&w->dialog, &flow);
+	if (rc == 0)
+		rc = buf_ok(&b) ? sip_dialog_next_hop(&w->dialog, &flow) : E_NOMEM;
 	if (rc == 0)
 		rc = sip_uac_send(conf->ctl->ua, buf_view(&b), &flow, NULL, &notify_handler, w,
 				  now_ms, &w->notify);

@@ -151,7 +151,10 @@ static void send_next(struct referral *r, uint64_t now_ms)
 		return;
 	log_line(sip_stack_log(r->conference->ctl->stack), LOG_WARN, "focus",
 		 "a NOTIFY of a REFER could not be sent");
-	referral_end(r);
+	/* It ends, but not here: who pushed holds it still. */
+	r->settled = r->over = true;
+	r->n_queue = 0;
+	timer_arm(sip_stack_timers(r->conference->ctl->stack), &r->expiry, now_ms);
 }
 
 static void push(struct referral *r, int status, uint64_t now_ms)
@@ -167,6 +170,10 @@ static void expired(void *ctx, uint64_t now_ms)
 {
 	struct referral *r = ctx;
 
+	if (r->over && !r->notify) {
+		referral_end(r);
+		return;
+	}
 	if (r->settled)
 		return;
 	r->settled = true;
@@ -281,7 +288,7 @@ void referral_expect(struct referral *r)
 
 void referral_begin(struct referral *r, uint64_t now_ms)
 {
-	if (!r)
+	if (!r || r->over)
 		return;
 	r->expires_at_ms = now_ms + (uint64_t)EXPIRES_S * 1000;
 	timer_arm(sip_stack_timers(r->conference->ctl->stack), &r->expiry, r->expires_at_ms);

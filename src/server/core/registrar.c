@@ -375,7 +375,10 @@ static bool check_owner(struct inbound *r)
 	struct core_user user;
 	int rc;
 
-	if (sip_uri_parse(r->to_addr.uri, &to) || !core_aor(c, &to, &c->target))
+	/* RFC 3261 §10.3 step 5: an address-of-record is a SIP or SIPS URI. */
+	if (sip_uri_parse(r->to_addr.uri, &to) || to.scheme == SIP_SCHEME_OTHER)
+		return refuse(r, 400, "Bad To");
+	if (!core_aor(c, &to, &c->target))
 		return refuse(r, 404, NULL);
 	r->trusted = core_is_trusted(c, r->from);
 	if (!r->trusted && c->cfg.auth_required) {

@@ -1,0 +1,29 @@
+/*
+ * Put before every unit test (-include) that is built a second time for the sweep of allocation
+ * failures: its main, which calls cmocka_run_group_tests, sweeps instead.
+ */
+#ifndef CONFAB_TEST_SWEEP_H
+#define CONFAB_TEST_SWEEP_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+/*
+ * Runs each test once for each allocation that the rooms make in it, which fails then, alone or
+ * with all that follow; every run is a process of its own. A test may fail by it; it may not crash,
+ * hang or, where it passes all the same, leave memory behind that it would free otherwise.
+ * NOMEM_MOST in the environment: so many allocations of each test, spread evenly.
+ * Prints TAP; returns the number of tests in which something was wrong.
+ */
+int nomem_sweep(const struct CMUnitTest *tests, size_t n, CMFixtureFunction setup,
+		CMFixtureFunction teardown);
+
+#undef cmocka_run_group_tests
+#define cmocka_run_group_tests(tests, setup, teardown)                                             \
+	nomem_sweep(tests, sizeof(tests) / sizeof((tests)[0]), setup, teardown)
+
+#endif
