@@ -1,6 +1,7 @@
-/* A conversation whose session is gone with its server: it comes back by itself, as the same conversation. A conference is
- * joined again by an INVITE to its URI (CF-X-5); where it is no more (404, 410), one of those who were in it has the factory
- * make a new one, and the others wait for his invitation. A chat of two whose words went by the server is called anew.
+/* A conversation whose session is gone with its server: it comes back by itself, as the same
+ * conversation. A conference is joined again by an INVITE to its URI (CF-X-5); where it is not
+ * known any more (404), one of those who were in it has the factory make a new one, and the others
+ * wait for his invitation. A chat of two whose words went by the server is called anew.
  * docs/protocol/recovery.md says who does what when. */
 #include "client/state.h"
 
@@ -216,14 +217,15 @@ static void attempt(struct conversation *v, uint64_t now_ms)
 
 static bool is_final(int status)
 {
-	return status == 403 || status == 486 || status == 488 || status >= 600;
+	return status == 403 || status == 410 || status == 486 || status == 488 || status >= 600;
 }
 
 bool recover_failed(struct leg *leg, int status, uint64_t now_ms)
 {
 	struct conversation *v = leg->conversation;
 	struct recovery *r = &v->recovery;
-	bool gone = leg->conference && !r->anew && (status == 404 || status == 410);
+	/* 410: it ended while we were away; nobody wants it back. */
+	bool gone = leg->conference && !r->anew && status == 404;
 
 	if (!r->on || leg != v->current)
 		return false;
