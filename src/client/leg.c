@@ -98,7 +98,8 @@ static bool to_server(const struct client *c, struct view path)
 	struct msrp_uri hop;
 	struct addr at;
 
-	return msrp_uri_parse(msrp_path_first(path), &hop) == 0 && addr_parse(hop.host, hop.port, &at) == 0 &&
+	return msrp_uri_parse(msrp_path_first(path), &hop) == 0 &&
+	       addr_parse(hop.host, hop.port, &at) == 0 &&
 	       addr_same_host(&at, &c->cfg.server.remote);
 }
 

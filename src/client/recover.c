@@ -115,7 +115,8 @@ static void keep_people(struct conversation *v)
 	r->n_people = 0;
 }
 
-/* A chat of two is worth a new call where the server's end explains its own: its words went that way. */
+/* A chat of two is worth a new call where the server's end explains its own: its words went that
+ * way. */
 static bool explained(const struct leg *leg, uint64_t now_ms)
 {
 	const struct client *c = leg->conversation->client;
@@ -134,8 +135,8 @@ bool recover_begin(struct leg *leg, uint64_t now_ms)
 	struct recovery *r = &v->recovery;
 	uint64_t delay;
 
-	if (r->on || leg != v->current || v->old || v->offered || v->leaving || v->ended || !v->told_open ||
-	    leg->dialog_over || v->client->closing || !explained(leg, now_ms))
+	if (r->on || leg != v->current || v->old || v->offered || v->leaving || v->ended ||
+	    !v->told_open || leg->dialog_over || v->client->closing || !explained(leg, now_ms))
 		return false;
 	r->caller = sip_session_dialog(leg->sip)->initiator;
 	r->anew = false;
@@ -157,7 +158,8 @@ bool recover_begin(struct leg *leg, uint64_t now_ms)
 	return true;
 }
 
-/* How many of those who were in stand before us: by their addresses, which all of them see alike. */
+/* How many of those who were in stand before us: by their addresses, which all of them see alike.
+ */
 static unsigned rank(const struct conversation *v)
 {
 	unsigned n = 0;
@@ -354,7 +356,8 @@ void recover_opened(struct leg *leg, uint64_t now_ms)
 /* --- the other's call --- */
 
 /* Is this invitation the conversation's way back? */
-static bool leads_back(const struct conversation *v, const struct sip_msg *m, const struct terminate *t)
+static bool leads_back(const struct conversation *v, const struct sip_msg *m,
+		       const struct terminate *t)
 {
 	struct view contribution = sip_msg_value(m, SIP_H_CONTRIBUTION_ID);
 
@@ -372,8 +375,8 @@ static bool is_broken(const struct leg *leg, uint64_t now_ms)
 	return leg->state == LEG_OPEN && leg->reconnects && explained(leg, now_ms);
 }
 
-static struct conversation *find(struct client *c, const struct sip_msg *m, const struct terminate *t,
-				 uint64_t now_ms)
+static struct conversation *find(struct client *c, const struct sip_msg *m,
+				 const struct terminate *t, uint64_t now_ms)
 {
 	LIST_EACH(l, next, &c->conversations)
 	{
@@ -387,7 +390,8 @@ static struct conversation *find(struct client *c, const struct sip_msg *m, cons
 	return NULL;
 }
 
-/* Both call at once: who had called first goes on; of two new conferences, that of the lower address. */
+/* Both call at once: who had called first goes on; of two new conferences, that of the lower
+ * address. */
 static bool ours_stands(const struct conversation *v, const struct terminate *t)
 {
 	char *aor;
