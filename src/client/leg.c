@@ -10,6 +10,7 @@ enum {
 	RECONNECTS_MAX = 5,
 	OPENING_MS = 32000, /* an agreed session whose connection does not come */
 	ABSENT_MS = 1000,
+	BYE_MS = 1500,
 	COME_BACK_MS = 8000, /* a passive side waits that long for the peer to connect again */
 	OLD_BACK_MS =
 		4000, /* the same while the chat moves: all tries of the peer, but less than the
@@ -97,7 +98,8 @@ static bool to_server(const struct client *c, struct view path)
 	struct msrp_uri hop;
 	struct addr at;
 
-	return msrp_uri_parse(msrp_path_first(path), &hop) == 0 && addr_parse(hop.host, hop.port, &at) == 0 &&
+	return msrp_uri_parse(msrp_path_first(path), &hop) == 0 &&
+	       addr_parse(hop.host, hop.port, &at) == 0 &&
 	       addr_same_host(&at, &c->cfg.server.remote);
 }
 
@@ -341,7 +343,14 @@ void leg_down(struct leg *leg, int error, uint64_t now_ms)
 	if (leg->state == LEG_CLOSED || leg->state == LEG_DRAINING)
 		return; /* by who was told */
 	/* Somebody else at the other end will not become the right one by being asked again. */
-	if (error != E_DENIED && error != E_NOTFOUND && come_back(leg, now_ms))
+	if (error == E_NOTFOUND && leg->state == LEG_OPEN && leg->reconnects < RECONNECTS_MAX) {
+		/* The peer has no such session any more. Where it was ended, its BYE may still be
+		 * on the way. */
+		leg->reconnects = RECONNECTS_MAX;
+		timer_arm(c->timers, &leg->patience, now_ms + BYE_MS);
+		return;
+	}
+	if (error != E_DENIED && come_back(leg, now_ms))
 		return;
 	log_line(c->log, LOG_INFO, "client", "conversation %u: a connection is gone for good (%s)", v->id,
 		 error_text(error));

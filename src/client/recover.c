@@ -1,6 +1,7 @@
-/* A conversation whose session is gone with its server: it comes back by itself, as the same conversation. A conference is
- * joined again by an INVITE to its URI (CF-X-5); where it is no more (404, 410), one of those who were in it has the factory
- * make a new one, and the others wait for his invitation. A chat of two whose words went by the server is called anew.
+/* A conversation whose session is gone with its server: it comes back by itself, as the same
+ * conversation. A conference is joined again by an INVITE to its URI (CF-X-5); where it is not
+ * known any more (404), one of those who were in it has the factory make a new one, and the others
+ * wait for his invitation. A chat of two whose words went by the server is called anew.
  * docs/protocol/recovery.md says who does what when. */
 #include "client/state.h"
 
@@ -114,7 +115,8 @@ static void keep_people(struct conversation *v)
 	r->n_people = 0;
 }
 
-/* A chat of two is worth a new call where the server's end explains its own: its words went that way. */
+/* A chat of two is worth a new call where the server's end explains its own: its words went that
+ * way. */
 static bool explained(const struct leg *leg, uint64_t now_ms)
 {
 	const struct client *c = leg->conversation->client;
@@ -133,8 +135,8 @@ bool recover_begin(struct leg *leg, uint64_t now_ms)
 	struct recovery *r = &v->recovery;
 	uint64_t delay;
 
-	if (r->on || leg != v->current || v->old || v->offered || v->leaving || v->ended || !v->told_open ||
-	    leg->dialog_over || v->client->closing || !explained(leg, now_ms))
+	if (r->on || leg != v->current || v->old || v->offered || v->leaving || v->ended ||
+	    !v->told_open || leg->dialog_over || v->client->closing || !explained(leg, now_ms))
 		return false;
 	r->caller = sip_session_dialog(leg->sip)->initiator;
 	r->anew = false;
@@ -156,7 +158,8 @@ bool recover_begin(struct leg *leg, uint64_t now_ms)
 	return true;
 }
 
-/* How many of those who were in stand before us: by their addresses, which all of them see alike. */
+/* How many of those who were in stand before us: by their addresses, which all of them see alike.
+ */
 static unsigned rank(const struct conversation *v)
 {
 	unsigned n = 0;
@@ -216,14 +219,15 @@ static void attempt(struct conversation *v, uint64_t now_ms)
 
 static bool is_final(int status)
 {
-	return status == 403 || status == 486 || status == 488 || status >= 600;
+	return status == 403 || status == 410 || status == 486 || status == 488 || status >= 600;
 }
 
 bool recover_failed(struct leg *leg, int status, uint64_t now_ms)
 {
 	struct conversation *v = leg->conversation;
 	struct recovery *r = &v->recovery;
-	bool gone = leg->conference && !r->anew && (status == 404 || status == 410);
+	/* 410: it ended while we were away; nobody wants it back. */
+	bool gone = leg->conference && !r->anew && status == 404;
 
 	if (!r->on || leg != v->current)
 		return false;
@@ -352,7 +356,8 @@ void recover_opened(struct leg *leg, uint64_t now_ms)
 /* --- the other's call --- */
 
 /* Is this invitation the conversation's way back? */
-static bool leads_back(const struct conversation *v, const struct sip_msg *m, const struct terminate *t)
+static bool leads_back(const struct conversation *v, const struct sip_msg *m,
+		       const struct terminate *t)
 {
 	struct view contribution = sip_msg_value(m, SIP_H_CONTRIBUTION_ID);
 
@@ -370,8 +375,8 @@ static bool is_broken(const struct leg *leg, uint64_t now_ms)
 	return leg->state == LEG_OPEN && leg->reconnects && explained(leg, now_ms);
 }
 
-static struct conversation *find(struct client *c, const struct sip_msg *m, const struct terminate *t,
-				 uint64_t now_ms)
+static struct conversation *find(struct client *c, const struct sip_msg *m,
+				 const struct terminate *t, uint64_t now_ms)
 {
 	LIST_EACH(l, next, &c->conversations)
 	{
@@ -385,7 +390,8 @@ static struct conversation *find(struct client *c, const struct sip_msg *m, cons
 	return NULL;
 }
 
-/* Both call at once: who had called first goes on; of two new conferences, that of the lower address. */
+/* Both call at once: who had called first goes on; of two new conferences, that of the lower
+ * address. */
 static bool ours_stands(const struct conversation *v, const struct terminate *t)
 {
 	char *aor;

@@ -6,7 +6,12 @@
 
 #include <stdlib.h>
 
-enum { SERVICE_ROUTE_MAX = 4096, BACKOFF_FIRST_MS = 500, BACKOFF_MAX_MS = 30000, LOST_SPREAD_MS = 200 };
+enum {
+	SERVICE_ROUTE_MAX = 4096,
+	BACKOFF_FIRST_MS = 500,
+	BACKOFF_MAX_MS = 30000,
+	LOST_SPREAD_MS = 200
+};
 
 static void send_register(struct client *c, uint32_t expires, uint64_t now_ms);
 
@@ -29,8 +34,8 @@ void registration_init(struct client *c)
 
 static void later(struct client *c, uint64_t now_ms)
 {
-	/* RFC 5626 §4.5: doubled after each failure, and between half of it and all of it. Its base of 30 s is meant for those
-	 * who have another flow. */
+	/* RFC 5626 §4.5: doubled after each failure, and between half of it and all of it. Its base
+	 * of 30 s is meant for those who have another flow. */
 	timer_arm(c->timers, &c->register_again,
 		  now_ms + c->backoff_ms / 2 + entropy_u64(c->entropy) % (c->backoff_ms / 2 + 1));
 	c->backoff_ms = c->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : c->backoff_ms * 2;
@@ -210,7 +215,8 @@ void registration_lost(struct client *c, uint64_t now_ms)
 	if (!was)
 		return;
 	/* The server's end breaks the flows of all its phones in the same moment. */
-	timer_arm(c->timers, &c->register_again, now_ms + entropy_u64(c->entropy) % (LOST_SPREAD_MS + 1));
+	timer_arm(c->timers, &c->register_again,
+		  now_ms + entropy_u64(c->entropy) % (LOST_SPREAD_MS + 1));
 }
 
 void registration_again(struct client *c, uint64_t now_ms)

@@ -61,7 +61,8 @@ void leg_ended(struct leg *leg, enum sip_session_end why, int status, const stru
 		return;
 	}
 	if (leg->state < LEG_OPENING) {
-		if (recover_failed(leg, status ? status : 503, now_ms) || join_anew(leg, status, now_ms))
+		if (v->recovery.on ? recover_failed(leg, status ? status : 503, now_ms)
+				   : join_anew(leg, status, now_ms))
 			return;
 		conversation_end(v, status, reason, now_ms);
 		return;

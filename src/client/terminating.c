@@ -177,7 +177,8 @@ struct leg *client_take(struct client *c, struct conversation *v, struct sip_ser
 		leg->offer = view_dup(t->sdp);
 		leg->contribution = view_dup(sip_msg_value(m, SIP_H_CONTRIBUTION_ID));
 	}
-	if (!leg || !leg->peer || !leg->offer || !leg->contribution || begin_session(leg, tx, m, now_ms)) {
+	if (!leg || !leg->peer || !leg->offer || !leg->contribution ||
+	    begin_session(leg, tx, m, now_ms)) {
 		leg_free(leg, now_ms);
 		refuse(c, tx, 500, NULL, VIEW(""), now_ms);
 		return NULL;

@@ -77,6 +77,9 @@ static void server_is_new(struct desk *d)
 	msrp_conn_up(d->msrp, d->now);
 	desk_run(d, 0);
 	(void)answer_send(d, "481 Unknown");
+	/* A BYE may still be on the way. */
+	assert_null(desk_next(d, "INVITE "));
+	desk_run(d, 1500);
 }
 
 static const char *message_id(struct desk *d, const char *send)
@@ -247,7 +250,7 @@ static void test_CF_X_5__and_do_it_themselves_if_he_does_not_come(void **state)
 			 &invite);
 	server_is_new(d);
 	desk_run(d, 600);
-	desk_answer(d, desk_next(d, "INVITE " DESK_CONFERENCE " "), 410, "", "", "");
+	desk_answer(d, desk_next(d, "INVITE " DESK_CONFERENCE " "), 404, "", "", "");
 	desk_run(d, 14900);
 	assert_null(desk_next(d, "INVITE "));
 	desk_run(d, 200);
@@ -306,17 +309,48 @@ static void test_CF_X_5__tried_for_a_while_and_then_told(void **state)
 
 static void test_CF_X_5__who_is_not_wanted_any_more(void **state)
 {
+	/* Taken out, and over. */
+	static const int status[] = {403, 410};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct desk *d = registered();
+		const char *invite;
+
+		(void)conference(d,
+				 STATE("1", USER("sip:ann@example.com") USER("sip:bo@example.com")),
+				 &invite);
+		server_is_new(d);
+		desk_run(d, 600);
+		desk_answer(d, desk_next(d, "INVITE " DESK_CONFERENCE " "), status[i], "", "", "");
+		assert_int_equal(desk_event(d, CONFAB_ENDED)->status, status[i]);
+		desk_run(d, 60000);
+		assert_null(desk_next(d, "INVITE "));
+		desk_free(d);
+	}
+}
+
+/* The seat goes before the BYE comes: that is the end, and nothing to come back from. */
+static void test_IC_7_1_5_6__a_bye_behind_the_seats_end(void **state)
+{
 	struct desk *d = registered();
+	struct msrp_conn *c;
 	const char *invite;
 
 	(void)state;
 	(void)conference(d, STATE("1", USER("sip:ann@example.com") USER("sip:bo@example.com")),
 			 &invite);
-	server_is_new(d);
-	desk_run(d, 600);
-	desk_answer(d, desk_next(d, "INVITE " DESK_CONFERENCE " "), 403, "", "", "");
-	assert_int_equal(desk_event(d, CONFAB_ENDED)->status, 403);
+	c = d->msrp;
+	d->msrp = NULL;
+	msrp_conn_down(c, d->now);
+	desk_run(d, 50);
+	msrp_conn_up(d->msrp, d->now);
+	desk_run(d, 0);
+	(void)answer_send(d, "481 Unknown");
+	desk_run(d, 500);
+	(void)desk_ask(d, invite, "BYE", 10, "", "", "");
 	desk_run(d, 60000);
+	assert_non_null(desk_event(d, CONFAB_ENDED));
 	assert_null(desk_next(d, "INVITE "));
 	desk_free(d);
 }
@@ -434,6 +468,7 @@ int main(void)
 		cmocka_unit_test(test_CF_X_5__before_there_was_a_roster),
 		cmocka_unit_test(test_CF_X_5__tried_for_a_while_and_then_told),
 		cmocka_unit_test(test_CF_X_5__who_is_not_wanted_any_more),
+		cmocka_unit_test(test_IC_7_1_5_6__a_bye_behind_the_seats_end),
 		cmocka_unit_test(test_PF_9_1_2_2__a_relayed_chat_is_called_anew),
 		cmocka_unit_test(test_FL_1__one_between_two_phones_is_not),
 		cmocka_unit_test(test_PF_9_1_2_2__who_was_called_waits_for_the_call),
