@@ -480,8 +480,12 @@ int main(int argc, char **argv)
 	struct options o = {0};
 	struct io_signals *signals = NULL;
 	const char *what = "";
+	sigset_t ending;
 	int rc;
 
+	(void)sigemptyset(&ending);
+	(void)sigaddset(&ending, SIGTERM);
+	(void)sigaddset(&ending, SIGINT);
 	parse_options(argc, argv, &o);
 	if (load_config(&o, &d.cfg))
 		return EXIT_USAGE;
@@ -502,8 +506,10 @@ int main(int argc, char **argv)
 		(void)io_signals_open(&d.loop, on_signal, &d, &signals);
 		log_line(&d.log.log, LOG_INFO, "confabd", "ready");
 		io_run(&d.loop);
+		/* It ends already: one more signal to end must not cut that short, and with it the exit
+		 * status and what is still to be written. */
+		(void)sigprocmask(SIG_BLOCK, &ending, NULL);
 		io_signals_close(signals);
-		/* It is ending already: the next signal of somebody impatient must not spoil that. */
 		(void)signal(SIGTERM, SIG_IGN);
 		(void)signal(SIGINT, SIG_IGN);
 	}

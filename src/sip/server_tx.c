@@ -151,6 +151,7 @@ static void owe_answer(struct sip_server_tx *tx, uint64_t now_ms)
 	struct sip_stack *s = tx->stack;
 
 	log_line(s->log, LOG_WARN, "sip", "no memory for an answer; a 500 follows");
+	tx->owes = true;
 	timer_arm(s->timers, &tx->life, now_ms + s->cfg.t1_ms);
 }
 
@@ -158,7 +159,7 @@ static void on_life(void *ctx, uint64_t now_ms)
 {
 	struct sip_server_tx *tx = ctx;
 
-	if (sip_server_tx_pending(tx)) {
+	if (tx->owes && sip_server_tx_pending(tx)) {
 		(void)sip_server_tx_reply(tx, 500, NULL, VIEW(""), now_ms);
 		return;
 	}

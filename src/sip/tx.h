@@ -98,6 +98,7 @@ struct sip_server_tx {
 	enum sip_method method;
 	bool uas, merged;
 	bool unproven; /* sip_server_tx_doubt */
+	bool owes;     /* the answer that there was no memory for */
 	struct sip_flow flow;
 	struct addr
 		return_address; /* of UDP, and of a connection that is gone (RFC 3261 §18.2.2) */

@@ -200,13 +200,13 @@ static void test_R_3__a_trusted_name_by_tls_alone(void **state)
 	assert_string_equal(header(w, text, "P-Charging-Vector"), "icid-value=1");
 	/* The connection is there, and nothing was proven on it. */
 	phone_send(&peer, phone_request(&peer, "MESSAGE", FAR, "<" FAR ">", 2,
-					"P-Asserted-Identity: <sip:x@y.z>\n"
+					"P-Asserted-Identity: <sip:ann@example.com>\n"
 					"P-Charging-Vector: icid-value=2\n"));
 	assert_int_equal(w->sent[w->n_sent - 1].link, 1);
 	assert_string_equal(header(w, w->sent[w->n_sent - 1].text, "P-Charging-Vector"), "");
 	sip_conn_set_named(w->link[1].conn);
 	phone_send(&peer, phone_request(&peer, "MESSAGE", FAR, "<" FAR ">", 3,
-					"P-Asserted-Identity: <sip:x@y.z>\n"
+					"P-Asserted-Identity: <sip:ann@example.com>\n"
 					"P-Charging-Vector: icid-value=3\n"));
 	assert_string_equal(header(w, w->sent[w->n_sent - 1].text, "P-Charging-Vector"),
 			    "icid-value=3");
