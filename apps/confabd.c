@@ -369,23 +369,14 @@ static int start_store(struct confabd *d)
 	return rc;
 }
 
-/* What the network sends is read by nobody who may do everything, unless the operator wants it so. */
-static bool may_run(const struct confabd *d)
-{
-	if (!io_is_root() || d->cfg.run.user[0] || getenv("CONFAB_AS_ROOT"))
-		return true;
-	fputs("confabd: started as root, and it needs no privilege: start it as another user (dist/confabd.service does),\n"
-	      "confabd: or set run.user to the user that it is to become. run.user = root, or CONFAB_AS_ROOT in the\n"
-	      "confabd: environment, if it really has to run as root.\n",
-	      stderr);
-	return false;
-}
-
 static int drop_privileges(struct confabd *d)
 {
 	char why[256] = "";
 	int rc = d->cfg.run.user[0] ? io_become(d->cfg.run.user, why, sizeof(why)) : 0;
 
+	if (io_is_root() && strcmp(d->cfg.run.user, "root") != 0)
+		log_line(&d->log.log, LOG_WARN, "confabd",
+			 "runs as root, and needs no privilege: run.user says whom to become");
 	if (rc)
 		log_line(&d->log.log, LOG_ERROR, "confabd", "run.user: %s", why);
 	return rc;
@@ -493,8 +484,6 @@ int main(int argc, char **argv)
 		puts("configuration ok");
 		return 0;
 	}
-	if (!may_run(&d))
-		return EXIT_FAILURE;
 	(void)io_limits_raise_files();
 	io_signals_ignore_failed_writes();
 	xml_init();

@@ -11,7 +11,6 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TICKS = os.sysconf("SC_CLK_TCK")
-os.environ.setdefault("CONFAB_AS_ROOT", "yes")  # whoever runs the benches runs the server
 
 
 def free_ports(n, kind=socket.SOCK_STREAM):

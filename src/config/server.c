@@ -313,8 +313,8 @@ static const struct option_spec specs[] = {
 	 "The SQLite file with the users; made and filled by confabctl."},
 	{"run.user", OPTION_STRING, AT(run.user), "", 0, 0, NULL,
 	 "Started as root, the server becomes this user once its sockets and files are open. Files "
-	 "that it opens later (the users, the key on SIGHUP) must be his. Where it is not set, the "
-	 "server refuses to run as root; root means that it has to be so."},
+	 "that it opens later (the users, the key on SIGHUP) must be his. Where it is not set, a "
+	 "server started as root stays root, and warns of it; run.user = root: without a warning."},
 	{"log.level", OPTION_ENUM, AT(log.level), "info", 0, 0, level_words,
 	 "The least important lines that are still written."},
 	{"log.file", OPTION_STRING, AT(log.file), "", 0, 0, NULL,

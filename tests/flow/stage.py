@@ -18,7 +18,6 @@ import time
 
 BIN = os.environ.get("CONFAB_BIN", "build/dev/bin")
 DOMAIN = "example.com"
-os.environ.setdefault("CONFAB_AS_ROOT", "yes")  # whoever runs the tests runs the server
 WAIT_S = float(os.environ.get("CONFAB_WAIT", "20"))
 
 
