@@ -603,6 +603,44 @@ static void test_PF_9_1_2_2__a_side_that_never_connects_ends_the_session(void **
 	assert_non_null(request(&bo, "BYE"));
 }
 
+static void test_PF_9_1_2_2__shutting_down_ends_both_sides_and_says_why(void **state)
+{
+	char *bye;
+
+	(void)state;
+	talk();
+	assert_int_equal(b2bua_open_count(b), 1);
+	b2bua_shut_down(b, w->now);
+	world_run(w, 0);
+	bye = request(&ann, "BYE");
+	assert_string_equal(header(w, bye, "Reason"), "SIP;cause=503;text=\"Server Shutting Down\"");
+	assert_int_equal(b2bua_open_count(b), 1);
+	answers(&ann, bye, 200, "", "", "");
+	bye = request(&bo, "BYE");
+	assert_non_null(strstr(bye, "Reason: SIP;cause=503"));
+	answers(&bo, bye, 200, "", "", "");
+	world_run(w, 0);
+	/* Transactions linger, but nobody is waited for. */
+	assert_int_equal(b2bua_open_count(b), 0);
+}
+
+static void test_PF_9_1_2_2__shutting_down_cancels_what_rings(void **state)
+{
+	char *got;
+
+	(void)state;
+	ann_invites("");
+	got = request(&bo, "INVITE");
+	answers(&bo, got, 180, "bo-tag", "Contact: <sip:bo@" AT_BO ">\n", "");
+	b2bua_shut_down(b, w->now);
+	world_run(w, 0);
+	assert_non_null(strstr(request(&bo, "CANCEL"), "Reason: SIP;cause=503"));
+	answers(&bo, got, 487, "bo-tag", "", "");
+	assert_non_null(response(&ann, 487));
+	world_run(w, 0);
+	assert_int_equal(b2bua_open_count(b), 0);
+}
+
 static void test_PF_X_1__replaces_goes_through_as_it_is(void **state)
 {
 	char *got;
@@ -824,6 +862,8 @@ int main(void)
 		IN(test_PF_9_2_3__422_both_ways),
 		IN(test_PF_9_1_2_2__what_it_cannot_carry_is_420),
 		IN(test_PF_9_1_2_2__a_side_that_never_connects_ends_the_session),
+		IN(test_PF_9_1_2_2__shutting_down_ends_both_sides_and_says_why),
+		IN(test_PF_9_1_2_2__shutting_down_cancels_what_rings),
 		IN(test_PF_X_1__replaces_goes_through_as_it_is),
 		IN(test_PF_X_1__somebody_elses_tags_find_nothing),
 	};
