@@ -131,6 +131,7 @@ class Place:
         self.build = build
         self.directory = tempfile.mkdtemp(prefix="confab-bench-")
         self.store = None
+        self.servers = 0
 
     def program(self, name):
         return os.path.join(self.build, "bench", "bench_" + name)
@@ -172,14 +173,18 @@ class Place:
                 "tls.ca=" + os.path.join(where, "ca.pem"), "msrp.tls=yes", "msrp.tls_port=0")
 
     def confabd(self, port, *settings):
-        """The peers are trusted, so that no request is challenged: Kamailio and the floor challenge none either."""
+        """The peers are trusted, so that no request is challenged: Kamailio and the floor challenge none either. Each
+        server has a store of its own: registrations outlive a server, and the next one would know phones that are gone."""
+        self.servers += 1
+        store = os.path.join(self.directory, "users-%d.db" % self.servers)
+        shutil.copy(self.store, store)
         argv = [os.path.join(self.build, "bin", "confabd"),
                 "--set", "sip.listen=udp:127.0.0.1:%d, tcp:127.0.0.1:%d" % (port, port),
                 "--set", "sip.domain=example.com", "--set", "sip.trusted=127.0.0.1", "--set", "auth.required=no",
                 "--set", "sip.max_transactions=2000000", "--set", "sip.max_connections=15000",
                 "--set", "sip.max_connections_per_address=0", "--set", "msrp.max_connections_per_address=0",
                 "--set", "participating.max_sessions_per_user=0", "--set", "conference.max_per_user=0",
-                "--set", "store.path=" + self.store, "--set", "log.level=warn", "--set", "msrp.port=0",
+                "--set", "store.path=" + store, "--set", "log.level=warn", "--set", "msrp.port=0",
                 "--set", "overload.limit=100"]
         for setting in settings:
             argv += ["--set", setting]
