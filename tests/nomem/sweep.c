@@ -81,15 +81,28 @@ static char *said(struct sweep *s)
 	return text;
 }
 
-/* Whether it was the test's own code that fell over what it was not given. The stack of a
- * sanitizer names the place: the first of ours counts, a view being of who looks at it. */
-static bool tests_own(const char *text)
+/* The next place in a room, a view being of who looks at it. */
+static const char *room_place(const char *text)
 {
-	const char *test = strstr(text, "/tests/unit/"), *room = strstr(text, "/src/");
+	const char *room = strstr(text, "/src/");
 
 	while (room && (strncmp(room, "/src/libsanitizer/", 18) == 0 ||
 			strncmp(room, "/src/base/view.h", 16) == 0))
 		room = strstr(room + 1, "/src/");
+	return room;
+}
+
+/* Whether it was the test's own code that fell over what it was not given, or handed it in. The
+ * stack of a sanitizer names the place: the first of ours counts, and for an object that is not
+ * there, who called it. */
+static bool tests_own(const char *text)
+{
+	const char *stack = strstr(text, "#0 "), *test, *room;
+
+	test = strstr(stack ? stack : text, "/tests/unit/");
+	room = room_place(stack ? stack : text);
+	if (room && strstr(text, "null pointer of type"))
+		room = room_place(room + 1);
 	return test && (!room || test < room);
 }
 

@@ -520,6 +520,7 @@ static inline void room_reply(struct room *r, struct asked *a, int status)
 		sip_write_field(&b, "Contact", VIEW("<sip:p@192.0.2.50:5060>"));
 		sip_write_body(&b, VIEW("application/sdp"),
 			       view_str(room_crlf(r, r->sdp ? r->sdp : ROOM_SDP)));
+		assert_true(buf_ok(&b));
 		assert_int_equal(sip_server_tx_respond(a->tx, buf_view(&b), status, r->now), 0);
 		buf_fini(&b);
 	}

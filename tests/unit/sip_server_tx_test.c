@@ -456,6 +456,7 @@ static void test_reply_has_what_RFC_3261_8_2_6_wants(void **state)
 	(void)state;
 	world_incoming(w, "INVITE", VIA "\r\nVia: SIP/2.0/TCP 198.51.100.1;branch=z9hG4bKb",
 		       "Record-Route: <sip:p.example.com;lr>\r\n", PEER);
+	assert_non_null(w->tx[0]);
 	assert_int_equal(sip_server_tx_reply(w->tx[0], 180, NULL, VIEW("X-A: 1\r\n"), w->now), 0);
 	first = view_dup(view_of(w->last, w->last_n));
 	assert_int_equal(sip_server_tx_reply(w->tx[0], 400, "Because",
