@@ -57,7 +57,8 @@ static void on_failed(void *ctx, struct sip_uac *uac, int error, uint64_t now_ms
 {
 	(void)uac;
 	(void)now_ms;
-	paged(ctx, error == E_TIMEOUT ? 408 : 503, error_text(error));
+	paged(ctx, error == E_TIMEOUT ? 408 : 503,
+	      error == E_IO ? "the server cannot be reached" : error_text(error));
 }
 
 static const struct sip_uac_handler handler = {.on_response = on_response, .on_failed = on_failed};
