@@ -153,7 +153,8 @@ static const struct option_spec specs[] = {
 	{"registrar.default_expires", OPTION_DURATION, AT(registrar.default_expires_ms), "1h",
 	 SECOND, 7 * DAY, NULL, "The lifetime of a registration that asks for none."},
 	{"registrar.max_contacts", OPTION_U32, AT(registrar.max_contacts), "10", 1, 100, NULL,
-	 "Contacts of one user at a time; one more gets 403."},
+	 "Contacts of one user at a time; one more takes the place of the oldest whose "
+	 "connection is gone, or gets 403."},
 
 	{"im.feature_tag", OPTION_ENUM, AT(im.feature_tag), "require", 0, 0, im_words,
 	 "What a request without the IM feature tag in Accept-Contact gets: require answers 403, "

@@ -156,6 +156,32 @@ static void test_cap_on_contacts_of_a_user_is_403(void **state)
 	}
 }
 
+static int register_status(struct phone *p)
+{
+	phone_send(p, phone_request(p, "REGISTER", "sip:example.com", BO, 1, ""));
+	return parsed(phone_next(p)).status;
+}
+
+static void test_cap_on_contacts_makes_room_for_who_comes_back(void **state)
+{
+	struct world *w = world_new();
+	struct phone bo[4];
+
+	(void)state;
+	w->cfg.auth_required = false;
+	w->cfg.max_contacts = 2;
+	world_start(w);
+	for (unsigned i = 0; i < 4; i++) {
+		bo[i] = phone_tcp(w, "bo", textf(w, "192.0.2.12:%u", 7000 + i));
+		/* The third finds the first one gone; the fourth finds two that are there. */
+		assert_int_equal(register_status(&bo[i]), i < 3 ? 200 : 403);
+		assert_int_equal(core_binding_count(w->core), i ? 2 : 1);
+		if (i == 0)
+			phone_hangs_up(&bo[i]);
+	}
+	world_end(w);
+}
+
 static void test_cap_on_bindings_of_all_is_503(void **state)
 {
 	for (int k = -1; k <= 1; k++) {
@@ -234,6 +260,7 @@ int main(void)
 		cmocka_unit_test(test_RFC_5393__a_branch_of_anothers_making_is_no_loop),
 		cmocka_unit_test(test_max_forwards_of_0_is_483_and_of_1_passes),
 		cmocka_unit_test(test_cap_on_contacts_of_a_user_is_403),
+		cmocka_unit_test(test_cap_on_contacts_makes_room_for_who_comes_back),
 		cmocka_unit_test(test_cap_on_bindings_of_all_is_503),
 		cmocka_unit_test(test_cap_on_sessions_of_a_user_is_486),
 	};

@@ -25,6 +25,7 @@ struct registration {
 	bool star;
 	struct change change[CHANGES_MAX];
 	size_t n;
+	size_t surplus; /* bindings that have to go first (is_lost) */
 	struct view path;
 };
 
@@ -161,6 +162,48 @@ static struct binding *replaced_by(const struct registration *reg, const struct 
 	return NULL;
 }
 
+/* The connection that it came over is gone. The phone may be there all the same; but where there is
+ * no room for another, it is the one most likely to be of somebody who has come back as another: a
+ * phone without +sip.instance has a new contact for each connection. */
+static bool is_lost(const struct registration *reg, const struct location_aor *a,
+		    const struct binding *b)
+{
+	if ((b->flow.transport != SIP_TCP && b->flow.transport != SIP_TLS) ||
+	    sip_stack_conn_alive(reg->r->c->stack, b->flow.conn))
+		return false;
+	for (size_t i = 0; i < reg->n; i++)
+		if (replaced_by(reg, a, &reg->change[i]) == b)
+			return false;
+	return true;
+}
+
+static struct binding *oldest_lost(const struct registration *reg, const struct location_aor *a)
+{
+	struct binding *oldest = NULL;
+
+	if (!a)
+		return NULL;
+	LIST_EACH(l, tmp, &a->bindings)
+	{
+		struct binding *b = binding_of(l);
+
+		if (is_lost(reg, a, b) && (!oldest || b->order < oldest->order))
+			oldest = b;
+	}
+	return oldest;
+}
+
+static size_t count_lost(const struct registration *reg, const struct location_aor *a)
+{
+	size_t n = 0;
+
+	if (!a)
+		return 0;
+	LIST_EACH(l, tmp, &a->bindings)
+	n += is_lost(reg, a, binding_of(l));
+	return n;
+}
+
 /* Everything that can be refused is refused before anything is changed. */
 static bool check_changes(struct registration *reg)
 {
@@ -185,8 +228,11 @@ static bool check_changes(struct registration *reg)
 		else if (b && !reg->change[i].expires && after)
 			after--;
 	}
-	if (added && after + added > r->c->cfg.max_contacts)
-		return refuse(r, 403, "Too Many Contacts");
+	if (added && after + added > r->c->cfg.max_contacts) {
+		reg->surplus = after + added - r->c->cfg.max_contacts;
+		if (count_lost(reg, a) < reg->surplus)
+			return refuse(r, 403, "Too Many Contacts");
+	}
 	if (added && location_count(&r->c->location) + added > r->c->cfg.max_bindings) {
 		core_reply(r, 503, NULL, VIEW("Retry-After: 60\r\n"));
 		return false;
@@ -334,6 +380,13 @@ static void apply(struct registration *reg)
 	}
 	if (reg->star)
 		remove_all(reg);
+	for (; reg->surplus; reg->surplus--) {
+		struct binding *b =
+			oldest_lost(reg, location_find(&r->c->location, reg->aor));
+
+		if (b)
+			remove_binding(reg, b);
+	}
 	for (size_t i = 0; i < reg->n && !reg->star; i++) {
 		int rc = apply_change(reg, &reg->change[i]);
 
