@@ -82,9 +82,13 @@ class Server:
             self.process = subprocess.Popen([os.path.join(self.binaries, "confabd"), "--config", self.config],
                                             stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, preexec_fn=confine)
         for _ in range(1000):
+            # A keep-alive (RFC 5626 section 4.4.1) is answered by the loop, when everything else has been opened.
             with socket.socket() as s:
+                s.settimeout(10)
                 if s.connect_ex((HOST, self.port)) == 0:
-                    return
+                    s.sendall(b"\r\n\r\n")
+                    if s.recv(2) == b"\r\n":
+                        return
             if self.process.poll() is not None:
                 break
             await asyncio.sleep(0.02)
