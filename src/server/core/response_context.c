@@ -11,7 +11,8 @@
 struct branch {
 	struct response_context *context;
 	struct sip_client_tx *tx;
-	struct timer timer_c; /* INVITE alone */
+	/* Timer C of an INVITE; of the first that waits for its turn: how long the others have. */
+	struct timer timer_c;
 	bool pending;	      /* under way: no final answer yet */
 	bool heard;	      /* a provisional answer came */
 	bool late;	      /* cancelled, for others to have their turn */
@@ -40,7 +41,6 @@ struct response_context {
 	struct core *c;
 	struct sip_server_tx *tx;
 	uint16_t n, pending, waiting;
-	struct timer turn;    /* of those that are tried */
 	uint16_t best_status; /* 0: none yet */
 	bool invite;
 	bool to_trusted; /* upstream */
@@ -68,7 +68,6 @@ static void over_free(struct failing_over *o)
 
 static void context_free(struct response_context *x)
 {
-	timer_cancel(x->c->timers, &x->turn);
 	for (unsigned i = 0; i < x->n; i++) {
 		timer_cancel(x->c->timers, &x->branch[i].timer_c);
 		free(x->branch[i].later);
@@ -266,12 +265,16 @@ static void arm_timer_c(struct branch *b, uint64_t now_ms)
 			  now_ms + b->context->c->cfg.timer_c_ms);
 }
 
+static void on_turn(struct response_context *x, uint64_t now_ms);
+
 /* §16.8. The CANCEL brings a final answer, or the stack's own timeout does. */
 static void on_timer_c(void *ctx, uint64_t now_ms)
 {
 	struct branch *b = ctx;
 
-	if (b->tx)
+	if (b->later)
+		on_turn(b->context, now_ms);
+	else if (b->tx)
 		sip_client_tx_cancel(b->tx, VIEW(""), now_ms);
 }
 
@@ -452,10 +455,8 @@ static const struct sip_server_handler server_handler = {.on_cancel = on_cancel,
 
 /* Their time is up: an INVITE is taken back, and its end is the next one's beginning; anything else
  * goes to the next ones too. */
-static void on_turn(void *ctx, uint64_t now_ms)
+static void on_turn(struct response_context *x, uint64_t now_ms)
 {
-	struct response_context *x = ctx;
-
 	if (x->won || x->stopped || !x->tx)
 		return;
 	if (!x->invite) {
@@ -477,6 +478,7 @@ static void branch_begin(struct branch *b, const struct sip_flow *flow, struct v
 	int rc = sip_client_tx_new_marked(x->c->stack, request, flow, mark, &client_handler, b,
 					  now_ms, &b->tx);
 
+	timer_cancel(x->c->timers, &b->timer_c);
 	b->pending = true;
 	x->waiting--;
 	x->pending++;
@@ -487,6 +489,17 @@ static void branch_begin(struct branch *b, const struct sip_flow *flow, struct v
 	log_line(x->c->log, LOG_WARN, "core", "a branch could not begin: %s", error_text(rc));
 	branch_done(b);
 	consider(x, 503, NULL, false);
+}
+
+static void arm_turn(struct response_context *x, uint64_t now_ms)
+{
+	unsigned i = 0;
+
+	if (!x->waiting)
+		return;
+	while (!x->branch[i].later)
+		i++;
+	timer_arm(x->c->timers, &x->branch[i].timer_c, now_ms + x->c->cfg.fork_ms);
 }
 
 /* The branches are in the order of their q, the highest first. */
@@ -510,8 +523,7 @@ static void next_turn(struct response_context *x, uint64_t now_ms)
 			free(l);
 		}
 	} while (x->waiting && !x->pending);
-	if (x->waiting)
-		timer_arm(x->c->timers, &x->turn, now_ms + x->c->cfg.fork_ms);
+	arm_turn(x, now_ms);
 }
 
 static struct response_context *context_new(struct inbound *r, size_t n, struct view aor)
@@ -523,7 +535,6 @@ static struct response_context *context_new(struct inbound *r, size_t n, struct 
 	x->c = r->c;
 	x->tx = r->tx;
 	x->n = x->waiting = (uint16_t)n;
-	timer_init(&x->turn, on_turn, x);
 	x->invite = r->m->method == SIP_INVITE;
 	x->to_trusted = core_is_trusted(r->c, r->from);
 	if (aor.n && !(x->aor = view_dup(aor))) {
@@ -631,7 +642,6 @@ void proxy_fork(struct inbound *r, const struct proxy_target *targets, size_t n,
 		x->waiting--;
 		consider(x, 503, NULL, false);
 	}
-	if (x->waiting)
-		timer_arm(x->c->timers, &x->turn, r->now_ms + x->c->cfg.fork_ms);
+	arm_turn(x, r->now_ms);
 	finish(x, r->now_ms);
 }
