@@ -35,6 +35,12 @@ void client_profile(const struct client *c, struct im_profile *p)
 	};
 }
 
+int client_failure(int error, const char **text_out)
+{
+	*text_out = error == E_IO ? "the server cannot be reached" : error_text(error);
+	return error == E_TIMEOUT ? 408 : 503;
+}
+
 static void fill(const char **s)
 {
 	if (!*s)

@@ -90,11 +90,13 @@ static void on_response(void *ctx, struct sip_uac *uac, const struct sip_msg *m,
 static void on_failed(void *ctx, struct sip_uac *uac, int error, uint64_t now_ms)
 {
 	struct referral *r = ctx;
+	const char *text;
+	int status = client_failure(error, &text);
 
 	(void)now_ms;
 	sip_uac_detach(uac);
 	r->uac = NULL;
-	if (tell(r, error == E_TIMEOUT ? 408 : 503, view_str(error_text(error))))
+	if (tell(r, status, view_str(text)))
 		referral_free(r);
 }
 

@@ -132,11 +132,12 @@ static void on_response(void *ctx, struct sip_uac *uac, const struct sip_msg *m,
 static void on_failed(void *ctx, struct sip_uac *uac, int error, uint64_t now_ms)
 {
 	struct client *c = ctx;
+	const char *text;
+	int status = client_failure(error, &text);
 
 	sip_uac_detach(uac);
 	c->registering = NULL;
-	failed(c, error == E_TIMEOUT ? 408 : 503,
-	       error == E_IO ? "the server cannot be reached" : error_text(error), now_ms);
+	failed(c, status, text, now_ms);
 }
 
 static const struct sip_uac_handler handler = {.on_response = on_response, .on_failed = on_failed};

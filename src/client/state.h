@@ -213,6 +213,8 @@ struct conversation {
 /* --- client.c --- */
 void client_profile(const struct client *c, struct im_profile *p);
 void client_emit(struct client *c, const struct confab_event *ev);
+/* What a request that failed without an answer is told as: the status, and its text for people. */
+int client_failure(int error, const char **text_out);
 struct confab_event event_of(const struct conversation *v, enum confab_event_type type);
 struct sip_flow client_flow(const struct client *c);
 char *client_aor(struct view uri);

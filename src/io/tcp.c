@@ -755,11 +755,6 @@ void io_conn_attach(struct io_conn *c, const struct io_conn_events *events, void
 	c->ctx = ctx;
 }
 
-void io_conn_set_ctx(struct io_conn *c, void *ctx)
-{
-	c->ctx = ctx;
-}
-
 void *io_conn_ctx(const struct io_conn *c)
 {
 	return c->ctx;

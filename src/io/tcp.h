@@ -34,9 +34,9 @@ enum {
 };
 
 /*
- * What an owner wants to hear; a static table. ctx is the pointer last given to io_conn_attach,
- * io_conn_set_ctx or io_conn_connect. Any callback may make any call on any connection, close and
- * reset of its own included. All but closed may be NULL.
+ * What an owner wants to hear; a static table. ctx is the pointer last given to io_conn_attach
+ * or io_conn_connect. Any callback may make any call on any connection, close and reset of its own
+ * included. All but closed may be NULL.
  */
 struct io_conn_events {
 	/* An outgoing connection is up. */
@@ -110,7 +110,6 @@ int io_conn_connect(struct io_loop *loop, const struct addr *to,
 		    void *ctx, struct io_conn **conn_out);
 /* Takes an accepted connection, or hands one to another owner. events must stay valid (static). */
 void io_conn_attach(struct io_conn *c, const struct io_conn_events *events, void *ctx);
-void io_conn_set_ctx(struct io_conn *c, void *ctx);
 void *io_conn_ctx(const struct io_conn *c);
 
 /* Sends all of bytes, in order: what the kernel takes goes at once, the rest is copied and queued

@@ -431,11 +431,6 @@ bool msrp_session_is_open(const struct msrp_session *s)
 	return s->state == SESSION_OPEN && !s->finishing;
 }
 
-struct view msrp_session_local_uri(const struct msrp_session *s)
-{
-	return s->local_uri;
-}
-
 void *msrp_session_handle(const struct msrp_session *s)
 {
 	return s->conn ? s->conn->handle : NULL;

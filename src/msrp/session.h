@@ -186,7 +186,6 @@ void msrp_session_finish(struct msrp_session *s, bool now, uint64_t now_ms);
  */
 void msrp_session_free(struct msrp_session *s);
 bool msrp_session_is_open(const struct msrp_session *s);
-struct view msrp_session_local_uri(const struct msrp_session *s);
 /* The world's handle of the connection the session is bound to, NULL when it has none. */
 void *msrp_session_handle(const struct msrp_session *s);
 

@@ -212,9 +212,9 @@ bool sip_stack_refused_stateless(const struct sip_stack *s, const struct sip_msg
 	return view_eq(sip_addr_tag(&to), view_str(tag));
 }
 
-void sip_stack_reply_stateless(struct sip_stack *s, const struct sip_msg *m,
-			       const struct sip_flow *from, int status, const char *reason,
-			       struct view extra, uint64_t now_ms)
+static void reply_stateless(struct sip_stack *s, const struct sip_msg *m,
+			    const struct sip_flow *from, bool broken, int status,
+			    const char *reason, struct view extra, uint64_t now_ms)
 {
 	struct buf b;
 	char tag[SIP_TAG_CHARS + 1];
@@ -236,11 +236,18 @@ void sip_stack_reply_stateless(struct sip_stack *s, const struct sip_msg *m,
 	sip_write_body(&b, VIEW(""), VIEW(""));
 	/* Nothing is known of who asks. */
 	if (from->transport == SIP_UDP && b.n > SIP_ANSWER_FACTOR * m->raw.n)
-		b.n = 0;
+		b.failed = true;
 	/* What it repeats of a broken request may be what is broken about it. */
-	if (buf_ok(&b) && b.n && sip_msg_parse(buf_view(&b), &answer) == 0)
+	if (buf_ok(&b) && (!broken || sip_msg_parse(buf_view(&b), &answer) == 0))
 		(void)sip_stack_transmit(s, &to, buf_view(&b), now_ms, NULL);
 	buf_fini(&b);
+}
+
+void sip_stack_reply_stateless(struct sip_stack *s, const struct sip_msg *m,
+			       const struct sip_flow *from, int status, const char *reason,
+			       struct view extra, uint64_t now_ms)
+{
+	reply_stateless(s, m, from, false, status, reason, extra, now_ms);
 }
 
 /* Status to refuse a message with that does not parse; 0 for none. */
@@ -301,7 +308,7 @@ void sip_stack_receive(struct sip_stack *s, struct view bytes, const struct sip_
 	if (from->transport != SIP_LOCAL && sip_via_stamp(&s->scratch, &m, &from->remote) == 0)
 		sip_msg_via_replaced(&m, buf_view(&s->scratch));
 	if (refuse)
-		sip_stack_reply_stateless(s, &m, from, refuse, reason, VIEW(""), now_ms);
+		reply_stateless(s, &m, from, true, refuse, reason, VIEW(""), now_ms);
 	else if (rc == 0)
 		sip_server_tx_receive(s, &m, from, now_ms);
 }

@@ -369,42 +369,48 @@ int store_user_add(struct store *store, struct view name, struct view domain, st
 	return rc ? rc : change(store, statement);
 }
 
-int store_user_del(struct store *store, struct view name, struct view domain)
+/* Runs a statement that has a user's name and domain for its first two values. */
+static int change_user(struct store *store, enum statement which, struct view name,
+		       struct view domain)
 {
-	sqlite3_stmt *statement = statement_of(store, STATEMENT_DEL);
+	sqlite3_stmt *statement = statement_of(store, which);
 	int rc = bind_user(statement, name, domain);
 
 	return rc ? rc : change(store, statement);
+}
+
+/* The same with a number as the third. */
+static int set_number(struct store *store, enum statement which, struct view name,
+		      struct view domain, int number)
+{
+	sqlite3_stmt *statement = statement_of(store, which);
+	int rc = bind_user(statement, name, domain);
+
+	if (rc == 0)
+		rc = from_sqlite(sqlite3_bind_int(statement, 3, number));
+	return rc ? rc : change(store, statement);
+}
+
+int store_user_del(struct store *store, struct view name, struct view domain)
+{
+	return change_user(store, STATEMENT_DEL, name, domain);
+}
+
+int store_user_drop_md5(struct store *store, struct view name, struct view domain)
+{
+	return change_user(store, STATEMENT_DROP_MD5, name, domain);
 }
 
 int store_user_set_im(struct store *store, struct view name, struct view domain,
 		      enum store_im_feature_tag im_feature_tag)
 {
-	sqlite3_stmt *statement = statement_of(store, STATEMENT_SET_IM);
-	int rc = bind_user(statement, name, domain);
-
-	if (rc == 0)
-		rc = from_sqlite(sqlite3_bind_int(statement, 3, (int)im_feature_tag));
-	return rc ? rc : change(store, statement);
-}
-
-int store_user_drop_md5(struct store *store, struct view name, struct view domain)
-{
-	sqlite3_stmt *statement = statement_of(store, STATEMENT_DROP_MD5);
-	int rc = bind_user(statement, name, domain);
-
-	return rc ? rc : change(store, statement);
+	return set_number(store, STATEMENT_SET_IM, name, domain, (int)im_feature_tag);
 }
 
 int store_user_set_mode(struct store *store, struct view name, struct view domain,
 			enum store_mode mode)
 {
-	sqlite3_stmt *statement = statement_of(store, STATEMENT_SET_MODE);
-	int rc = bind_user(statement, name, domain);
-
-	if (rc == 0)
-		rc = from_sqlite(sqlite3_bind_int(statement, 3, (int)mode));
-	return rc ? rc : change(store, statement);
+	return set_number(store, STATEMENT_SET_MODE, name, domain, (int)mode);
 }
 
 static void column_copy(sqlite3_stmt *row, int column, char *dst, size_t size)

@@ -74,21 +74,6 @@ static const struct torture tortures[] = {
 	{"rfc5118/ipv6-correct-abnf-2-colons", 200, NULL},
 };
 
-static void judge(struct desk *d, const struct torture *t)
-{
-	const char *text = desk_next(d, "SIP/2.0 ");
-
-	if (!text || t->status == TORTURE_NOTHING) {
-		if (text || t->status)
-			fail_msg("%s: %s", t->name, text ? text : "no answer");
-		return;
-	}
-	if (torture_status(text) != t->status)
-		fail_msg("%s: %s", t->name, text);
-	if (t->with && !strstr(text, t->with))
-		fail_msg("%s: no %s in %s", t->name, t->with, text);
-}
-
 static void test_every_message_has_its_answer(void **state)
 {
 	(void)state;
@@ -96,7 +81,7 @@ static void test_every_message_has_its_answer(void **state)
 		struct desk *d = desk_new();
 
 		desk_deliver(d, torture_load(tortures[i].name, ""));
-		judge(d, &tortures[i]);
+		torture_judge(&tortures[i], desk_next(d, "SIP/2.0 "));
 		/* The person has seen nothing of it. */
 		assert_null(desk_event(d, CONFAB_INVITED));
 		assert_null(desk_event(d, CONFAB_PAGE));

@@ -97,23 +97,13 @@ static struct world *torture_world(bool trusts)
 	return w;
 }
 
-/* The first that is sent and is no 100, looked at as `struct torture` has it. */
-static void judge(struct world *w, const struct torture *t)
+/* The first that is sent and is no 100; NULL. */
+static const char *outcome(const struct world *w)
 {
-	const char *text = NULL;
-
-	for (size_t i = 0; i < w->n_sent && !text; i++)
+	for (size_t i = 0; i < w->n_sent; i++)
 		if (strncmp(w->sent[i].text, "SIP/2.0 100 ", 12) != 0)
-			text = w->sent[i].text;
-	if (!text || t->status == TORTURE_NOTHING) {
-		if (text || t->status)
-			fail_msg("%s: %s", t->name, text ? text : "no answer");
-		return;
-	}
-	if (torture_status(text) != (t->status == TORTURE_ON ? 0 : t->status))
-		fail_msg("%s: %s", t->name, text);
-	if (t->with && !strstr(text, t->with))
-		fail_msg("%s: no %s in %s", t->name, t->with, text);
+			return w->sent[i].text;
+	return NULL;
 }
 
 static void test_every_message_has_its_answer(void **state)
@@ -126,7 +116,7 @@ static void test_every_message_has_its_answer(void **state)
 
 		sip_stack_datagram(w->stack, v, &ann.addr, w->now);
 		world_run(w, 0);
-		judge(w, &tortures[i]);
+		torture_judge(&tortures[i], outcome(w));
 		/* Nothing stays behind. */
 		world_run(w, 600000);
 		assert_int_equal(sip_stack_tx_count(w->stack), 0);

@@ -52,6 +52,20 @@ static inline int torture_status(const char *text)
 	return strncmp(text, "SIP/2.0 ", 8) == 0 ? atoi(text + 8) : 0;
 }
 
+/* text: what came of it first; NULL: nothing did. */
+static inline void torture_judge(const struct torture *t, const char *text)
+{
+	if (!text || t->status == TORTURE_NOTHING) {
+		if (text || t->status)
+			fail_msg("%s: %s", t->name, text ? text : "no answer");
+		return;
+	}
+	if (torture_status(text) != (t->status == TORTURE_ON ? 0 : t->status))
+		fail_msg("%s: %s", t->name, text);
+	if (t->with && !strstr(text, t->with))
+		fail_msg("%s: no %s in %s", t->name, t->with, text);
+}
+
 static inline size_t torture_count(const char *folder)
 {
 	char path[512];

@@ -85,20 +85,8 @@ static void on_failed(void *ctx, struct sip_client_tx *tx, int error, uint64_t n
 	call_release(call);
 }
 
-static void on_gone(void *ctx, struct sip_client_tx *tx)
-{
-	struct b2bua_pass *p = ctx;
-	struct b2bua_call *call = p->dialog->call;
-
-	(void)tx;
-	call_hold(call);
-	p->out = NULL;
-	pass_done(p);
-	call_release(call);
-}
-
 static const struct sip_client_handler handler = {
-	.on_response = on_response, .on_failed = on_failed, .on_gone = on_gone};
+	.on_response = on_response, .on_failed = on_failed, .on_gone = pass_gone};
 
 static struct b2bua_pass *own_new(struct b2bua_dialog *d, enum b2bua_side to,
 				  enum sip_method method)

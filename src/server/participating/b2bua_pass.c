@@ -215,7 +215,7 @@ static void on_failed(void *ctx, struct sip_client_tx *tx, int error, uint64_t n
 	call_release(call);
 }
 
-static void on_out_gone(void *ctx, struct sip_client_tx *tx)
+void pass_gone(void *ctx, struct sip_client_tx *tx)
 {
 	struct b2bua_pass *p = ctx;
 	struct b2bua_call *call = p->dialog->call;
@@ -228,7 +228,7 @@ static void on_out_gone(void *ctx, struct sip_client_tx *tx)
 }
 
 static const struct sip_client_handler out_handler = {
-	.on_response = on_response, .on_failed = on_failed, .on_gone = on_out_gone};
+	.on_response = on_response, .on_failed = on_failed, .on_gone = pass_gone};
 
 /* ---- the way there ---- */
 

@@ -137,6 +137,8 @@ void pass_free(struct b2bua_pass *p);
 /* An INVITE inside the dialog has no final answer; whose it is. */
 bool pass_invite_open(const struct b2bua_dialog *d, enum b2bua_side *from);
 void pass_done(struct b2bua_pass *p);
+/* on_gone of its client transaction; ctx is the pass. */
+void pass_gone(void *ctx, struct sip_client_tx *tx);
 /* Sends b->out. */
 int pass_send(struct b2bua_pass *p, const struct sip_client_handler *h, uint64_t now_ms);
 
