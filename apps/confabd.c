@@ -477,6 +477,7 @@ int main(int argc, char **argv)
 	(void)sigemptyset(&ending);
 	(void)sigaddset(&ending, SIGTERM);
 	(void)sigaddset(&ending, SIGINT);
+	(void)sigaddset(&ending, SIGHUP);
 	parse_options(argc, argv, &o);
 	if (load_config(&o, &d.cfg))
 		return EXIT_USAGE;
@@ -488,11 +489,14 @@ int main(int argc, char **argv)
 	io_signals_ignore_failed_writes();
 	xml_init();
 	d.entropy = io_entropy();
+	/* Whoever sees it listen may tell it to end: that waits until somebody hears of it. */
+	(void)sigprocmask(SIG_BLOCK, &ending, NULL);
 	rc = start(&d, &what);
 	if (rc) {
 		fprintf(stderr, "confabd: cannot start: %s: %s\n", what, error_text(rc));
 	} else {
 		(void)io_signals_open(&d.loop, on_signal, &d, &signals);
+		(void)sigprocmask(SIG_UNBLOCK, &ending, NULL);
 		log_line(&d.log.log, LOG_INFO, "confabd", "ready");
 		io_run(&d.loop);
 		/* It ends already: one more signal to end must not cut that short, and with it the exit

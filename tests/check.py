@@ -28,7 +28,7 @@ import layers
 import nomem
 
 TOP = Path(__file__).resolve().parent.parent
-UNIT_TIMEOUT_S = 120
+UNIT_TIMEOUT_S = 300
 FLOW_TIMEOUT_S = 300
 OUTPUT_TAIL = 25
 REPLAY_BATCH = 500
