@@ -169,12 +169,30 @@ bool confabd_sockets_lead_to(const struct confabd *d, const struct addr *to, str
 	return true;
 }
 
+/* Where we are at one address alone, connections come from there too, whatever other addresses the machine has:
+ * servers and phones know us by it. */
+static bool own_source(const struct confabd *d, const struct addr *to, struct addr *from)
+{
+	*from = (struct addr){0};
+	for (size_t i = 0; i < d->cfg.sip.listen.n; i++) {
+		const struct addr *a = &d->cfg.sip.listen.item[i].addr;
+
+		if (a->family != to->family)
+			continue;
+		if (addr_is_any(a) || (from->family && !addr_same_host(a, from)))
+			return false;
+		*from = *a;
+	}
+	from->port = 0;
+	return from->family && addr_is_loopback(from) == addr_is_loopback(to);
+}
+
 static void *connect_to(void *ctx, struct sip_conn *conn, enum sip_transport t,
 			const struct addr *to)
 {
 	struct confabd *d = ctx;
 	struct io_conn_options options = {.queue_max = QUEUE_MAX};
-	struct addr from = *sip_stack_sent_by(d->stack, SIP_TCP, to->family);
+	struct addr from;
 	struct link *l;
 
 	if (t != SIP_TCP && (t != SIP_TLS || !d->sip_tls))
@@ -194,9 +212,7 @@ static void *connect_to(void *ctx, struct sip_conn *conn, enum sip_transport t,
 		options.tls_name = addr_parse(view_str(l->peer), 0, &literal) ? l->peer : NULL;
 		options.identify = identify;
 	}
-	/* The core knows its application servers by their addresses. */
-	from.port = 0;
-	if (d->cfg.ims.mode && !d->cfg.sip.advertise.family && from.family == to->family)
+	if (own_source(d, to, &from))
 		options.local = &from;
 	if (io_conn_connect(&d->loop, to, &options, &events, l, &l->io)) {
 		free(l);

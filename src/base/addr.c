@@ -161,3 +161,10 @@ struct view addr_source(const struct addr *a)
 {
 	return view_of((const char *)a->ip, a->family == 4 ? 4 : 8);
 }
+
+bool addr_is_loopback(const struct addr *a)
+{
+	static const uint8_t one[16] = {[15] = 1};
+
+	return a->family == 4 ? a->ip[0] == 127 : a->family == 6 && memcmp(a->ip, one, 16) == 0;
+}
