@@ -51,16 +51,16 @@ def damaged(message, rng):
     return bytes(data)
 
 
-def bound(kind):
+def bound(kind, host=STRANGER):
     sock = socket.socket(socket.AF_INET, kind)
     sock.setblocking(False)
-    sock.bind((STRANGER, 0))
+    sock.bind((host, 0))
     return sock
 
 
-async def connected(port, timeout=5):
-    """A socket from the stranger's address, or None."""
-    sock = bound(socket.SOCK_STREAM)
+async def connected(port, timeout=5, host=STRANGER):
+    """A socket from the stranger's address, or another one's, or None."""
+    sock = bound(socket.SOCK_STREAM, host)
     try:
         await asyncio.wait_for(asyncio.get_running_loop().sock_connect(sock, (HOST, port)), timeout)
         return sock
@@ -152,10 +152,12 @@ async def claim(room, member, counts):
 
 
 async def idle_crowd(server, n):
-    """Connections that say nothing, alternately to SIP and MSRP, until n are open or no more are taken."""
+    """Connections that say nothing, alternately to SIP and MSRP, until n are open or no more are taken. They come from
+    many addresses: what one may have is capped."""
     socks = []
     for i in range(n):
-        sock = await connected((server.port, server.msrp_port, server.msrp_port + 1)[i % 3], 2)
+        sock = await connected((server.port, server.msrp_port, server.msrp_port + 1)[i % 3], 2,
+                               f"127.9.0.{1 + i // 300}")
         if not sock:
             break
         socks.append(sock)
