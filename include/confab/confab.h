@@ -44,7 +44,9 @@ enum confab_event_type {
 	CONFAB_JOINED,          /* peer is in */
 	CONFAB_LEFT,            /* peer is out; text says how */
 	CONFAB_ENDED,           /* the conversation is over; status, text */
-	CONFAB_CONNECTION,      /* text: "lost", "restored"; uri: the conference, where it came back to one */
+	CONFAB_CONNECTION,      /* text: "lost", "restored"; uri: the conference, where it came back to one;
+				   without a conversation the one to the server, and "moved": we have another
+				   address, and go on from there */
 	CONFAB_PROGRESS,        /* what becomes of a confab_add in a conference, or a confab_kick: peer is whom it was about,
 				 * removing which of the two, status and text how far it is: 100 and 180 on the way, 200 done,
 				 * 300 and more failed (603 declined, 486 busy, 403 not allowed …) */

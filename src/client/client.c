@@ -221,12 +221,22 @@ static char *text_of(const char *fmt, struct view a, struct view b)
 	return s;
 }
 
+char *client_contact(const struct client *c, const struct addr *at)
+{
+	static const char *const form[] = {"sip:1@2", "sip:1@2;transport=tcp",
+					   "sip:1@2;transport=tls"};
+	char host[ADDR_TEXT_MAX];
+	struct sip_uri u;
+
+	if (sip_uri_parse(view_str(c->user), &u))
+		return NULL;
+	return text_of(c->sips ? "sips:1@2" : form[c->cfg.server.transport], u.user,
+		       view_str(addr_text(at, host)));
+}
+
 /* The texts that stand in every request: From, Contact, the factory. E_SYNTAX: the user is no SIP URI. */
 static int make_texts(struct client *c, const struct client_config *cfg)
 {
-	struct addr at = cfg->sip_local[cfg->server.transport];
-	static const char *const contact[] = {"sip:1@2", "sip:1@2;transport=tcp", "sip:1@2;transport=tls"};
-	char host[ADDR_TEXT_MAX];
 	struct sip_uri u;
 
 	if (view_find(cfg->access_network, '\r', 0) < cfg->access_network.n ||
@@ -250,8 +260,7 @@ static int make_texts(struct client *c, const struct client_config *cfg)
 				: text_of("<2>", VIEW(""), cfg->user);
 	/* RFC 3261 §8.1.1.8: a sips URI is answered for by one. */
 	c->sips = u.scheme == SIP_SCHEME_SIPS;
-	c->contact = text_of(c->sips ? "sips:1@2" : contact[cfg->server.transport], u.user,
-			     view_str(addr_text(&at, host)));
+	c->contact = client_contact(c, &cfg->sip_local[cfg->server.transport]);
 	return c->aor && c->domain && c->factory && c->from && c->contact ? 0 : E_NOMEM;
 }
 
@@ -361,6 +370,7 @@ void client_free(struct client *c)
 	free(c->aor);
 	free(c->identity);
 	free(c->contact);
+	free(c->old_contact);
 	free(c->from);
 	free(c->domain);
 	free(c);

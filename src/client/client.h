@@ -58,6 +58,13 @@ void client_register(struct client *c, uint64_t now_ms);
 /* Everything goes to another address from now on, by the same transport. Registering is what the next
  * attempt does by itself. */
 void client_set_server(struct client *c, const struct addr *remote);
+/* Own addresses, as in client_config. */
+struct client_addresses {
+	struct addr sip[3], msrp, msrp_tls;
+};
+/* We have other addresses now: registers anew by them, and brings the conversations there. The old
+ * ones are taken for dead: the caller closes what is left of them afterwards. E_NOMEM: all is as it was. */
+int client_relocate(struct client *c, const struct client_addresses *at, uint64_t now_ms);
 /* Leaves everything and unregisters; client_idle tells when that is done. */
 void client_shutdown(struct client *c, uint64_t now_ms);
 bool client_idle(const struct client *c);

@@ -305,7 +305,7 @@ void conversation_unconfirmed(struct conversation *v, struct leg *leg)
 	}
 }
 
-void conversation_requeue(struct conversation *v, const struct leg *leg)
+void conversation_requeue(struct conversation *v, const struct leg *leg, uint64_t since_ms)
 {
 	LIST_EACH(l, next, &v->outbox)
 	{
@@ -313,7 +313,9 @@ void conversation_requeue(struct conversation *v, const struct leg *leg)
 
 		if (o->leg != leg)
 			continue;
-		if (o->confirmed && !leg->reports) {
+		/* Where no relay stood between, the 200 was the peer's own. */
+		if (o->confirmed && !leg->reports &&
+		    (!leg->by_server || o->accepted_ms < since_ms)) {
 			outgoing_free(v, o);
 			continue;
 		}
@@ -427,6 +429,7 @@ static enum confab_sent settle(const struct leg *leg, struct outgoing *o,
 
 	if (o && state == MSRP_MSG_ACCEPTED && !leg->conference) {
 		o->confirmed = true; /* a report follows */
+		o->accepted_ms = now_ms;
 		forget_unreported(v, leg);
 	} else if (o && state == MSRP_MSG_ACCEPTED) {
 		accepted(v, o, now_ms);

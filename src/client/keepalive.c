@@ -1,7 +1,8 @@
 /*
  * Keep-alives towards the server (RFC 5626 §3.5, §4.4): CRLFs on a connection, STUN over UDP. A flow
- * whose pong is missing is given up and registered anew. A server that never answered one does not know
- * them: it is not held to it, but the NAT on the way is kept awake all the same.
+ * whose pong is missing is given up and registered anew. A server that never answered one is asked once by a
+ * REGISTER; if it answers that, it does not know them: it is not held to it, but the NAT on the way is kept awake all
+ * the same.
  */
 #include "client/state.h"
 
@@ -69,10 +70,15 @@ static void late(void *ctx, uint64_t now_ms)
 		c->pings++;
 		return;
 	}
-	if (c->pongs)
+	if (c->pongs) {
 		flow_failed(c, now_ms);
-	else
-		timer_arm(c->timers, &c->ping, now_ms + period_ms(c));
+		return;
+	}
+	timer_arm(c->timers, &c->ping, now_ms + period_ms(c));
+	/* It knows no keep-alives, or is not there any more: a REGISTER it has to answer. */
+	if (!c->flow_probed)
+		timer_arm(c->timers, &c->register_again, now_ms);
+	c->flow_probed = true;
 }
 
 void keepalive_init(struct client *c)
@@ -91,7 +97,7 @@ void keepalive_stop(struct client *c)
 {
 	timer_cancel(c->timers, &c->ping);
 	timer_cancel(c->timers, &c->pong_late);
-	c->pongs = false;
+	c->pongs = c->flow_probed = false;
 	c->mapped = (struct addr){0};
 }
 

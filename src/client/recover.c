@@ -129,15 +129,20 @@ static bool explained(const struct leg *leg, uint64_t now_ms)
 	       (c->flow_lost_ms && now_ms - c->flow_lost_ms < FLOW_LOST_MS);
 }
 
-bool recover_begin(struct leg *leg, uint64_t now_ms)
+static bool may_come_back(const struct leg *leg)
+{
+	const struct conversation *v = leg->conversation;
+
+	return !v->recovery.on && leg == v->current && !v->old && !v->offered && !v->leaving &&
+	       !v->ended && v->told_open && !leg->dialog_over && !v->client->closing;
+}
+
+/* Its leg is given up for one that is to come; in so many ms we see to that ourselves. */
+static bool begin(struct leg *leg, uint64_t delay_ms, uint64_t now_ms)
 {
 	struct conversation *v = leg->conversation;
 	struct recovery *r = &v->recovery;
-	uint64_t delay;
 
-	if (r->on || leg != v->current || v->old || v->offered || v->leaving || v->ended ||
-	    !v->told_open || leg->dialog_over || v->client->closing || !explained(leg, now_ms))
-		return false;
 	r->caller = sip_session_dialog(leg->sip)->initiator;
 	r->anew = false;
 	r->tries = 0;
@@ -146,16 +151,35 @@ bool recover_begin(struct leg *leg, uint64_t now_ms)
 		keep_people(v);
 	/* No BYE: whoever still has that session replaces it by the one to come. */
 	leg->dialog_over = true;
-	conversation_requeue(v, leg);
+	conversation_requeue(v, leg, now_ms > RECENT_MS ? now_ms - RECENT_MS : 0);
 	if (!fresh_leg(v, now_ms))
 		return false;
 	roster_forget(v);
 	r->on = true;
-	delay = v->current->conference || r->caller ? 0 : CALLEE_WAITS_MS;
-	wait(v, delay + up_to(v, SPREAD_MS), now_ms);
-	registration_again(v->client, now_ms);
+	wait(v, delay_ms + up_to(v, SPREAD_MS), now_ms);
 	log_line(v->client->log, LOG_INFO, "client", "conversation %u: is to come back", v->id);
 	return true;
+}
+
+bool recover_begin(struct leg *leg, uint64_t now_ms)
+{
+	struct client *c = leg->conversation->client;
+	bool caller;
+
+	if (!may_come_back(leg) || !explained(leg, now_ms))
+		return false;
+	caller = sip_session_dialog(leg->sip)->initiator;
+	if (!begin(leg, leg->conference || caller ? 0 : CALLEE_WAITS_MS, now_ms))
+		return false;
+	registration_again(c, now_ms);
+	return true;
+}
+
+void recover_relocated(struct leg *leg, uint64_t now_ms)
+{
+	/* The peer may not know for long that we are gone: it is not for him to call. */
+	if (may_come_back(leg))
+		(void)begin(leg, 0, now_ms);
 }
 
 /* How many of those who were in stand before us: by their addresses, which all of them see alike.
@@ -375,6 +399,18 @@ static bool is_broken(const struct leg *leg, uint64_t now_ms)
 	return leg->state == LEG_OPEN && leg->reconnects && explained(leg, now_ms);
 }
 
+/* Here all seems well, but the peer calls once more about the same: he has another address now. */
+static bool has_moved(const struct conversation *v, const struct sip_msg *m,
+		      const struct terminate *t)
+{
+	struct view contribution = sip_msg_value(m, SIP_H_CONTRIBUTION_ID);
+
+	return may_come_back(v->current) && !t->focus && !v->current->conference &&
+	       contribution.n && v->contribution &&
+	       view_eq(contribution, view_str(v->contribution)) &&
+	       same_aor(v->current->peer, t->inviter);
+}
+
 static struct conversation *find(struct client *c, const struct sip_msg *m,
 				 const struct terminate *t, uint64_t now_ms)
 {
@@ -385,6 +421,8 @@ static struct conversation *find(struct client *c, const struct sip_msg *m,
 		if (!v->current || v->old || v->leaving)
 			continue;
 		if ((v->recovery.on || is_broken(v->current, now_ms)) && leads_back(v, m, t))
+			return v;
+		if (has_moved(v, m, t))
 			return v;
 	}
 	return NULL;
@@ -419,7 +457,8 @@ bool recover_invited(struct client *c, struct sip_server_tx *tx, const struct si
 	if (!addr_same_host(&sip_server_tx_flow(tx)->remote, &c->cfg.server.remote))
 		return false;
 	v = find(c, m, t, now_ms);
-	if (!v || (!v->recovery.on && !recover_begin(v->current, now_ms)))
+	if (!v || (!v->recovery.on && (!may_come_back(v->current) ||
+				       !begin(v->current, CALLEE_WAITS_MS, now_ms))))
 		return false;
 	if (ours_stands(v, t)) {
 		client_refuse(c, tx, 491, now_ms);

@@ -114,6 +114,8 @@ static void on_response(void *ctx, struct sip_uac *uac, const struct sip_msg *m,
 	}
 	if (c->closing)
 		return;
+	free(c->old_contact);
+	c->old_contact = NULL;
 	seconds = granted(c, m);
 	keep_service_route(c, m);
 	if (view_to_u32(sip_msg_value_named(m, VIEW("Flow-Timer")), &c->flow_timer_s))
@@ -169,6 +171,8 @@ static void send_register(struct client *c, uint32_t expires, uint64_t now_ms)
 	ims_write_instance(c, &contact);
 	buf_putf(&contact, ";expires=%u", expires);
 	sip_write_field(&b, "Contact", buf_view(&contact));
+	if (c->old_contact)
+		sip_write_fieldf(&b, "Contact", "<%s>;expires=0", c->old_contact);
 	im_write_initial(&b, &p);
 	/* RFC 3327 §4.1: a proxy between may put itself into the way back. */
 	sip_write_field(&b, "Supported", VIEW("path"));

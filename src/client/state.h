@@ -22,6 +22,7 @@ enum {
 struct client {
 	struct client_config cfg;
 	char *user, *display, *password, *factory, *feature_tag, *aor, *contact, *from, *domain, *fingerprint;
+	char *old_contact; /* still to be taken back from the registrar (relocate.c); NULL: none */
 	struct client_world world;
 	struct timers *timers;
 	const struct entropy *entropy;
@@ -48,6 +49,7 @@ struct client {
 	uint32_t flow_timer_s; /* what the registrar asked for, 0: nothing */
 	unsigned pings;	       /* of this round */
 	bool pongs;	       /* the server has answered one on this flow */
+	bool flow_probed;      /* it answered none, and was asked by a REGISTER once */
 	struct addr mapped;    /* where it sees us (STUN) */
 	/* ims.c */
 	char *identity; /* the default one of the latest 200 to REGISTER; NULL: none was told */
@@ -218,6 +220,8 @@ int client_failure(int error, const char **text_out);
 struct confab_event event_of(const struct conversation *v, enum confab_event_type type);
 struct sip_flow client_flow(const struct client *c);
 char *client_aor(struct view uri);
+/* The Contact that we are reached by at this address; NULL: no memory. */
+char *client_contact(const struct client *c, const struct addr *at);
 
 /* --- reap.c --- */
 void reap_init(struct client *c);
@@ -267,8 +271,9 @@ void conversation_unconfirmed(struct conversation *v, struct leg *leg);
  * under the same Message-ID (point 5 of "The move"). What cannot is told as
  * conversation_unconfirmed does. */
 void conversation_reroute(struct conversation *v, struct leg *old, uint64_t now_ms);
-/* What was handed to a leg that is gone and is not confirmed waits for the next one. */
-void conversation_requeue(struct conversation *v, const struct leg *leg);
+/* What was handed to a leg that is gone and is not confirmed waits for the next one; so does what a
+ * relay has accepted since then, of whose peer no report ever came. */
+void conversation_requeue(struct conversation *v, const struct leg *leg, uint64_t since_ms);
 /* The switch that accepted these since then is dead: they go before all that waits. Who has them
  * drops them. */
 void conversation_say_again(struct conversation *v, uint64_t since_ms);
@@ -358,6 +363,8 @@ void recover_fini(struct conversation *v);
 void recover_know(struct conversation *v, const struct view *uri, size_t n);
 /* A leg's connection is gone for good: true: the conversation comes back by itself, and has another leg. */
 bool recover_begin(struct leg *leg, uint64_t now_ms);
+/* The same where it is our own address that is gone, and nobody has noticed yet. */
+void recover_relocated(struct leg *leg, uint64_t now_ms);
 /* An attempt of it failed: true: there will be another. */
 bool recover_failed(struct leg *leg, int status, uint64_t now_ms);
 void recover_opened(struct leg *leg, uint64_t now_ms);

@@ -69,6 +69,8 @@ static void on_event(void *ctx, const struct confab_event *ev)
 	/* RFC 3263 §4.3: no answer, no connection, or a 503. */
 	if (ev->type == CONFAB_REGISTER_FAILED && (ev->status == 503 || ev->status == 408))
 		resolver_failed(c);
+	if (ev->type == CONFAB_REGISTER_FAILED)
+		roam_look(c);
 	if (c->on_event)
 		c->on_event(c->event_ctx, &told);
 }
@@ -128,6 +130,7 @@ static int start(struct confab *c, struct uv_loop_s *loop, const struct confab_o
 	timers_init(&c->timers, io_now_fresh_ms(&c->io));
 	io_deadline_init(&c->deadline, &c->io, due, c);
 	io_deadline_init(&c->shutdown_over, &c->io, shutdown_over, c);
+	roam_open(c);
 	rc = sockets_open(c, o);
 	if (rc == 0)
 		rc = make_client(c, o);
@@ -192,6 +195,7 @@ void confab_free(struct confab *c)
 	if (c->io_made) {
 		io_batch_fini(&c->batch);
 		client_free(c->client);
+		roam_close(c);
 		sockets_close(c);
 		io_deadline_fini(&c->deadline);
 		io_deadline_fini(&c->shutdown_over);

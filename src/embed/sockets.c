@@ -21,6 +21,7 @@ static int own_host(struct confab *c, const char *listen)
 	if (addr_is_any(&c->host))
 		rc = io_udp_source_for(&c->server.remote, &c->host);
 	c->host.port = 0;
+	c->follows = !listen || !listen[0] || addr_is_any(&c->bind_host);
 	return rc;
 }
 
@@ -78,6 +79,12 @@ static int msrp_open(struct confab *c, uint16_t port, struct io_tls *tls,
 	return 0;
 }
 
+static void write_texts(struct confab *c)
+{
+	(void)addr_text(&c->sip_local, c->sip_text);
+	(void)addr_text(&c->msrp_local, c->msrp_text);
+}
+
 int sockets_open(struct confab *c, const struct confab_options *o)
 {
 	int rc = resolver_open(c, o);
@@ -92,12 +99,11 @@ int sockets_open(struct confab *c, const struct confab_options *o)
 		rc = msrp_open(c, o->msrp_port, NULL, &c->msrp_listener, &c->msrp_local);
 	if (rc == 0)
 		rc = msrp_open(c, 0, c->msrp_tls, &c->msrp_tls_listener, &c->msrp_tls_local);
-	(void)addr_text(&c->sip_local, c->sip_text);
-	(void)addr_text(&c->msrp_local, c->msrp_text);
+	write_texts(c);
 	return rc;
 }
 
-void sockets_close(struct confab *c)
+static void close_listening(struct confab *c)
 {
 	io_listener_close(c->sip_listener);
 	io_listener_close(c->msrp_listener);
@@ -105,6 +111,54 @@ void sockets_close(struct confab *c)
 	io_udp_close(c->udp);
 	c->sip_listener = c->msrp_listener = c->msrp_tls_listener = NULL;
 	c->udp = NULL;
+}
+
+/* Open at every address: others are told another one. */
+static void tell_host(struct confab *c)
+{
+	struct addr *const told[] = {&c->sip_local, &c->msrp_local, &c->msrp_tls_local};
+
+	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++) {
+		uint16_t port = told[i]->port;
+
+		*told[i] = c->host;
+		told[i]->port = port;
+	}
+}
+
+static int reopen(struct confab *c)
+{
+	uint16_t port = c->sip_local.port;
+	int rc;
+
+	close_listening(c);
+	c->bind_host = c->host;
+	rc = sip_open(c, port);
+	if (rc == E_ADDRESS)
+		rc = sip_open(c, 0);
+	if (rc == 0)
+		rc = msrp_open(c, 0, NULL, &c->msrp_listener, &c->msrp_local);
+	if (rc == 0)
+		rc = msrp_open(c, 0, c->msrp_tls, &c->msrp_tls_listener, &c->msrp_tls_local);
+	return rc;
+}
+
+int sockets_move(struct confab *c, const struct addr *host)
+{
+	int rc = 0;
+
+	c->host = *host;
+	if (addr_is_any(&c->bind_host) && c->bind_host.family == host->family)
+		tell_host(c);
+	else
+		rc = reopen(c);
+	write_texts(c);
+	return rc;
+}
+
+void sockets_close(struct confab *c)
+{
+	close_listening(c);
 	resolver_close(c);
 	certificates_close(c);
 }

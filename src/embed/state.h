@@ -3,6 +3,7 @@
 #define CONFAB_EMBED_STATE_H
 
 #include "client/client.h"
+#include "io/address_watch.h"
 #include "io/tcp.h"
 #include "io/tls.h"
 #include "io/udp.h"
@@ -34,6 +35,9 @@ struct confab {
 	/* Sockets. */
 	struct addr host; /* ours, as others see it; port 0 */
 	struct addr bind_host;
+	bool follows; /* our address is the one that leads to the server, whichever that is */
+	struct io_address_watch *watch;
+	struct io_deadline look; /* whether it still is */
 	struct addr sip_local, msrp_local, msrp_tls_local;
 	struct sip_flow server;
 	struct resolver *resolver;
@@ -79,7 +83,18 @@ void resolver_failed(struct confab *c);
 /* Finds the server, opens the UDP socket and both listeners. E_MISSING, E_SYNTAX, E_NOTFOUND, and
  * what io answers. */
 int sockets_open(struct confab *c, const struct confab_options *o);
+/* Others reach us at `host` from now on. After a failure they are shut, and it may be called again. */
+int sockets_move(struct confab *c, const struct addr *host);
 void sockets_close(struct confab *c);
+
+/* --- roam.c --- */
+/* Own addresses, as client_config has them. */
+void roam_addresses(const struct confab *c, struct client_addresses *out);
+/* From now on. */
+void roam_open(struct confab *c);
+void roam_close(struct confab *c);
+/* Something was not reached: is it us? */
+void roam_look(struct confab *c);
 
 /* --- wires.c --- */
 void wires_world(struct confab *c, struct client_world *world);

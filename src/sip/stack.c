@@ -141,6 +141,13 @@ const struct addr *sip_stack_sent_by(const struct sip_stack *s, enum sip_transpo
 						 : &s->cfg.sent_by[SIP_UDP][!f];
 }
 
+void sip_stack_set_sent_by(struct sip_stack *s, enum sip_transport t, const struct addr *a)
+{
+	memset(s->cfg.sent_by[t], 0, sizeof(s->cfg.sent_by[t]));
+	if (a->family)
+		s->cfg.sent_by[t][a->family == 6] = *a;
+}
+
 bool sip_stack_is_own(const struct sip_stack *s, struct view host, uint16_t port)
 {
 	struct addr a;

@@ -135,6 +135,8 @@ const struct entropy *sip_stack_entropy(const struct sip_stack *s);
 struct timers *sip_stack_timers(const struct sip_stack *s);
 const struct log *sip_stack_log(const struct sip_stack *s);
 const struct sip_stack_config *sip_stack_get_config(const struct sip_stack *s);
+/* The process has another address for this transport now; the other family's goes. */
+void sip_stack_set_sent_by(struct sip_stack *s, enum sip_transport t, const struct addr *a);
 /* Own address for a flow's transport and family (as in Via). */
 const struct addr *sip_stack_sent_by(const struct sip_stack *s, enum sip_transport t,
 				     uint8_t family);

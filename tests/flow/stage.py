@@ -50,7 +50,9 @@ def free_ports(n, host="127.0.0.1"):
 class Client:
     """One `confab --json`, its events in order."""
 
-    def __init__(self, stage, name, *, auto_accept=True, transport="tcp", host=None, extra=(), password=None):
+    def __init__(self, stage, name, *, auto_accept=True, transport="tcp", host=None, extra=(), password=None,
+                 within=()):
+        """within: the command that runs it in a network of its own, where it finds its address itself."""
         self.name = name
         self.uri = f"sip:{name}@{stage.domain}"
         self.events = []
@@ -58,9 +60,11 @@ class Client:
         self.arrived = queue.Queue()
         self.trace = os.path.join(stage.dir, f"{name}.trace")
         server = stage.server
-        args = [os.path.join(BIN, "confab"), "--user", self.uri, "--password", password or stage.password(name),
+        args = [*within, os.path.join(BIN, "confab"), "--user", self.uri, "--password", password or stage.password(name),
                 "--server", server, "--transport", transport, "--display", name.capitalize(), "--json",
-                "--trace", self.trace, "--listen", host or stage.host]
+                "--trace", self.trace]
+        if not within:
+            args += ["--listen", host or stage.host]
         if auto_accept:
             args.append("--auto-accept")
         args += list(extra)

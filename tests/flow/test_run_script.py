@@ -90,7 +90,7 @@ def fresh_root():
          status == 0 and [call.split()[0] for call in calls] == ["ninja", "python3"] and "missing" not in text, calls)
     status, text = m.run("check")
     apt = [call for call in m.calls() if call.startswith("apt-get")]
-    case("check adds only what the tests need", len(apt) == 2 and apt[1].endswith("recommends sip-tester tshark kamailio"),
+    case("check adds only what the tests need", len(apt) == 2 and apt[1].endswith("recommends sip-tester tshark kamailio iproute2 nftables"),
          apt)
     case("where the system knows no services, none is stopped", "systemctl" not in text, text)
 
