@@ -368,6 +368,23 @@ def conferences_are_their_participants(s):
     over(s, d)
 
 
+def a_full_conference_lets_its_own_back_in(s):
+    """Four may be in, and are: one more is not let in, and who is lost comes back while his old phone seems to be there."""
+    _, d = created(s, BO, "sip:charles@example.com", "sip:mal@example.com")
+    for p in (s.bo, s.charles, s.mal):
+        p.until(lambda p=p: any(r.startswith("ACK ") for r in p.requests), f"{p.user} is in", s.users)
+    answer = s.ann.ask("REFER", d["uri"], IM + "Refer-To: <sip:dora@example.com>\r\n", others=s.users[1:])
+    expect(status(answer) == 403, f"a fifth: {answer}")
+    again = Peer(s.stage, "bo", "127.0.0.44")
+    answer = again.ask("INVITE", d["uri"], IM, SDP, s.users, kind="application/sdp", tag="again")
+    expect(status(answer) == 200, f"bo's other phone: {answer}")
+    again.send(again.build("ACK", d["uri"], to=field(answer, "To"), tag="again", call_id=again.call_id,
+                           cseq=field(answer, "CSeq").split()[0]))
+    s.bo.until(lambda: any(r.startswith("BYE ") for r in s.bo.requests), "the end of bo's first seat", [*s.users, again])
+    over(s, d)
+    again.close()
+
+
 # --- what is no SIP ---
 
 
@@ -470,7 +487,7 @@ def broken_streams(s):
 
 def main():
     cases = Cases()
-    settings = ["auth.max_failures = 10", "conference.max_per_user = 0", "sip.fork_timeout = 5s"]
+    settings = ["auth.max_failures = 10", "conference.max_per_user = 0", "conference.max_members = 4", "sip.fork_timeout = 5s"]
     both = [("a stranger's request of any method gets nowhere", ["R-3"], strangers_get_nowhere),
             ("the tags of a dialog are no key to it", ["R-3"], tags_are_no_key),
             ("the Route of a dialog is no passport", ["R-3"], a_route_is_no_passport),
@@ -478,7 +495,8 @@ def main():
             ("registrations of others", ["R-3"], registrations_of_others),
             ("identities are the server's to assert", ["R-3", "PF-X-2"], identities_are_the_servers_to_assert),
             ("a list says whom, and no more", ["R-3"], lists_say_whom_and_no_more),
-            ("a conference is its participants'", ["R-3"], conferences_are_their_participants)]
+            ("a conference is its participants'", ["R-3"], conferences_are_their_participants),
+            ("a full conference lets its own back in", ["CF-X-5"], a_full_conference_lets_its_own_back_in)]
     once = [("tricks with digest", ["R-3"], tricks_with_digest), ("a neighbour locks nobody out", ["R-3"], a_neighbour_locks_nobody_out),
             ("broken requests", ["R-3"], broken_requests), ("broken streams", ["R-3"], broken_streams)]
     for mode in ("proxy", "b2bua"):
