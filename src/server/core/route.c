@@ -4,6 +4,10 @@
 #include "base/error.h"
 #include "server/participating/ims_isc.h"
 
+/* A Route of ours has two values at most (RFC 5658), so no more are looked at: each costs the hash
+ * of what its sender made as long as he liked. */
+enum { COOKIES_MAX = 2 };
+
 /* The user and domain of From or To, in the one form that all spellings of them share. */
 static uint64_t hash_party(const struct inbound *r, uint64_t h, struct view text)
 {
@@ -142,7 +146,8 @@ int core_route_preprocess(struct inbound *r)
 			r->next_route = value;
 			break;
 		}
-		note_cookie(r, &u);
+		if (r->routes_taken < COOKIES_MAX)
+			note_cookie(r, &u);
 		note_participation(r, &u);
 		if (r->routes_taken++ == 0)
 			r->own_route = u;
