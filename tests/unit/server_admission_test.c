@@ -153,6 +153,27 @@ static void test_R_3__the_route_of_a_dialog_proves_nobody_else(void **state)
 	world_end(w);
 }
 
+/* Each look at a cookie hashes the Call-ID, so only as many values are looked at as a Route of ours
+ * has (RFC 5658). */
+static void test_the_third_own_Route_is_not_looked_at(void **state)
+{
+	for (int before = 0; before <= 2; before++) {
+		struct world *w = world_default();
+		struct phone ann = phone_at(w, "ann", AT_ANN), bo = phone_at(w, "bo", AT_BO);
+		const char *route = route_of_a_call(w, &ann, &bo);
+
+		(void)state;
+		for (int i = 0; i < before; i++)
+			route = textf(w, "Route: <sip:192.0.2.1:5060;lr>\n%s", route);
+		phone_send(&ann, phone_request(&ann, "INFO", "sip:bo@192.0.2.12:5060",
+					       BO ";tag=bo-tag", 3, route));
+		assert_int_equal(phone_next(&bo) != NULL, before < 2);
+		if (before == 2)
+			assert_int_equal(phone_status(&ann), 407);
+		world_end(w);
+	}
+}
+
 /* The other side of the dialog has the same Route, with the tags turned round. */
 static void test_R_3__both_sides_of_a_dialog_have_its_route(void **state)
 {
@@ -719,6 +740,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_not_one_host_is_sent_nothing),
 		cmocka_unit_test(test_inside_a_dialog_the_route_made_for_it_is_proof),
 		cmocka_unit_test(test_R_3__the_route_of_a_dialog_proves_nobody_else),
+		cmocka_unit_test(test_the_third_own_Route_is_not_looked_at),
 		cmocka_unit_test(test_R_3__both_sides_of_a_dialog_have_its_route),
 		cmocka_unit_test(test_R_3__who_began_a_dialog_is_not_asked_again),
 		cmocka_unit_test(test_RFC_3261_22_1__an_ACK_of_a_stranger_reaches_nobody),
