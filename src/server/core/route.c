@@ -24,11 +24,11 @@ static uint64_t hash_party(const struct inbound *r, uint64_t h, struct view text
 
 static void put_digits(uint64_t x, char *text, unsigned n)
 {
-	static const char digits[] = "0123456789abcdef";
+	static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567";
 
 	while (n--) {
-		text[n] = digits[x & 15];
-		x >>= 4;
+		text[n] = digits[x & 31];
+		x >>= 5;
 	}
 }
 

@@ -70,7 +70,7 @@ struct inbound {
 	struct ims_isc ims;
 };
 
-enum { CORE_AOR_MAX = 512, CORE_HEAD_MAX = 65536, CORE_COOKIE_DIALOG = 16, CORE_COOKIE_CHARS = 24 };
+enum { CORE_AOR_MAX = 512, CORE_HEAD_MAX = 65536, CORE_COOKIE_DIALOG = 10, CORE_COOKIE_CHARS = 16 };
 
 /* A URI of a served domain, or of one of our addresses, as the address-of-record that bindings and
  * users go by. False: not ours, without a user, or too long. out is emptied first. */
