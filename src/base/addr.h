@@ -30,7 +30,8 @@ bool addr_same_host(const struct addr *a, const struct addr *b);
 struct view addr_source(const struct addr *a);
 /* 0.0.0.0 or ::; not "none" (family 0). */
 bool addr_is_any(const struct addr *a);
-/* One host: not "this host" (0.0.0.0/8, ::), multicast, broadcast, or of the reserved 240.0.0.0/4. */
+/* One host: not "this host" (0.0.0.0/8, ::), multicast, broadcast, or of the reserved 240.0.0.0/4.
+ */
 bool addr_is_unicast(const struct addr *a);
 
 #endif
