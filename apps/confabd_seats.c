@@ -158,7 +158,9 @@ int confabd_seats_start(struct confabd *d)
 			  .max_seats =
 				  (size_t)d->cfg.conference.max * d->cfg.conference.max_members +
 				  2 * (size_t)d->cfg.msrp.max_connections,
-			  .max_members = d->cfg.conference.max_members,
+			  /* The focus counts people. One who comes back has two seats for a while.
+			   */
+			  .max_members = 2 * (size_t)d->cfg.conference.max_members,
 			  .private_messages = d->cfg.msrp.private_messages,
 			  .nicknames = d->cfg.msrp.nicknames,
 			  .wrap_plain = d->cfg.msrp.wrap_plain,

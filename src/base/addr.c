@@ -157,6 +157,13 @@ bool addr_is_any(const struct addr *a)
 	return a->family && memcmp(a->ip, zero, a->family == 4 ? 4 : sizeof(zero)) == 0;
 }
 
+bool addr_is_unicast(const struct addr *a)
+{
+	if (a->family == 4)
+		return a->ip[0] != 0 && a->ip[0] < 224;
+	return a->family == 6 && a->ip[0] != 0xff && !addr_is_any(a);
+}
+
 struct view addr_source(const struct addr *a)
 {
 	return view_of((const char *)a->ip, a->family == 4 ? 4 : 8);

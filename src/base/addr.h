@@ -32,5 +32,8 @@ struct view addr_source(const struct addr *a);
 bool addr_is_any(const struct addr *a);
 /* 127.0.0.0/8 or ::1. */
 bool addr_is_loopback(const struct addr *a);
+/* One host: not "this host" (0.0.0.0/8, ::), multicast, broadcast, or of the reserved 240.0.0.0/4.
+ */
+bool addr_is_unicast(const struct addr *a);
 
 #endif

@@ -140,9 +140,10 @@ static const struct option_spec specs[] = {
 	 "SHA-256 uses it. MD5 is there for those that do not; leave it out where there are none, "
 	 "or take it from single users (confabctl user digest)."},
 	{"auth.max_failures", OPTION_U32, AT(auth.max_failures), "10", 0, 1000000, NULL,
-	 "Wrong passwords for one user from one address (IPv6: one /64) after which its requests "
-	 "for that user get 403. The user at another address is not concerned, nor is a phone of "
-	 "his that is registered. 0: no limit."},
+	 "Wrong passwords for one user from one address and port after which its requests for that "
+	 "user get 403; ten times as many from one address (IPv6: one /64) with any ports. The "
+	 "user at another address is not concerned, nor is a phone of his that is registered. 0: "
+	 "no limit."},
 	{"auth.lockout", OPTION_DURATION, AT(auth.lockout_ms), "5m", SECOND, DAY, NULL,
 	 "For how long they do after the last wrong one."},
 

@@ -169,8 +169,8 @@ static void on_life(void *ctx, uint64_t now_ms)
 	enter(tx, SIP_SERVER_TERMINATED, now_ms);
 }
 
-/* What RFC 3261 §17.2.3 compares. ACK and CANCEL look for the INVITE. */
-static int make_key(const struct sip_msg *m, enum sip_method method, struct buf *key)
+/* What RFC 3261 §17.2.3 compares: by its branch, or as those of RFC 2543 clients. */
+static int put_matching(const struct sip_msg *m, struct buf *key)
 {
 	struct sip_via via;
 	struct sip_addr from;
@@ -178,10 +178,6 @@ static int make_key(const struct sip_msg *m, enum sip_method method, struct buf 
 
 	if (sip_msg_top_via(m, &via))
 		return E_SYNTAX;
-	buf_put_u64(key, method);
-	if (method == SIP_METHOD_OTHER)
-		buf_put(key, m->method_name);
-	buf_putc(key, ' ');
 	if (view_starts(via.branch, VIEW(SIP_MAGIC)) && via.branch.n > sizeof(SIP_MAGIC) - 1) {
 		buf_put(key, via.branch);
 		buf_putc(key, ' ');
@@ -192,9 +188,8 @@ static int make_key(const struct sip_msg *m, enum sip_method method, struct buf 
 		}
 		buf_putc(key, ':');
 		buf_put_u64(key, via.port);
-		return buf_ok(key) ? 0 : E_LIMIT;
+		return 0;
 	}
-	/* RFC 2543 clients. */
 	if (sip_msg_from(m, &from) || sip_msg_cseq(m, &cseq))
 		return E_SYNTAX;
 	buf_put(key, m->uri);
@@ -206,7 +201,25 @@ static int make_key(const struct sip_msg *m, enum sip_method method, struct buf 
 	buf_put(key, via.host);
 	buf_putf(key, ":%u", via.port);
 	buf_put(key, via.branch);
-	return buf_ok(key) ? 0 : E_LIMIT;
+	return 0;
+}
+
+/* ACK and CANCEL look for the INVITE. Who sent it counts as well (RFC 3261 §22.1): neither can be
+ * challenged, and a retransmission from elsewhere would have the answer sent there. */
+static int make_key(const struct sip_msg *m, const struct sip_flow *from, enum sip_method method,
+		    struct buf *key)
+{
+	int rc;
+
+	buf_reset(key);
+	buf_put_u64(key, method);
+	if (method == SIP_METHOD_OTHER)
+		buf_put(key, m->method_name);
+	buf_putc(key, ' ');
+	buf_put(key, addr_source(&from->remote));
+	buf_putc(key, ' ');
+	rc = put_matching(m, key);
+	return rc ? rc : buf_ok(key) ? 0 : E_LIMIT;
 }
 
 static struct sip_server_tx *find(const struct sip_stack *s, struct view key)
@@ -248,8 +261,8 @@ static struct sip_server_tx *tx_new(struct sip_stack *s, const struct sip_msg *m
 	return tx;
 }
 
-static void refuse_for_now(struct sip_stack *s, const struct sip_msg *m, const struct sip_flow *from,
-			   unsigned retry_after_s, uint64_t now_ms)
+static void refuse_for_now(struct sip_stack *s, const struct sip_msg *m,
+			   const struct sip_flow *from, unsigned retry_after_s, uint64_t now_ms)
 {
 	char extra[40];
 
@@ -312,8 +325,7 @@ static void receive_cancel(struct sip_stack *s, const struct sip_msg *m,
 		refuse_for_now(s, m, from, NO_ROOM_S, now_ms);
 		return;
 	}
-	buf_reset(&s->key);
-	invite = make_key(m, SIP_INVITE, &s->key) == 0 ? find(s, buf_view(&s->key)) : NULL;
+	invite = make_key(m, from, SIP_INVITE, &s->key) == 0 ? find(s, buf_view(&s->key)) : NULL;
 	/* RFC 3261 §9.2: the same To tag as in the answer to the INVITE. */
 	if (invite)
 		(void)view_copy(sip_server_tx_to_tag(invite), tx->to_tag, sizeof(tx->to_tag));
@@ -348,8 +360,7 @@ void sip_server_tx_receive(struct sip_stack *s, const struct sip_msg *m,
 	struct sip_server_tx *tx;
 	struct buf *key = &s->key;
 
-	buf_reset(key);
-	if (make_key(m, method, key)) {
+	if (make_key(m, from, method, key)) {
 		sip_stack_reply_stateless(s, m, from, 400, "Via Too Long", VIEW(""), now_ms);
 		return;
 	}

@@ -434,6 +434,9 @@ int sip_stack_transmit(struct sip_stack *s, struct sip_flow *flow, struct view b
 	if (flow->transport == SIP_LOCAL)
 		return local_send(s, bytes, now_ms);
 	if (flow->transport == SIP_UDP) {
+		/* What a peer wrote must not be told to a whole network. */
+		if (!addr_is_unicast(&flow->remote))
+			return E_ADDRESS;
 		if (s->ops.trace)
 			s->ops.trace(s->ops.ctx, true, flow, bytes);
 		s->ops.udp_send(s->ops.ctx, &flow->remote, bytes);

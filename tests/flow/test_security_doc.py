@@ -3,9 +3,10 @@
 
 import os
 import re
+import subprocess
 from collections import Counter
 
-from stage import Cases, expect
+from stage import BIN, Cases, expect
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.join(HERE, "..", "..")
@@ -16,9 +17,9 @@ def text_of(*parts):
         return f.read()
 
 
-def rows(document):
+def rows(document, part="What stops whom"):
     """(what, stops, tests) of the table under "What stops whom"."""
-    part = document.split("## What stops whom")[1].split("\n## ")[0]
+    part = document.split(f"## {part}\n")[1].split("\n## ")[0]
     table = [line for line in part.split("\n") if line.startswith("| ")][2:]
     return [[cell.strip() for cell in line.strip("|\n ").split(" | ")] for line in table]
 
@@ -33,7 +34,7 @@ def unit_tests():
 
 def missing(document, units):
     out = []
-    for row in rows(document):
+    for row in rows(document) + rows(document, "Caps"):
         names = re.findall(r"`([^`]*)`", row[-1])
         out += [] if len(row) == 3 and names else [f"no test for: {row[0]}"]
         for name in names:
@@ -59,17 +60,34 @@ def every_attacker_has_a_row():
     expect(known == used, f"without a row: {known - used}; not explained: {used - known}")
 
 
+def caps_without_a_row(document):
+    """Keys of the configuration that say how much there may be of something."""
+    text = subprocess.run([os.path.join(BIN, "confabctl"), "config", "help"], check=True, capture_output=True, text=True).stdout
+    keys = re.findall(r"(?m)^#? ?(\w+\.\w+) =", text)
+    caps = {k for k in keys if re.search(r"\.max(_|$)|\.un\w+_(time|bytes)|_backlog|min_expires|nonce_lifetime|lockout|limit$", k)}
+    expect(len(caps) > 25, f"the configuration was not read: {caps}")
+    return caps ^ {row[0].strip("`") for row in rows(document, "Caps")}
+
+
+def every_cap_has_a_row():
+    odd = caps_without_a_row(text_of(TOP, "SECURITY.md"))
+    expect(not odd, f"caps without a test, or rows without a cap: {odd}")
+
+
 def it_can_fail():
     document, units = text_of(TOP, "SECURITY.md"), unit_tests()
     for old, new in (("`test_no_open_relay`", "`test_no_open_relay_at_all`"),
                      ("`test_secrecy.py: a trace without bodies", "`test_secrecy.py: a trace with no bodies"),
                      ("`test_privileges.py: the unit", "`test_nothing.py: the unit")):
         expect(old in document and missing(document.replace(old, new), units), f"{new} is not missed")
+    expect(caps_without_a_row(document.replace("| `sip.max_uri` |", "| `sip.max_url` |")) == {"sip.max_uri", "sip.max_url"},
+           "a cap without a row is not missed")
 
 
 if __name__ == "__main__":
     cases = Cases()
     cases.run("every test that SECURITY.md names is there", [], every_test_is_there)
     cases.run("every asset and attacker of SECURITY.md has a row", [], every_attacker_has_a_row)
+    cases.run("every cap has a row of its own in SECURITY.md", [], every_cap_has_a_row)
     cases.run("that gate can fail", [], it_can_fail)
     cases.done()

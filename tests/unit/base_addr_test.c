@@ -152,9 +152,33 @@ static void test_comparisons(void **state)
 	assert_false(addr_is_any(&a));
 }
 
+static void test_one_host_or_many(void **state)
+{
+	static const struct {
+		const char *host;
+		bool one;
+	} t[] = {
+		{"192.0.2.1", true},   {"127.0.0.1", true},	   {"223.255.255.255", true},
+		{"0.0.0.0", false},    {"0.1.2.3", false},	   {"224.0.0.1", false},
+		{"239.1.1.1", false},  {"255.255.255.255", false}, {"::1", true},
+		{"2001:db8::1", true}, {"fe80::1", true},	   {"::", false},
+		{"ff02::1", false},    {"ff05::1:3", false},
+	};
+	struct addr a;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++) {
+		assert_int_equal(addr_parse(view_str(t[i].host), 5060, &a), 0);
+		assert_int_equal(addr_is_unicast(&a), t[i].one);
+	}
+	a.family = 0;
+	assert_false(addr_is_unicast(&a));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_one_host_or_many),
 		cmocka_unit_test(test_parse_reads_what_text_writes),
 		cmocka_unit_test(test_parse_refuses),
 		cmocka_unit_test(test_hostport),

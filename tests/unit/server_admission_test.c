@@ -97,6 +97,212 @@ static void test_inside_a_dialog_the_route_made_for_it_is_proof(void **state)
 	world_end(w);
 }
 
+/* A call of ann's to bo that stands, over UDP; the Route of her requests inside it. */
+static const char *route_of_a_call(struct world *w, struct phone *ann, struct phone *bo)
+{
+	char *invite;
+
+	phone_registers(ann, IM_CONTACT);
+	phone_registers(bo, IM_CONTACT);
+	phone_asks(ann, "INVITE", BO_URI, BO, 1, IM_ACCEPT);
+	invite = phone_next(bo);
+	phone_answers(bo, invite, 200, contact_of(bo));
+	assert_int_equal(phone_status(ann), 200);
+	return routes_of(w, invite, true);
+}
+
+/* RFC 3261 §22.1, R-3: what proves a dialog is no passport. Ann hands hers to eve, or uses it to
+ * write in another's name. */
+static void test_R_3__the_route_of_a_dialog_proves_nobody_else(void **state)
+{
+	struct world *w = world_default();
+	struct phone ann = phone_at(w, "ann", AT_ANN), bo = phone_at(w, "bo", AT_BO),
+		     eve = phone_at(w, "ann", AT_EVE), as_charles = phone_at(w, "charles", AT_ANN);
+	const char *route = route_of_a_call(w, &ann, &bo), *at_bo = "sip:bo@192.0.2.12:5060",
+		   *forged;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++) {
+		unsigned cseq = 10 + (unsigned)i;
+
+		assert_int_equal(
+			parsed(ask(&eve, methods[i], at_bo, BO ";tag=bo-tag", cseq, route)).status,
+			407);
+		/* A relay to where nobody of ours is. */
+		assert_int_equal(parsed(ask(&eve, methods[i], "sip:x@198.51.100.9:5060",
+					    BO ";tag=bo-tag", 50 + cseq, route))
+					 .status,
+				 407);
+		assert_int_equal(
+			parsed(ask(&as_charles, methods[i], at_bo, BO ";tag=bo-tag", cseq, route))
+				.status,
+			407);
+	}
+	/* Nor in the name of somebody who is not ours, and cannot be asked. */
+	forged = "MESSAGE sip:bo@192.0.2.12:5060 SIP/2.0\n"
+		 "Via: SIP/2.0/UDP 192.0.2.11:5060;rport;branch=z9hG4bK-forged\n"
+		 "From: <sip:president@elsewhere.example>;tag=ann-tag\n"
+		 "To: <sip:bo@example.com>;tag=bo-tag\nCall-ID: call-of-ann\nCSeq: 90 MESSAGE\n"
+		 "%sContent-Length: 0\n\n";
+	phone_send(&ann, crlf(w, textf(w, forged, route)));
+	assert_int_equal(parsed(phone_next(&ann)).status, 407);
+	assert_null(phone_next(&bo));
+	/* Ann elsewhere is asked for her password and heard. */
+	phone_asks(&eve, "INFO", at_bo, BO ";tag=bo-tag", 95, route);
+	assert_true(strncmp(phone_next(&bo), "INFO ", 5) == 0);
+	world_end(w);
+}
+
+/* Each look at a cookie hashes the Call-ID, so only as many values are looked at as a Route of ours
+ * has (RFC 5658). */
+static void test_the_third_own_Route_is_not_looked_at(void **state)
+{
+	for (int before = 0; before <= 2; before++) {
+		struct world *w = world_default();
+		struct phone ann = phone_at(w, "ann", AT_ANN), bo = phone_at(w, "bo", AT_BO);
+		const char *route = route_of_a_call(w, &ann, &bo);
+
+		(void)state;
+		for (int i = 0; i < before; i++)
+			route = textf(w, "Route: <sip:192.0.2.1:5060;lr>\n%s", route);
+		phone_send(&ann, phone_request(&ann, "INFO", "sip:bo@192.0.2.12:5060",
+					       BO ";tag=bo-tag", 3, route));
+		assert_int_equal(phone_next(&bo) != NULL, before < 2);
+		if (before == 2)
+			assert_int_equal(phone_status(&ann), 407);
+		world_end(w);
+	}
+}
+
+/* The other side of the dialog has the same Route, with the tags turned round. */
+static void test_R_3__both_sides_of_a_dialog_have_its_route(void **state)
+{
+	struct world *w = world_default();
+	struct phone ann = phone_at(w, "ann", AT_ANN), bo = phone_at(w, "bo", AT_BO);
+	const char *route = route_of_a_call(w, &ann, &bo);
+
+	(void)state;
+	phone_send(&bo, crlf(w, textf(w,
+				      "BYE sip:ann@192.0.2.11:5060 SIP/2.0\n"
+				      "Via: SIP/2.0/UDP 192.0.2.12:5060;rport;branch=z9hG4bK-bye\n"
+				      "From: <SIP:bo@EXAMPLE.com>;tag=bo-tag\n"
+				      "To: \"Ann\" <sip:ann@example.com>;tag=ann-tag\n"
+				      "Call-ID: call-of-ann\nCSeq: 7 BYE\n"
+				      "%sContent-Length: 0\n\n",
+				      route)));
+	assert_true(strncmp(phone_next(&ann), "BYE ", 4) == 0);
+	world_end(w);
+}
+
+/* Who was challenged for the INVITE is not for the BYE, registered or not; nor a phone that comes
+ * by another port of its address. */
+static void test_R_3__who_began_a_dialog_is_not_asked_again(void **state)
+{
+	struct world *w = world_default();
+	struct phone ann = phone_at(w, "ann", AT_ANN), bo = phone_at(w, "bo", AT_BO),
+		     other_port = phone_at(w, "ann", "192.0.2.11:7070"), elsewhere = ann;
+	const char *route, *at_bo = "sip:bo@192.0.2.12:5060";
+	char *invite;
+
+	(void)state;
+	phone_registers(&bo, IM_CONTACT);
+	phone_asks(&ann, "INVITE", BO_URI, BO, 1, IM_ACCEPT);
+	invite = phone_next(&bo);
+	phone_answers(&bo, invite, 200, contact_of(&bo));
+	assert_int_equal(phone_status(&ann), 200);
+	route = routes_of(w, invite, true);
+	phone_send(&ann, phone_request(&ann, "INFO", at_bo, BO ";tag=bo-tag", 3, route));
+	assert_true(strncmp(phone_next(&bo), "INFO ", 5) == 0);
+	phone_send(&other_port,
+		   phone_request(&other_port, "INFO", at_bo, BO ";tag=bo-tag", 4, route));
+	assert_true(strncmp(phone_next(&bo), "INFO ", 5) == 0);
+	/* The callee, whose address the Route does not know, by his registration. */
+	elsewhere = phone_at(w, "bo", "192.0.2.12:7070");
+	phone_send(&elsewhere,
+		   crlf(w, textf(w,
+				 "BYE sip:ann@192.0.2.11:5060 SIP/2.0\n"
+				 "Via: SIP/2.0/UDP 192.0.2.12:7070;rport;branch=z9hG4bK-bye\n"
+				 "From: <sip:bo@example.com>;tag=bo-tag\n"
+				 "To: <sip:ann@example.com>;tag=ann-tag\n"
+				 "Call-ID: call-of-ann\nCSeq: 7 BYE\n"
+				 "%sContent-Length: 0\n\n",
+				 route)));
+	assert_true(strncmp(phone_next(&ann), "BYE ", 4) == 0);
+	world_end(w);
+}
+
+/* RFC 3261 §22.1: an ACK cannot be challenged. One that nothing speaks for goes nowhere. */
+static void test_RFC_3261_22_1__an_ACK_of_a_stranger_reaches_nobody(void **state)
+{
+	struct world *w = world_default();
+	struct phone ann = phone_at(w, "ann", AT_ANN), bo = phone_at(w, "bo", AT_BO),
+		     eve = phone_at(w, "ann", AT_EVE);
+	const char *route = route_of_a_call(w, &ann, &bo), *at_bo = "sip:bo@192.0.2.12:5060";
+
+	(void)state;
+	phone_send(&eve, phone_request(&eve, "ACK", at_bo, BO ";tag=bo-tag", 2, ""));
+	phone_send(&eve, phone_request(&eve, "ACK", at_bo, BO ";tag=made-up", 2,
+				       "Route: <sip:192.0.2.1:5060;lr;ck=abcdefgh234567ab>\n"));
+	assert_null(phone_next(&bo));
+	phone_send(&ann, phone_request(&ann, "ACK", at_bo, BO ";tag=bo-tag", 2, route));
+	assert_true(strncmp(phone_next(&bo), "ACK ", 4) == 0);
+	/* From where ann is registered, though her phone knows nothing of Record-Route. */
+	phone_send(&ann, phone_request(&ann, "ACK", at_bo, BO ";tag=bo-tag", 2, ""));
+	assert_true(strncmp(phone_next(&bo), "ACK ", 4) == 0);
+	world_end(w);
+}
+
+/* RFC 3261 §22.1: a CANCEL cannot be challenged either; it is heard from where its INVITE came
+ * from. Nor does who repeats another's branch get his answers. */
+static void test_RFC_3261_22_1__a_CANCEL_from_elsewhere_cancels_nothing(void **state)
+{
+	struct world *w = world_default();
+	struct phone ann = phone_at(w, "ann", AT_ANN), bo = phone_at(w, "bo", AT_BO),
+		     eve = phone_at(w, "ann", AT_EVE);
+	char *invite, *at_bo, *cancel;
+
+	(void)state;
+	phone_registers(&ann, IM_CONTACT);
+	phone_registers(&bo, IM_CONTACT);
+	invite = phone_asks(&ann, "INVITE", BO_URI, BO, 1, IM_ACCEPT);
+	at_bo = phone_next(&bo);
+	assert_non_null(at_bo);
+	cancel = crlf(w, textf(w,
+			       "CANCEL %s SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.11:5060;rport;%s\n"
+			       "From: <sip:ann@example.com>;tag=ann-tag\nTo: " BO
+			       "\nCall-ID: call-of-ann\nCSeq: 2 CANCEL\nContent-Length: 0\n\n",
+			       BO_URI, via_branch_of(w, invite)));
+	phone_send(&eve, cancel);
+	assert_int_equal(parsed(phone_next(&eve)).status, 481);
+	assert_null(phone_next(&bo));
+	phone_send(&eve, invite);
+	phone_answers(&bo, at_bo, 180, "");
+	assert_int_equal(phone_status(&ann), 180);
+	assert_int_not_equal(phone_status(&eve), 180);
+	phone_send(&ann, cancel);
+	assert_true(strncmp(phone_next(&bo), "CANCEL ", 7) == 0);
+	world_end(w);
+}
+
+/* RFC 3261 §18.1.1 has requests by multicast; from a server they would be everybody's amplifier. */
+static void test_what_is_not_one_host_is_sent_nothing(void **state)
+{
+	static const char *const host[] = {"224.0.1.75", "255.255.255.255", "0.0.0.0", "[ff02::1]"};
+	struct world *w = world_default();
+	struct phone ann = phone_at(w, "ann", AT_ANN);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(host) / sizeof(*host); i++) {
+		const char *uri = textf(w, "sip:x@%s:5060", host[i]);
+		struct phone there = phone_at(w, "x", textf(w, "%s:5060", host[i]));
+
+		phone_asks(&ann, "MESSAGE", uri, BO, 1 + 4 * (unsigned)i, "");
+		assert_int_equal(phone_status(&ann), 500);
+		assert_null(phone_next(&there));
+	}
+	world_end(w);
+}
+
 static void test_credentials_serve_once(void **state)
 {
 	struct world *w = world_default();
@@ -259,6 +465,16 @@ static void test_a_forged_source_address_locks_nobody_out(void **state)
 	"P-Profile-Key: <sip:president@example.com>\n"                                             \
 	"P-DCS-Billing-Info: 1/2@x\n"                                                              \
 	"P-Private-Network-Indication: example.com\n"                                              \
+	"P-Early-Media: supported\n"                                                               \
+	"Feature-Caps: *;+president\n"                                                             \
+	"Relayed-Charge: president\n"                                                              \
+	"Cellular-Network-Info: president\n"                                                       \
+	"Resource-Share: president\n"                                                              \
+	"Restoration-Info: president\n"                                                            \
+	"Service-Interact-Info: president\n"                                                       \
+	"Additional-Identity: <sip:president@example.com>\n"                                       \
+	"Priority-Share: president\n"                                                              \
+	"remote-party-id : <sip:president@example.com>;party=calling\n"                            \
 	"P-Preferred-Identity: <sip:president@example.com>\n"
 
 static void test_trust_domain_fields_of_a_phone_stop_at_the_edge(void **state)
@@ -273,6 +489,7 @@ static void test_trust_domain_fields_of_a_phone_stop_at_the_edge(void **state)
 					    "P-Profile-Key",
 					    "P-DCS-Billing-Info",
 					    "P-Private-Network-Indication",
+					    "P-Early-Media",
 					    "P-Preferred-Identity",
 					    "Proxy-Authorization"};
 	struct world *w = world_default();
@@ -520,7 +737,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_request_of_a_stranger_is_challenged),
 		cmocka_unit_test(test_a_tag_in_To_is_no_way_round_the_digest),
+		cmocka_unit_test(test_what_is_not_one_host_is_sent_nothing),
 		cmocka_unit_test(test_inside_a_dialog_the_route_made_for_it_is_proof),
+		cmocka_unit_test(test_R_3__the_route_of_a_dialog_proves_nobody_else),
+		cmocka_unit_test(test_the_third_own_Route_is_not_looked_at),
+		cmocka_unit_test(test_R_3__both_sides_of_a_dialog_have_its_route),
+		cmocka_unit_test(test_R_3__who_began_a_dialog_is_not_asked_again),
+		cmocka_unit_test(test_RFC_3261_22_1__an_ACK_of_a_stranger_reaches_nobody),
+		cmocka_unit_test(test_RFC_3261_22_1__a_CANCEL_from_elsewhere_cancels_nothing),
 		cmocka_unit_test(test_credentials_serve_once),
 		cmocka_unit_test(test_credentials_of_another_address_are_stale),
 		cmocka_unit_test(test_a_nonce_lives_for_its_lifetime_and_no_longer),

@@ -76,6 +76,24 @@ static void test_CF_X_5__policies(void **state)
 	}
 }
 
+static void test_CF_X_5__cap_on_members_holds_for_who_joins(void **state)
+{
+	static const char *const user[] = {"carol", "dora", "eve"};
+	struct room *r = room_new();
+	const char *uri;
+
+	(void)state;
+	r->cfg.dial_in = CONFERENCE_DIAL_IN_ANYONE;
+	r->cfg.max_members = 4;
+	uri = room_uri(r, room_of_two(room_start(r)));
+	/* One below, at, one above. */
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(status_of(join(r, uri, user[i])), i < 2 ? 200 : 403);
+	/* A second seat of one who is in takes the place of his first. */
+	assert_int_equal(status_of(join(r, uri, "bo")), 200);
+	room_free(r);
+}
+
 static void test_CF_X_5__a_second_seat_replaces_the_first(void **state)
 {
 	struct room *r = room_start(room_new());
@@ -318,6 +336,7 @@ int main(void)
 		cmocka_unit_test(test_CF_X_5__who_was_in_comes_back),
 		cmocka_unit_test(test_CF_X_5__who_was_never_asked_is_403_unknown_404_ended_410),
 		cmocka_unit_test(test_CF_X_5__policies),
+		cmocka_unit_test(test_CF_X_5__cap_on_members_holds_for_who_joins),
 		cmocka_unit_test(test_CF_X_5__a_second_seat_replaces_the_first),
 		cmocka_unit_test(test_CF_X_5__again_and_again_takes_no_memory),
 		cmocka_unit_test(test_CF_X_5__who_was_removed_is_not_let_in),

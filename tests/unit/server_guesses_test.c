@@ -49,9 +49,45 @@ static void test_the_same_user_elsewhere_and_another_user_here_go_on(void **stat
 	assert_true(guesses_wrong(&g, &a, VIEW("ann"), NOW));
 	assert_false(guesses_shut(&g, &b, VIEW("ann"), NOW));
 	assert_false(guesses_shut(&g, &a, VIEW("bo"), NOW));
-	/* The port says nothing: a source has as many as it likes. */
-	a.port = 9;
+	guesses_fini(&g);
+}
+
+static void test_behind_one_NAT_a_wrong_phone_shuts_no_other_out(void **state)
+{
+	struct addr a = at("192.0.2.1"), other = at("192.0.2.1");
+	struct guesses g;
+
+	(void)state;
+	other.port = 9;
+	guesses_init(&g, 10, LIMIT, LOCKOUT_MS, key);
+	for (int i = 0; i < LIMIT; i++)
+		(void)guesses_wrong(&g, &a, VIEW("ann"), NOW);
 	assert_true(guesses_shut(&g, &a, VIEW("ann"), NOW));
+	assert_false(guesses_shut(&g, &other, VIEW("ann"), NOW));
+	guesses_fini(&g);
+}
+
+static void test_with_many_ports_an_address_has_so_many_times_the_guesses(void **state)
+{
+	struct addr a = at("192.0.2.1"), fresh = at("192.0.2.1");
+	struct guesses g;
+
+	(void)state;
+	fresh.port = 9;
+	guesses_init(&g, 1000, LIMIT, LOCKOUT_MS, key);
+	for (int i = 0; i < GUESSES_PORTS * LIMIT; i++) {
+		assert_false(guesses_shut(&g, &fresh, VIEW("ann"), NOW));
+		a.port = (uint16_t)(1000 + i);
+		assert_int_equal(guesses_wrong(&g, &a, VIEW("ann"), NOW),
+				 i == GUESSES_PORTS * LIMIT - 1);
+	}
+	assert_true(guesses_shut(&g, &fresh, VIEW("ann"), NOW + LOCKOUT_MS - 1));
+	/* A right password of a neighbour's does not begin that anew. */
+	guesses_right(&g, &fresh, VIEW("ann"));
+	assert_true(guesses_shut(&g, &fresh, VIEW("ann"), NOW + LOCKOUT_MS - 1));
+	assert_false(guesses_shut(&g, &fresh, VIEW("bo"), NOW));
+	assert_false(guesses_shut(&g, &fresh, VIEW("ann"), NOW + LOCKOUT_MS));
+	assert_int_equal(g.table.n, 0);
 	guesses_fini(&g);
 }
 
@@ -62,8 +98,12 @@ static void test_an_IPv6_network_is_one_source(void **state)
 	struct guesses g;
 
 	(void)state;
-	guesses_init(&g, 10, 1, LOCKOUT_MS, key);
-	assert_true(guesses_wrong(&g, &a, VIEW("ann"), NOW));
+	guesses_init(&g, 100, 1, LOCKOUT_MS, key);
+	for (int i = 0; i < GUESSES_PORTS; i++) {
+		assert_false(guesses_shut(&g, &same, VIEW("ann"), NOW));
+		a.ip[15] = (uint8_t)(2 + i);
+		assert_true(guesses_wrong(&g, &a, VIEW("ann"), NOW));
+	}
 	assert_true(guesses_shut(&g, &same, VIEW("ann"), NOW));
 	assert_false(guesses_shut(&g, &other, VIEW("ann"), NOW));
 	guesses_fini(&g);
@@ -89,12 +129,12 @@ static void test_the_table_has_a_cap_and_the_oldest_makes_room(void **state)
 	struct guesses g;
 
 	(void)state;
-	guesses_init(&g, 2, 1, LOCKOUT_MS, key);
+	guesses_init(&g, 4, 1, LOCKOUT_MS, key); /* two counts each */
 	(void)guesses_wrong(&g, &a, VIEW("ann"), NOW);
 	(void)guesses_wrong(&g, &a, VIEW("bo"), NOW + 1);
-	assert_int_equal(g.table.n, 2);
+	assert_int_equal(g.table.n, 4);
 	(void)guesses_wrong(&g, &a, VIEW("charles"), NOW + 2);
-	assert_int_equal(g.table.n, 2);
+	assert_int_equal(g.table.n, 4);
 	assert_false(guesses_shut(&g, &a, VIEW("ann"), NOW + 2));
 	assert_true(guesses_shut(&g, &a, VIEW("bo"), NOW + 2));
 	guesses_fini(&g);
@@ -119,6 +159,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_last_of_the_limit_shuts_the_door),
 		cmocka_unit_test(test_the_same_user_elsewhere_and_another_user_here_go_on),
+		cmocka_unit_test(test_behind_one_NAT_a_wrong_phone_shuts_no_other_out),
+		cmocka_unit_test(test_with_many_ports_an_address_has_so_many_times_the_guesses),
 		cmocka_unit_test(test_an_IPv6_network_is_one_source),
 		cmocka_unit_test(test_the_right_password_wipes_the_slate),
 		cmocka_unit_test(test_the_table_has_a_cap_and_the_oldest_makes_room),

@@ -299,6 +299,27 @@ static void test_CF_9_3_2__a_full_conference_takes_nobody(void **state)
 	room_free(r);
 }
 
+static void test_cap_on_members_is_403_one_below_and_at_it_200(void **state)
+{
+	struct room *r = room_new();
+	const char *ok;
+
+	(void)state;
+	r->cfg.max_members = 4;
+	ok = room_of_two(room_start(r));
+	for (unsigned i = 0; i < 3; i++) {
+		const char *answer =
+			room_inside(r, ok, "REFER", 8 + i,
+				    room_textf(r, "Refer-To: <sip:more%u@example.com>\n", i), "");
+
+		assert_int_equal(room_parsed(answer).status, i < 2 ? 200 : 403);
+		/* Who is still being invited counts. */
+		assert_int_equal(room_next(r, "INVITE", room_textf(r, "more%u@", i)) != NULL,
+				 i < 2);
+	}
+	room_free(r);
+}
+
 static void test_CF_X_3__the_creator_removes_others_do_not(void **state)
 {
 	struct room *r = room_start(room_new());
@@ -446,6 +467,7 @@ int main(void)
 		cmocka_unit_test(test_CF_9_3_2__who_is_in_already_is_left_alone),
 		cmocka_unit_test(test_CF_X_1__a_seat_is_asked_before_inviting),
 		cmocka_unit_test(test_CF_9_3_2__a_full_conference_takes_nobody),
+		cmocka_unit_test(test_cap_on_members_is_403_one_below_and_at_it_200),
 		cmocka_unit_test(test_CF_X_3__the_creator_removes_others_do_not),
 		cmocka_unit_test(test_CF_X_3__who_is_being_invited_is_cancelled),
 		cmocka_unit_test(test_CF_X_3__himself_always),

@@ -158,6 +158,30 @@ static void test_too_short_is_423(void **state)
 	world_end(w);
 }
 
+static void test_caps_on_expires_are_exact(void **state)
+{
+	static const struct {
+		unsigned asked, given; /* 0: 423 */
+	} t[] = {{1, 0},       {59, 0},	     {60, 60},	   {61, 61},
+		 {7199, 7199}, {7200, 7200}, {7201, 7200}, {4294967295, 7200}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++) {
+		struct world *w = open_world();
+		struct phone ann = phone_at(w, "ann", AT_ANN);
+		const char *answer = raw_register(
+			&ann, "c", 1,
+			textf(w, "Contact: <sip:ann@192.0.2.11>;expires=%u\n", t[i].asked));
+
+		assert_int_equal(parsed(answer).status, t[i].given ? 200 : 423);
+		if (t[i].given)
+			assert_string_equal(
+				header(w, answer, "Contact"),
+				textf(w, "<sip:ann@192.0.2.11>;expires=%u", t[i].given));
+		world_end(w);
+	}
+}
+
 static void test_refresh_and_removal(void **state)
 {
 	struct world *w = open_world();
@@ -207,7 +231,8 @@ static struct view kept_view(int i, struct view v)
 	return view_str(kept_text[i]);
 }
 
-static void keep_binding(void *ctx, struct view aor, const struct binding_values *b, uint64_t now_ms)
+static void keep_binding(void *ctx, struct view aor, const struct binding_values *b,
+			 uint64_t now_ms)
 {
 	(void)ctx;
 	(void)now_ms;
@@ -232,7 +257,8 @@ static void test_R_10__a_binding_comes_back_after_a_restart(void **state)
 	(void)state;
 	w->core->ops.on_binding = keep_binding;
 	n_gone = 0;
-	raw_register(&ann, "c", 7, "Contact: <sip:ann@192.0.2.11>;q=0.5;+g.oma.sip-im;expires=3000\n");
+	raw_register(&ann, "c", 7,
+		     "Contact: <sip:ann@192.0.2.11>;q=0.5;+g.oma.sip-im;expires=3000\n");
 	/* The same phone, written otherwise: the old name is told to be gone. */
 	raw_register(&ann, "c", 8,
 		     "Contact: <sip:ann@192.0.2.11;x=1>;q=0.5;+g.oma.sip-im;expires=3000\n");
@@ -241,9 +267,11 @@ static void test_R_10__a_binding_comes_back_after_a_restart(void **state)
 		core_restore_binding(after->core, view_str(kept_text[4]), &kept, after->now), 0);
 	assert_int_equal(core_binding_count(after->core), 1);
 	/* Older requests of the same Call-ID stay older. */
-	assert_int_equal(parsed(raw_register(&again, "c", 8, "Contact: *\nExpires: 0\n")).status, 500);
+	assert_int_equal(parsed(raw_register(&again, "c", 8, "Contact: *\nExpires: 0\n")).status,
+			 500);
 	answer = raw_register(&again, "d", 1, "");
-	assert_non_null(strstr(answer, "<sip:ann@192.0.2.11;x=1>;q=0.5;+g.oma.sip-im;expires=3000"));
+	assert_non_null(
+		strstr(answer, "<sip:ann@192.0.2.11;x=1>;q=0.5;+g.oma.sip-im;expires=3000"));
 	world_run(after, 3000000);
 	assert_int_equal(core_binding_count(after->core), 0);
 	/* By a clock that was set: neither what is over nor what would never be. */
@@ -586,6 +614,7 @@ int main(void)
 		cmocka_unit_test(test_200_lists_all_contacts),
 		cmocka_unit_test(test_binding_runs_out),
 		cmocka_unit_test(test_too_short_is_423),
+		cmocka_unit_test(test_caps_on_expires_are_exact),
 		cmocka_unit_test(test_refresh_and_removal),
 		cmocka_unit_test(test_older_cseq_of_a_call_id_is_refused),
 		cmocka_unit_test(test_R_10__a_binding_comes_back_after_a_restart),

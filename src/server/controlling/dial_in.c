@@ -41,13 +41,25 @@ static void forget(struct member *m)
 	m->superseded = true;
 }
 
+/* Who is in has his place: of two seats of one person the first goes (member_take_over), so that a
+ * lost phone finds back into a conference that is full. */
+static bool is_full(const struct conference *conf, const struct core_identity *who)
+{
+	char *aor = aor_of(who->uri);
+	const struct member *own = aor ? member_record(conf, view_str(aor)) : NULL;
+	bool has_place = own && own->state != MEMBER_GONE;
+
+	free(aor);
+	return conference_count(conf, false) - has_place >= conf->ctl->cfg.max_members;
+}
+
 static void join(struct conference *conf, struct sip_server_tx *tx, const struct sip_msg *m,
 		 const struct core_identity *who, struct view sdp, bool tls, uint64_t now_ms)
 {
 	struct member *joiner;
 	int rc;
 
-	if (conference_count(conf, false) >= conf->ctl->cfg.max_members) {
+	if (is_full(conf, who)) {
 		refuse(tx, 403, "Size Exceeded", now_ms);
 		return;
 	}

@@ -344,13 +344,49 @@ static bool identify_stranger(struct inbound *r)
 	return look_up_sender(r);
 }
 
-/* A tag in To proves nothing by itself. The dialog's own secrets do: the Route that was made here
- * for this Call-ID; or the tags, that a user agent of this process has and goes by. */
+/* A user of ours is to prove himself where From is his, and he speaks neither from where the dialog
+ * was begun, which digest has seen, nor from the address of a phone of his: a phone may well use
+ * another port or connection inside a dialog. */
+static bool may_not_be_the_user(struct inbound *r)
+{
+	const struct location_aor *a;
+	struct sip_uri u;
+
+	if (r->from_caller || sip_uri_parse(r->from_addr.uri, &u) ||
+	    !core_aor(r->c, &u, &r->c->other))
+		return false;
+	a = location_find(&r->c->location, buf_view(&r->c->other));
+	if (!a)
+		return true;
+	LIST_EACH(l, tmp, &a->bindings)
+	{
+		if (addr_same_host(&binding_of(l)->flow.remote, &r->from->remote))
+			return false;
+	}
+	return true;
+}
+
+/* A tag in To proves nothing by itself. The dialog's own secrets do: the tags, that a user agent of
+ * this process has and goes by; or the Route that was made here for it. That may be handed on, and
+ * so speaks for nobody who can be asked himself; and with an IMS core, not for anybody. */
 static bool is_of_a_dialog(struct inbound *r)
 {
-	if (r->marked)
+	const struct core_config *cfg = &r->c->cfg;
+	bool marked = r->marked && (r->trusted || !cfg->ims.on);
+
+	if (!r->trusted && cfg->auth_required && may_not_be_the_user(r))
+		marked = false;
+	if (!marked && !r->ends_here)
+		return false;
+	(void)identify_by_binding(r);
+	if (marked)
 		sip_server_tx_prove(r->tx, r->now_ms);
-	return r->marked || r->ends_here;
+	return true;
+}
+
+bool core_believes_ack(struct inbound *r)
+{
+	return r->trusted || (r->marked && !r->c->cfg.ims.on) || identify_by_binding(r);
 }
 
 bool core_identify(struct inbound *r)
@@ -365,8 +401,7 @@ bool core_identify(struct inbound *r)
 		if (r->sender_served && !look_up_sender(r))
 			return false;
 	} else if (r->in_dialog && is_of_a_dialog(r)) {
-		/* Not challenged: who set up the dialog was. */
-		(void)identify_by_binding(r);
+		; /* Not challenged: who set up the dialog was. */
 	} else if (r->c->cfg.ims.on && r->trusted) {
 		/* A caller whom the core does not name: the participating function needs no name.
 		 */

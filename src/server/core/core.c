@@ -356,8 +356,8 @@ static void answer_options(struct inbound *r)
 
 bool core_readable(struct inbound *r)
 {
-	if (core_route_preprocess(r) || sip_msg_from(r->m, &r->from_addr) ||
-	    sip_msg_to(r->m, &r->to_addr)) {
+	if (sip_msg_from(r->m, &r->from_addr) || sip_msg_to(r->m, &r->to_addr) ||
+	    core_route_preprocess(r)) {
 		core_reply(r, 400, "Bad Route", VIEW(""));
 		return false;
 	}
@@ -459,6 +459,8 @@ void core_ack(struct core *c, const struct sip_msg *m, const struct sip_flow *fr
 		b2bua_ack(&r);
 	else if (is_local(&r))
 		c->ops.local_ack(c->ops.ctx, m, now_ms);
-	else
+	else if (core_believes_ack(&r))
 		proxy_ack(&r);
+	else
+		log_line(c->log, LOG_INFO, "core", "an ACK of a stranger: dropped");
 }

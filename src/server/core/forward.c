@@ -69,7 +69,7 @@ static void put_record_route(struct inbound *r, enum sip_transport t, const stru
 	buf_puts(b, addr_text(own, host));
 	buf_puts(b, param[t]);
 	buf_put(b, VIEW(";lr;ck="));
-	buf_put(b, core_route_cookie(r->c, r->m, cookie));
+	buf_put(b, core_route_cookie(r, false, cookie));
 	buf_put(b, VIEW(">\r\n"));
 }
 

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SOURCE_MAX = 1 + 16 + 2 };
+
 struct guess {
 	struct hash_node node;
 	struct list by_age;
@@ -10,6 +12,11 @@ struct guess {
 	uint32_t n;
 	size_t source_n, key_n;
 	char key[]; /* source, then the user */
+};
+
+struct source {
+	char text[SOURCE_MAX];
+	size_t n;
 };
 
 void guesses_init(struct guesses *g, size_t max, uint32_t limit, uint64_t lockout_ms,
@@ -39,14 +46,29 @@ void guesses_fini(struct guesses *g)
 	hash_fini(&g->table);
 }
 
+static struct source source_of(const struct addr *from, bool port)
+{
+	struct view address = addr_source(from);
+	struct source s = {.text = {port ? 'p' : 'a'}, .n = 1};
+
+	if (port) {
+		address = view_of((const char *)from->ip, sizeof(from->ip));
+		s.text[s.n++] = (char)(from->port >> 8);
+		s.text[s.n++] = (char)(from->port & 0xff);
+	}
+	memcpy(s.text + s.n, address.p, address.n);
+	s.n += address.n;
+	return s;
+}
+
 static uint64_t hash_of(const struct guesses *g, struct view source, struct view aor)
 {
 	return hash_more(&g->table, hash_bytes(&g->table, source), aor);
 }
 
-static struct guess *find(const struct guesses *g, const struct addr *from, struct view aor)
+static struct guess *find(const struct guesses *g, const struct source *s, struct view aor)
 {
-	struct view source = addr_source(from);
+	struct view source = view_of(s->text, s->n);
 	uint64_t h = hash_of(g, source, aor);
 
 	for (struct hash_node *n = hash_first(&g->table, h); n; n = hash_next(n, h)) {
@@ -66,9 +88,9 @@ static void forget_old(struct guesses *g, uint64_t now_ms)
 		drop(g, oldest(g));
 }
 
-static struct guess *add(struct guesses *g, const struct addr *from, struct view aor)
+static struct guess *add(struct guesses *g, const struct source *s, struct view aor)
 {
-	struct view source = addr_source(from);
+	struct view source = view_of(s->text, s->n);
 	struct guess *guess;
 
 	while (g->table.n && g->table.n >= g->max)
@@ -90,36 +112,58 @@ static struct guess *add(struct guesses *g, const struct addr *from, struct view
 	return guess;
 }
 
-bool guesses_shut(struct guesses *g, const struct addr *from, struct view aor, uint64_t now_ms)
+static uint32_t limit_of(const struct guesses *g, bool port)
 {
-	const struct guess *guess;
-
-	forget_old(g, now_ms);
-	guess = find(g, from, aor);
-	return guess && g->limit && guess->n >= g->limit;
+	return port || g->limit > UINT32_MAX / GUESSES_PORTS ? g->limit : g->limit * GUESSES_PORTS;
 }
 
-bool guesses_wrong(struct guesses *g, const struct addr *from, struct view aor, uint64_t now_ms)
+bool guesses_shut(struct guesses *g, const struct addr *from, struct view aor, uint64_t now_ms)
 {
-	struct guess *guess;
+	bool shut = false;
 
-	if (!g->limit)
-		return false;
 	forget_old(g, now_ms);
-	guess = find(g, from, aor);
+	for (int port = 0; port < 2 && g->limit; port++) {
+		struct source s = source_of(from, port);
+		const struct guess *guess = find(g, &s, aor);
+
+		shut = shut || (guess && guess->n >= limit_of(g, port));
+	}
+	return shut;
+}
+
+/* One more of this source. True: it was the last that is allowed. */
+static bool count(struct guesses *g, const struct addr *from, bool port, struct view aor,
+		  uint64_t now_ms)
+{
+	struct source s = source_of(from, port);
+	struct guess *guess = find(g, &s, aor);
+
 	if (!guess)
-		guess = add(g, from, aor);
+		guess = add(g, &s, aor);
 	if (!guess)
 		return false;
 	guess->last_ms = now_ms;
 	list_del(&guess->by_age);
 	list_add_tail(&g->by_age, &guess->by_age);
-	return ++guess->n == g->limit;
+	return ++guess->n == limit_of(g, port);
+}
+
+bool guesses_wrong(struct guesses *g, const struct addr *from, struct view aor, uint64_t now_ms)
+{
+	bool port, address;
+
+	if (!g->limit)
+		return false;
+	forget_old(g, now_ms);
+	port = count(g, from, true, aor, now_ms);
+	address = count(g, from, false, aor, now_ms);
+	return port || address;
 }
 
 void guesses_right(struct guesses *g, const struct addr *from, struct view aor)
 {
-	struct guess *guess = find(g, from, aor);
+	struct source s = source_of(from, true);
+	struct guess *guess = find(g, &s, aor);
 
 	if (guess)
 		drop(g, guess);

@@ -1,8 +1,13 @@
 /*
- * Wrong passwords, counted per source address and user: who guesses is shut out, and nobody else
- * is. The same user at another address goes on, and so does another user at the same address. Only
- * an answer to a challenge that was made for that address counts (sip_challenge_verify), so that a
+ * Wrong passwords, counted per source and user: who guesses is shut out, and nobody else is. The
+ * same user at another address goes on, and so does another user at the same address. Only an
+ * answer to a challenge that was made for that address counts (sip_challenge_verify), so that a
  * forged source address shuts nobody out either.
+ *
+ * Many people share an address (NAT), where they differ by their ports. So that a phone with an old
+ * password shuts out no other phone of its user there, it is by address and port first; then,
+ * since whoever guesses can have many ports, by the address alone, with GUESSES_PORTS times the
+ * limit.
  */
 #ifndef CONFAB_SERVER_CORE_GUESSES_H
 #define CONFAB_SERVER_CORE_GUESSES_H
@@ -11,10 +16,12 @@
 #include "base/hash.h"
 #include "base/list.h"
 
+enum { GUESSES_PORTS = 10 };
+
 struct guesses {
 	struct hash table;   /* struct guess */
 	struct list by_age;  /* the latest wrong password last */
-	size_t max;	     /* pairs remembered; the oldest makes room */
+	size_t max;	     /* counts remembered; the oldest makes room */
 	uint32_t limit;	     /* wrong passwords before the door is shut; 0: it never is */
 	uint64_t lockout_ms; /* how long it is, and how long they are remembered */
 };
@@ -29,7 +36,7 @@ bool guesses_shut(struct guesses *g, const struct addr *from, struct view aor, u
 /* A wrong password. True when it was the one that shuts the door. Memory short: it is not counted.
  */
 bool guesses_wrong(struct guesses *g, const struct addr *from, struct view aor, uint64_t now_ms);
-/* The right one: what came before it were slips. */
+/* The right one: what came before it from this port were slips. */
 void guesses_right(struct guesses *g, const struct addr *from, struct view aor);
 
 #endif

@@ -4,13 +4,46 @@
 #include "base/error.h"
 #include "server/participating/ims_isc.h"
 
-struct view core_route_cookie(const struct core *c, const struct sip_msg *m, char *text)
-{
-	static const char digits[] = "0123456789abcdef";
-	uint64_t x = hash_bytes(&c->keyed, sip_msg_value(m, SIP_H_CALL_ID));
+/* A Route of ours has two values at most (RFC 5658), so no more are looked at: each costs the hash
+ * of what its sender made as long as he liked. */
+enum { COOKIES_MAX = 2 };
 
-	for (int i = CORE_COOKIE_CHARS - 1; i >= 0; i--, x >>= 4)
-		text[i] = digits[x & 15];
+/* The user and domain of From or To, in the one form that all spellings of them share. */
+static uint64_t hash_party(const struct inbound *r, uint64_t h, struct view text)
+{
+	struct buf *aor = &r->c->other;
+	struct sip_uri u;
+
+	buf_reset(aor);
+	if (sip_uri_parse(text, &u) == 0 && u.scheme != SIP_SCHEME_OTHER) {
+		u.scheme = SIP_SCHEME_SIP;
+		sip_uri_aor(aor, &u);
+	}
+	return hash_more(&r->c->keyed, h, aor->n && buf_ok(aor) ? buf_view(aor) : text);
+}
+
+static void put_digits(uint64_t x, char *text, unsigned n)
+{
+	static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567";
+
+	while (n--) {
+		text[n] = digits[x & 31];
+		x >>= 5;
+	}
+}
+
+struct view core_route_cookie(const struct inbound *r, bool turned, char *text)
+{
+	const struct hash *keyed = &r->c->keyed;
+	const struct sip_addr *caller = turned ? &r->to_addr : &r->from_addr;
+	const struct sip_addr *callee = turned ? &r->from_addr : &r->to_addr;
+	uint64_t x = hash_bytes(keyed, sip_msg_value(r->m, SIP_H_CALL_ID));
+
+	x = hash_more(keyed, x, sip_addr_tag(caller));
+	x = hash_party(r, hash_party(r, x, caller->uri), callee->uri);
+	put_digits(x, text, CORE_COOKIE_DIALOG);
+	put_digits(hash_more(keyed, x, addr_source(&r->from->remote)), text + CORE_COOKIE_DIALOG,
+		   CORE_COOKIE_CHARS - CORE_COOKIE_DIALOG);
 	return view_of(text, CORE_COOKIE_CHARS);
 }
 
@@ -29,11 +62,19 @@ static bool is_own_route(const struct inbound *r, const struct sip_uri *u)
 
 static void note_cookie(struct inbound *r, const struct sip_uri *u)
 {
-	char want[CORE_COOKIE_CHARS];
-	struct view value;
+	char text[CORE_COOKIE_CHARS];
+	struct view value, dialog, want;
 
-	if (sip_param(u->params, VIEW("ck"), &value) &&
-	    view_eq(value, core_route_cookie(r->c, r->m, want)))
+	if (!sip_param(u->params, VIEW("ck"), &value))
+		return;
+	dialog = view_first(value, CORE_COOKIE_DIALOG);
+	want = core_route_cookie(r, false, text);
+	if (view_eq(dialog, view_first(want, CORE_COOKIE_DIALOG))) {
+		r->marked = true;
+		r->from_caller = r->from_caller || view_eq(value, want);
+	}
+	want = core_route_cookie(r, true, text);
+	if (view_eq(dialog, view_first(want, CORE_COOKIE_DIALOG)))
 		r->marked = true;
 }
 
@@ -105,7 +146,8 @@ int core_route_preprocess(struct inbound *r)
 			r->next_route = value;
 			break;
 		}
-		note_cookie(r, &u);
+		if (r->routes_taken < COOKIES_MAX)
+			note_cookie(r, &u);
 		note_participation(r, &u);
 		if (r->routes_taken++ == 0)
 			r->own_route = u;

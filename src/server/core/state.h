@@ -56,7 +56,8 @@ struct inbound {
 	bool more_routes;
 	char participated; /* 'o', 't': the participating function of this process has had it */
 	struct view b2bua_call; /* the B2BUA's token of the call that sends it; empty: not its */
-	bool marked;	   /* one of the Routes taken was made here for this very Call-ID */
+	bool marked;		/* one of the Routes taken was made here for this very dialog */
+	bool from_caller;	/* and it comes from where the request that began it came from */
 	struct view next_route; /* value of the first one left */
 	struct sip_addr from_addr, to_addr;
 	bool in_dialog; /* To has a tag */
@@ -69,7 +70,7 @@ struct inbound {
 	struct ims_isc ims;
 };
 
-enum { CORE_AOR_MAX = 512, CORE_HEAD_MAX = 65536, CORE_COOKIE_CHARS = 16 };
+enum { CORE_AOR_MAX = 512, CORE_HEAD_MAX = 65536, CORE_COOKIE_DIALOG = 10, CORE_COOKIE_CHARS = 16 };
 
 /* A URI of a served domain, or of one of our addresses, as the address-of-record that bindings and
  * users go by. False: not ours, without a user, or too long. out is emptied first. */
@@ -87,9 +88,11 @@ void core_reply(struct inbound *r, int status, const char *reason, struct view e
 /* For a final answer that memory was too short for: tries a short one, since a transaction without
  * an answer would stay. */
 void core_answer_at_least(struct sip_server_tx *tx, int status, uint64_t now_ms);
-/* The cookie for Record-Route: proves that a Route was made here for this Call-ID. text has room for
- * CORE_COOKIE_CHARS; the view is of it. */
-struct view core_route_cookie(const struct core *c, const struct sip_msg *m, char *text);
+/* The cookie for Record-Route. The first part proves that a Route was made here for a dialog of
+ * this Call-ID that From began, under this tag, with To; turned: that To began with From. The rest
+ * stands for the address that this request came from. text has room for CORE_COOKIE_CHARS; the view
+ * is of it. Uses c->other. */
+struct view core_route_cookie(const struct inbound *r, bool turned, char *text);
 
 /* route.c: RFC 3261 §16.4. E_SYNTAX: a Route or the Request-URI cannot be read. */
 int core_route_preprocess(struct inbound *r);
@@ -123,6 +126,8 @@ bool core_session_count(struct inbound *r, struct quota_share **out);
 /* authenticate.c */
 /* Finds out who sent a request. False: it was answered. */
 bool core_identify(struct inbound *r);
+/* Something speaks for an ACK, which cannot be challenged (RFC 3261 §22.1). */
+bool core_believes_ack(struct inbound *r);
 /* Digest. True, and the user's address-of-record in aor; false: it was answered. */
 bool core_authenticate(struct inbound *r, bool proxy, struct buf *aor, struct core_user *user);
 /* Privacy lists this value (RFC 3323, RFC 3325). */
