@@ -249,6 +249,8 @@ int sip_session_invite(struct sip_ua *ua, const struct sip_invite *invite,
 		sip_session_free(s);
 		return rc;
 	}
+	if (invite->hurried)
+		sip_uac_hurry(s->invite);
 	*out = s;
 	return 0;
 }

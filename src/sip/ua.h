@@ -112,6 +112,8 @@ struct sip_uac_handler {
 int sip_uac_send(struct sip_ua *ua, struct view request, const struct sip_flow *to, uint32_t *seq,
 		 const struct sip_uac_handler *h, void *ctx, uint64_t now_ms, struct sip_uac **out);
 void sip_uac_cancel(struct sip_uac *uac, struct view extra, uint64_t now_ms);
+/* A 503 is passed up at once, whatever the UA's max_wait_s. */
+void sip_uac_hurry(struct sip_uac *uac);
 void sip_uac_detach(struct sip_uac *uac);
 /* The request as last sent, without Via. */
 struct view sip_uac_request(const struct sip_uac *uac);

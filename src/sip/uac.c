@@ -551,6 +551,11 @@ void sip_uac_cancel(struct sip_uac *uac, struct view extra, uint64_t now_ms)
 		timer_arm(uac->ua->timers, &uac->again, now_ms);
 }
 
+void sip_uac_hurry(struct sip_uac *uac)
+{
+	uac->waits = WAITS_MAX;
+}
+
 void sip_uac_detach(struct sip_uac *uac)
 {
 	uac->h = NULL;
