@@ -52,6 +52,8 @@ struct desk {
 	char *sent[DESK_SENT];
 	bool taken[DESK_SENT];
 	size_t n_sent;
+	const char *from; /* where what comes in is from; NULL: the server */
+	unsigned n_connects; /* of MSRP */
 	char sent_to[ADDR_TEXT_MAX]; /* the last one */
 	struct msrp_conn *msrp;
 	const char *msrp_out; /* written last */
@@ -116,6 +118,7 @@ static inline void *desk_msrp_connect(void *ctx, struct msrp_conn *conn, const s
 	(void)to;
 	(void)tls;
 	d->msrp = conn;
+	d->n_connects++;
 	return d;
 }
 
@@ -158,7 +161,8 @@ static inline void desk_on_event(void *ctx, const struct confab_event *ev)
 		(void)client_leave(d->client, ev->conversation, false, d->now);
 }
 
-static inline struct desk *desk_new(void)
+/* NULL: as desk_new has it. */
+static inline struct desk *desk_new_with(void (*change)(struct client_config *cfg))
 {
 	struct desk *d = calloc(1, sizeof(*d));
 	struct client_world world = {.udp_send = desk_udp,
@@ -187,9 +191,16 @@ static inline struct desk *desk_new(void)
 	assert_int_equal(addr_parse_hostport(VIEW("192.0.2.1:5060"), 5060, &cfg.server.remote), 0);
 	assert_int_equal(addr_parse_hostport(VIEW("192.0.2.7:5060"), 5060, &cfg.sip_local[0]), 0);
 	cfg.sip_local[1] = cfg.msrp_local = cfg.sip_local[0];
+	if (change)
+		change(&cfg);
 	d->client = client_new(&cfg, &world, io_digest(), &d->timers, &d->entropy, &d->log);
 	assert_non_null(d->client);
 	return d;
+}
+
+static inline struct desk *desk_new(void)
+{
+	return desk_new_with(NULL);
 }
 
 static inline void desk_run(struct desk *d, uint64_t ms)
@@ -264,7 +275,9 @@ static inline void desk_deliver(struct desk *d, struct view bytes)
 {
 	struct addr from;
 
-	assert_int_equal(addr_parse_hostport(VIEW("192.0.2.1:5060"), 5060, &from), 0);
+	assert_int_equal(addr_parse_hostport(view_str(d->from ? d->from : "192.0.2.1:5060"), 5060,
+					     &from),
+			 0);
 	sip_stack_datagram(client_stack(d->client), bytes, &from, d->now);
 	desk_run(d, 0);
 }
