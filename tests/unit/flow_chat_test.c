@@ -407,6 +407,8 @@ static void test_IC_8_3_1__who_vanishes_is_missed(void **state)
 
 	(void)state;
 	chat_open(ann, bo);
+	/* Her ACK, too, has come. */
+	world_run(w, 1000);
 	/* Nothing that she sends arrives any more, and no connection of hers ends. */
 	for (size_t i = 0; i < w->n_timers; i++)
 		if (w->timers[i] == &ann->timers)
