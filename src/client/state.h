@@ -344,7 +344,7 @@ int leg_invite_many(struct leg *leg, const struct view *uri, size_t n, struct le
 
 /* --- add_users.c, remove_user.c, refer.c --- */
 int leg_add_users(struct leg *leg, const struct view *uri, size_t n, uint64_t now_ms);
-/* One REFER for these users, sent once the dialog is confirmed. */
+/* One REFER for these users, sent once the dialog is confirmed; where the focus knows no lists, one for each. */
 int leg_refer(struct leg *leg, const struct view *uri, size_t n, bool remove, uint64_t now_ms);
 /* The ACK to our 200 is here: the REFERs that wait for it go. */
 void leg_confirmed(struct leg *leg, uint64_t now_ms);

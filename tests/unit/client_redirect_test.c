@@ -157,6 +157,51 @@ static void test_RFC3261_8_1_3_4__a_message_and_a_subscribe_too(void **state)
 	desk_free(d);
 }
 
+/* --- 488 --- */
+
+static void has_tls(struct client_config *cfg)
+{
+	cfg->msrp_tls_local = cfg->msrp_local;
+	cfg->msrp_fingerprint = VIEW("SHA-256 0A:0B");
+}
+
+static void offers_tls(struct client_config *cfg)
+{
+	has_tls(cfg);
+	cfg->msrp_tls = true;
+}
+
+static void test_SW_4__who_takes_no_plain_msrp_is_offered_tls(void **state)
+{
+	struct desk *d = desk_new_with(has_tls);
+	const char *invite = calling(d), *next;
+
+	(void)state;
+	assert_non_null(strstr(invite, " TCP/MSRP *"));
+	desk_answer(d, invite, 488, "", "", "");
+	next = desk_next(d, "INVITE sip:bo@example.com ");
+	same_call(d, invite, next, "2 INVITE");
+	assert_non_null(strstr(next, " TCP/TLS/MSRP *"));
+	assert_null(desk_event(d, CONFAB_ENDED));
+	desk_answer(d, next, 488, "", "", "");
+	assert_null(desk_next(d, "INVITE "));
+	assert_int_equal(desk_event(d, CONFAB_ENDED)->status, 488);
+	desk_free(d);
+}
+
+static void test_SW_4__but_who_takes_no_tls_is_not_offered_plain(void **state)
+{
+	struct desk *d = desk_new_with(offers_tls);
+	const char *invite = calling(d);
+
+	(void)state;
+	assert_non_null(strstr(invite, " TCP/TLS/MSRP *"));
+	desk_answer(d, invite, 488, "", "", "");
+	assert_null(desk_next(d, "INVITE "));
+	assert_int_equal(desk_event(d, CONFAB_ENDED)->status, 488);
+	desk_free(d);
+}
+
 /* --- REGISTER --- */
 
 static void test_RFC3261_10__a_registrar_at_another_address(void **state)
@@ -359,6 +404,8 @@ int main(void)
 		cmocka_unit_test(test_RFC3261_21_6__a_global_failure_is_one),
 		cmocka_unit_test(test_RFC3261_9_1__left_while_it_is_redirected),
 		cmocka_unit_test(test_RFC3261_8_1_3_4__a_message_and_a_subscribe_too),
+		cmocka_unit_test(test_SW_4__who_takes_no_plain_msrp_is_offered_tls),
+		cmocka_unit_test(test_SW_4__but_who_takes_no_tls_is_not_offered_plain),
 		cmocka_unit_test(test_RFC3261_10__a_registrar_at_another_address),
 		cmocka_unit_test(test_RFC3261_10__a_registrar_of_another_name),
 		cmocka_unit_test(test_RFC3261_10__not_in_circles),
