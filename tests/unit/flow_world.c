@@ -490,6 +490,7 @@ void chat_open(struct person *a, struct person *b)
 	size_t n = person_count(b, CONFAB_OPEN);
 
 	person_call(a, &uri, 1);
-	assert_true(person_wait(a, CONFAB_OPEN, person_count(a, CONFAB_OPEN) + 1, 40000));
-	assert_true(person_wait(b, CONFAB_OPEN, n + 1, 40000));
+	/* An INVITE that is challenged is two, each with 64*T1 where datagrams are lost. */
+	assert_true(person_wait(a, CONFAB_OPEN, person_count(a, CONFAB_OPEN) + 1, 70000));
+	assert_true(person_wait(b, CONFAB_OPEN, n + 1, 70000));
 }
