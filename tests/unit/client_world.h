@@ -40,6 +40,7 @@ struct desk_event {
 	bool removing;
 	size_t n_participants;
 	char peer[128], uri[128], text[128];
+	char self[128]; /* of the participants, the one that is us */
 	bool taken;
 };
 
@@ -157,6 +158,9 @@ static inline void desk_on_event(void *ctx, const struct confab_event *ev)
 	(void)snprintf(e->peer, sizeof(e->peer), "%s", ev->peer);
 	(void)snprintf(e->uri, sizeof(e->uri), "%s", ev->uri);
 	(void)snprintf(e->text, sizeof(e->text), "%s", ev->text);
+	for (size_t i = 0; i < ev->n_participants; i++)
+		if (ev->participant[i].self)
+			(void)snprintf(e->self, sizeof(e->self), "%s", ev->participant[i].uri);
 	if (d->leave_on && d->leave_on == ev->type)
 		(void)client_leave(d->client, ev->conversation, false, d->now);
 }
