@@ -19,7 +19,8 @@ struct terminate {
 	bool inviter_asserted;
 	struct view sdp; /* empty: no offer */
 	struct sdp desc;
-	const struct sdp_media *media; /* what to answer, by TLS or not; inside desc. NULL: no offer */
+	const struct sdp_media
+		*media; /* what to answer, by TLS or not; inside desc. NULL: no offer */
 };
 
 /* Reads everything but Replaces' dialog, which the caller looks up and judges with replaces_judge.

@@ -73,7 +73,7 @@ struct sip_invite {
 	struct view extra;   /* further header lines, each with its CRLF */
 	struct view content_type, body;
 	struct sip_flow flow; /* first hop */
-	bool hurried; /* a 503 is not waited for (sip_uac_hurry) */
+	bool hurried;	      /* a 503 is not waited for (sip_uac_hurry) */
 	/* NULL, or one whose INVITE was refused: the same call is tried once more, with its
 	 * Call-ID, From tag and the next CSeq (RFC 3261 §8.1.3.5, RFC 4028 §7.4). */
 	const struct sip_session *again;

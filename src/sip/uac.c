@@ -214,7 +214,8 @@ static size_t gather(const struct asked *by, enum sip_header_id id, enum sip_dig
 		struct sip_auth a;
 
 		if (sip_auth_parse(sip_field_value(m, i), &a) == 0 && usable(&a, alg) &&
-		    may_know(by->ua, by->request, a.realm) && !challenge_of(list, n, proxy, a.realm))
+		    may_know(by->ua, by->request, a.realm) &&
+		    !challenge_of(list, n, proxy, a.realm))
 			list[n++] = (struct challenge){a, proxy};
 	}
 	return n;
@@ -267,9 +268,9 @@ static bool rewritten(const struct sip_msg *m, int field, const struct anew *how
 		return true;
 	if (id != SIP_H_AUTHORIZATION && id != SIP_H_PROXY_AUTHORIZATION)
 		return false;
-	return how->elsewhere || (sip_auth_parse(sip_field_value(m, field), &a) == 0 &&
-				  challenge_of(how->list, how->n, id == SIP_H_PROXY_AUTHORIZATION,
-					       a.realm));
+	return how->elsewhere ||
+	       (sip_auth_parse(sip_field_value(m, field), &a) == 0 &&
+		challenge_of(how->list, how->n, id == SIP_H_PROXY_AUTHORIZATION, a.realm));
 }
 
 /* The same request with another CSeq and with credentials for the challenges, keeping those for

@@ -176,12 +176,12 @@ static void test_CF_X_5__the_others_wait_for_the_first_one(void **state)
 	while (desk_event(d, CONFAB_INVITED))
 		;
 	answer = desk_called(d,
-			 desk_textf(d,
-				    "Contact: <" NEW_CONFERENCE
-				    ">;isfocus\r\nReferred-By: <sip:abe@example.com>\r\n"
-				    "Contribution-ID: %s\r\n",
-				    desk_field(d, invite, "Contribution-ID")),
-			 DESK_SDP);
+			     desk_textf(d,
+					"Contact: <" NEW_CONFERENCE
+					">;isfocus\r\nReferred-By: <sip:abe@example.com>\r\n"
+					"Contribution-ID: %s\r\n",
+					desk_field(d, invite, "Contribution-ID")),
+			     DESK_SDP);
 	/* Without a question: it is the conversation that he has. */
 	assert_int_equal(desk_parsed(answer).status, 200);
 	assert_null(desk_event(d, CONFAB_INVITED));
@@ -273,7 +273,8 @@ static void test_CF_X_5__who_is_not_wanted_any_more(void **state)
 				 STATE("1", USER("sip:ann@example.com") USER("sip:bo@example.com")),
 				 &invite);
 		server_is_new(d);
-		desk_answer(d, desk_await(d, "INVITE " DESK_CONFERENCE " ", 500), status[i], "", "", "");
+		desk_answer(d, desk_await(d, "INVITE " DESK_CONFERENCE " ", 500), status[i], "", "",
+			    "");
 		assert_int_equal(desk_event(d, CONFAB_ENDED)->status, status[i]);
 		desk_run(d, 60000);
 		assert_null(desk_next(d, "INVITE "));
@@ -323,8 +324,8 @@ static void test_PF_9_1_2_2__a_relayed_chat_is_called_anew(void **state)
 			    desk_field(d, invite, "Contribution-ID"));
 	/* Bo is not registered yet. */
 	desk_answer(d, again, 480, "", "", "");
-	desk_answer(d, desk_await(d, "INVITE sip:bo@example.com", 1000), 200,
-		    DESK_PHONE, "application/sdp", DESK_SDP);
+	desk_answer(d, desk_await(d, "INVITE sip:bo@example.com", 1000), 200, DESK_PHONE,
+		    "application/sdp", DESK_SDP);
 	desk_seat_opens(d);
 	(void)desk_event(d, CONFAB_CONNECTION);
 	assert_int_equal(desk_event(d, CONFAB_CONNECTION)->conversation, id);
@@ -352,8 +353,7 @@ static void test_PF_9_1_2_2__who_was_called_waits_for_the_call(void **state)
 
 	(void)state;
 	for (int late = 0; late <= 1; late++) {
-		answer = desk_called(d, DESK_PHONE "Contribution-ID: one\r\n",
-				 DESK_SDP);
+		answer = desk_called(d, DESK_PHONE "Contribution-ID: one\r\n", DESK_SDP);
 		assert_int_equal(desk_parsed(answer).status, 200);
 		(void)desk_event(d, CONFAB_INVITED);
 		desk_seat_opens(d);
@@ -362,8 +362,7 @@ static void test_PF_9_1_2_2__who_was_called_waits_for_the_call(void **state)
 		assert_int_equal(desk_next(d, "INVITE sip:bo@example.com") != NULL, late);
 		if (late)
 			break;
-		answer = desk_called(d, DESK_PHONE "Contribution-ID: one\r\n",
-				 DESK_SDP);
+		answer = desk_called(d, DESK_PHONE "Contribution-ID: one\r\n", DESK_SDP);
 		assert_int_equal(desk_parsed(answer).status, 200);
 		assert_null(desk_event(d, CONFAB_INVITED));
 		desk_seat_opens(d);
@@ -384,10 +383,10 @@ static void test_PF_9_1_2_2__another_call_is_another_chat(void **state)
 	(void)desk_chat(d, DESK_PHONE, DESK_SDP, &invite);
 	server_is_new(d);
 	(void)desk_called(d,
-		      "Contact: <sip:eve@192.0.2.9:5060>\r\nP-Asserted-Identity: "
-		      "<sip:eve@example.com>\r\n"
-		      "Contribution-ID: other\r\n",
-		      DESK_PHONE_SDP);
+			  "Contact: <sip:eve@192.0.2.9:5060>\r\nP-Asserted-Identity: "
+			  "<sip:eve@example.com>\r\n"
+			  "Contribution-ID: other\r\n",
+			  DESK_PHONE_SDP);
 	assert_non_null(desk_event(d, CONFAB_INVITED));
 	desk_free(d);
 }

@@ -55,8 +55,7 @@ static void test_RFC3261_8_1_3_4__an_invite_is_tried_elsewhere(void **state)
 	desk_seat_opens(d);
 	assert_non_null(desk_event(d, CONFAB_OPEN));
 	/* Who is there now is who is taken along into a conference. */
-	assert_int_equal(
-		client_add(d->client, 1, &VIEW("sip:charles@example.com"), 1, d->now), 0);
+	assert_int_equal(client_add(d->client, 1, &VIEW("sip:charles@example.com"), 1, d->now), 0);
 	desk_run(d, 0);
 	assert_non_null(strstr(desk_next(d, "INVITE sip:conference-factory@example.com "),
 			       "<entry uri=\"sip:bo@c.example;"));

@@ -77,7 +77,8 @@ static void test_RFC3261_8_1_3_5__one_at_a_time_where_lists_are_not_known(void *
 		for (size_t k = 0; k < 2; k++) {
 			text = refer(d, "Refer-Sub: false\r\n", 200);
 			assert_string_equal(desk_field(d, text, "Refer-To"),
-					    k ? "<sip:dora@example.com>" : "<sip:carol@example.com>");
+					    k ? "<sip:dora@example.com>"
+					      : "<sip:carol@example.com>");
 			assert_string_equal(desk_field(d, text, "Require"), "");
 		}
 		assert_null(desk_next(d, "REFER "));

@@ -178,7 +178,8 @@ static void test_RFC4028_7_3__a_422_is_answered_with_a_longer_interval(void **st
 	assert_string_equal(desk_field(d, again, "Session-Expires"), "3600");
 	assert_string_equal(desk_field(d, again, "Min-SE"), "3600");
 	assert_string_equal(strstr(again, "v=0"), strstr(invite, "v=0"));
-	/* "the same value as the Call-ID, To, and From of the previous request", and the next CSeq. */
+	/* "the same value as the Call-ID, To, and From of the previous request", and the next CSeq.
+	 */
 	assert_string_equal(desk_field(d, again, "Call-ID"), desk_field(d, invite, "Call-ID"));
 	assert_string_equal(desk_field(d, again, "From"), desk_field(d, invite, "From"));
 	assert_string_equal(desk_field(d, again, "To"), desk_field(d, invite, "To"));

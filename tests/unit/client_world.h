@@ -53,8 +53,8 @@ struct desk {
 	char *sent[DESK_SENT];
 	bool taken[DESK_SENT];
 	size_t n_sent;
-	const char *from; /* where what comes in is from; NULL: the server */
-	unsigned n_connects; /* of MSRP */
+	const char *from;	     /* where what comes in is from; NULL: the server */
+	unsigned n_connects;	     /* of MSRP */
 	char sent_to[ADDR_TEXT_MAX]; /* the last one */
 	struct msrp_conn *msrp;
 	const char *msrp_out; /* written last */
@@ -271,7 +271,8 @@ static inline const char *desk_await(struct desk *d, const char *begins, uint64_
 	const char *found;
 
 	while (!(found = desk_next(d, begins)) && timers_next(&d->timers) <= until)
-		desk_run(d, timers_next(&d->timers) > d->now ? timers_next(&d->timers) - d->now : 0);
+		desk_run(d,
+			 timers_next(&d->timers) > d->now ? timers_next(&d->timers) - d->now : 0);
 	return found;
 }
 
@@ -279,9 +280,9 @@ static inline void desk_deliver(struct desk *d, struct view bytes)
 {
 	struct addr from;
 
-	assert_int_equal(addr_parse_hostport(view_str(d->from ? d->from : "192.0.2.1:5060"), 5060,
-					     &from),
-			 0);
+	assert_int_equal(
+		addr_parse_hostport(view_str(d->from ? d->from : "192.0.2.1:5060"), 5060, &from),
+		0);
 	sip_stack_datagram(client_stack(d->client), bytes, &from, d->now);
 	desk_run(d, 0);
 }

@@ -72,7 +72,7 @@ struct net {
 	unsigned whole_percent; /* of writes that arrive in one piece */
 	unsigned lose_percent;	/* of datagrams */
 	unsigned lost_in_row;
-	const char *slow;	/* label of connections that take longer by up to slow_ms */
+	const char *slow; /* label of connections that take longer by up to slow_ms */
 	uint64_t slow_ms;
 	struct net_event **heap;
 	size_t n_heap, size_heap;

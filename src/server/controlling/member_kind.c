@@ -78,8 +78,8 @@ bool member_ask_other_kind(struct member *m, int status, uint64_t now_ms)
 	if ((status != 488 && status != 606) || m->other_kind || m->creator || m->dialed_in ||
 	    m->was_in || !may_be_other_kind(m))
 		return false;
-	log_line(sip_stack_log(c->stack), LOG_INFO, "focus", "%s: %s is asked by %s", conf->uri, m->uri,
-		 m->tls ? "plain MSRP" : "TLS");
+	log_line(sip_stack_log(c->stack), LOG_INFO, "focus", "%s: %s is asked by %s", conf->uri,
+		 m->uri, m->tls ? "plain MSRP" : "TLS");
 	m->other_kind = true;
 	m->tls = !m->tls;
 	m->refused = m->session;
