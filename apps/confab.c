@@ -44,6 +44,7 @@ static const char usage[] =
 	"  --keepalive S        seconds between keep-alives; default 27 over UDP, else 110\n"
 	"  --max-conversations N at once, others get 486; default 64\n"
 	"  --auto-accept        take every chat\n"
+	"  --direct             let in who comes past the server, unproven\n"
 	"  --ask-before-move    ask before a chat of two becomes a conference\n"
 	"  --notices            ask to be told when messages are delivered and displayed\n"
 	"  --json               events as JSON lines out, commands as JSON lines in\n"
@@ -201,6 +202,7 @@ enum option_id {
 	OPT_SESSION_EXPIRES,
 	OPT_MAX_CONVERSATIONS,
 	OPT_AUTO_ACCEPT,
+	OPT_DIRECT,
 	OPT_ASK,
 	OPT_NOTICES,
 	OPT_JSON,
@@ -235,6 +237,7 @@ static const struct option options[] = {
 	{"session-expires", required_argument, NULL, OPT_SESSION_EXPIRES},
 	{"max-conversations", required_argument, NULL, OPT_MAX_CONVERSATIONS},
 	{"auto-accept", no_argument, NULL, OPT_AUTO_ACCEPT},
+	{"direct", no_argument, NULL, OPT_DIRECT},
 	{"ask-before-move", no_argument, NULL, OPT_ASK},
 	{"notices", no_argument, NULL, OPT_NOTICES},
 	{"json", no_argument, NULL, OPT_JSON},
@@ -299,6 +302,9 @@ static int take_option(struct settings *s, int id)
 	case OPT_AUTO_ACCEPT:
 		s->options.auto_accept = true;
 		return 0;
+	case OPT_DIRECT:
+		s->options.direct = true;
+		break;
 	case OPT_ASK:
 		s->options.ask_before_move = true;
 		return 0;

@@ -46,9 +46,11 @@ static bool harmless(uint32_t cp)
 {
 	if (cp < 0x20 || (cp >= 0x7f && cp < 0xa0))
 		return false;
-	/* Embeddings, overrides and isolates; line and paragraph separators. */
-	return !(cp >= 0x2028 && cp <= 0x202e) && !(cp >= 0x2066 && cp <= 0x2069) && cp != 0x200e &&
-	       cp != 0x200f && cp != 0x61c;
+	/* Embeddings, overrides and isolates; line and paragraph separators; what is not seen and
+	 * makes one name look like another (the joiners are left: scripts and emoji need them). */
+	return !(cp >= 0x2028 && cp <= 0x202e) && !(cp >= 0x2060 && cp <= 0x206f) &&
+	       !(cp >= 0xfff9 && cp <= 0xfffb) && cp != 0x200b && cp != 0x200e && cp != 0x200f &&
+	       cp != 0x61c && cp != 0xad && cp != 0x180e && cp != 0xfeff && cp != 0xe0001;
 }
 
 void text_clean(struct buf *out, struct view text)

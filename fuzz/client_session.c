@@ -2,29 +2,25 @@
  * The IM Client against a server and peers that say anything: SIP by UDP, MSRP on connections that
  * it makes and takes, a person who asks for this and that, a virtual clock.
  *
- * Input: a byte of settings, then records that end with 0xff. The first byte of one says what
- * happens: s          the rest is a datagram of the server's o          the newest request of the
- * client's is answered: status, then header lines and body m n        bytes on the newest MSRP
- * connection that it made, or that it took u d        the one that it made comes up; both break C F
- * A K S P T N W Q L D Y   call, conference, add, take out, send, privately, type, nickname, who,
- * page, leave, decline, accept, of conversation 1 or the one after "C" and so on 0 .. 9     time
- * passes, more with each In text, {b} is a new branch, and of what the client sent last {t} {f} are
- * the tags of To and From, {i} Call-ID, {c} the URI of Contact, {v} the Via lines; {x} the
- * transaction id, {y} the To-Path and {z} the From-Path of its last MSRP request.
+ * Input: a byte of settings, then the records of a script (session_driver.h). The first byte of one
+ * says what happens:
+ *
+ *  - s: the rest is a datagram of the server's
+ *  - o: the newest request of the client's is answered: status, then header lines and body
+ *  - m, n: bytes on the newest MSRP connection that it made, or that it took
+ *  - u, d: the one that it made comes up; both break
+ *  - C F A K S P T N W Q L D Y: call, conference, add, take out, send, privately, type, nickname,
+ * who, page, leave, decline, accept, of conversation 1 or the one after "C" and so on
+ *  - 0 to 9: time passes, more with each
+ *
+ * In texts, {x} is also the transaction id, {y} the To-Path and {z} the From-Path of its last MSRP
+ * request.
  */
 #include "base/error.h"
 #include "client/client.h"
 #include "io/digest.h"
 #include "msrp/head.h"
-#include "sip/value.h"
-#include "sip/write.h"
-
-#include <stdlib.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-enum { TEXT = 16384, SEPARATOR = 0xff };
+#include "session_driver.h"
 
 #define SDP                                                                                        \
 	"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"                \
@@ -33,34 +29,16 @@ enum { TEXT = 16384, SEPARATOR = 0xff };
 	"a=chatroom:nickname private-messages\r\n"
 
 struct world {
-	struct timers timers;
-	uint64_t now, random;
-	struct entropy entropy;
+	struct driver d;
 	struct client *client;
 	struct msrp_conn *conn[2]; /* that it made, that it took */
 	bool muted[2];
-	unsigned branch, sum, meddling;
-	char message[TEXT], request[TEXT]; /* the newest that it sent */
+	unsigned sum, meddling;
 	char tid[64], to[512], from[512];
 	struct addr server;
 };
 
 static struct world *w;
-
-static void check(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
-static void fill(void *ctx, void *dst, size_t n)
-{
-	(void)ctx;
-	for (size_t i = 0; i < n; i++) {
-		w->random = w->random * 6364136223846793005u + 1442695040888963407u;
-		((unsigned char *)dst)[i] = (unsigned char)(w->random >> 56);
-	}
-}
 
 /* --- what the client does to the world --- */
 
@@ -70,13 +48,7 @@ static void udp_send(void *ctx, const struct addr *to, struct view bytes)
 
 	(void)ctx;
 	(void)to;
-	if (bytes.n <= 4 || bytes.n >= TEXT || (unsigned char)bytes.p[0] < 4)
-		return; /* a keep-alive */
-	check(sip_msg_parse(bytes, &m) == 0);
-	memcpy(w->message, bytes.p, bytes.n);
-	w->message[bytes.n] = '\0';
-	if (m.is_request && m.method != SIP_ACK && m.method != SIP_CANCEL)
-		memcpy(w->request, w->message, bytes.n + 1);
+	(void)driver_sent(&w->d, bytes, &m);
 }
 
 static void *no_tcp(void *ctx, struct sip_conn *conn, enum sip_transport t, const struct addr *to)
@@ -160,122 +132,43 @@ static void on_event(void *ctx, const struct confab_event *ev)
 		read_text(ev->participant[i].how);
 	}
 	if (w->meddling && ++w->meddling % 8 == 0)
-		(void)client_leave(w->client, ev->conversation, false, w->now);
+		(void)client_leave(w->client, ev->conversation, false, w->d.now);
 }
 
 /* --- what the server and peers say --- */
 
-static void put_value(struct buf *b, enum sip_header_id h, bool tag)
+static bool put(struct buf *b, char what, int who, struct view text)
 {
-	struct sip_addr a;
-	struct sip_msg m;
-	struct view v;
-
-	if (sip_msg_parse(view_str(w->message), &m))
-		return;
-	v = sip_msg_value(&m, h);
-	if (h == SIP_H_CALL_ID)
-		buf_put(b, v);
-	else if (sip_addr_parse(v, &a) == 0)
-		buf_put(b, tag ? sip_addr_tag(&a) : a.uri);
-}
-
-static void put_vias(struct buf *b)
-{
-	struct sip_msg m;
-
-	if (sip_msg_parse(view_str(w->request), &m) == 0)
-		sip_write_field(b, "Via", sip_msg_value(&m, SIP_H_VIA));
-}
-
-static bool put(struct buf *b, char what)
-{
-	switch (what) {
-	case 'b':
-		buf_putf(b, "z9hG4bKs%u", ++w->branch);
-		break;
-	case 't':
-		put_value(b, SIP_H_TO, true);
-		break;
-	case 'f':
-		put_value(b, SIP_H_FROM, true);
-		break;
-	case 'i':
-		put_value(b, SIP_H_CALL_ID, false);
-		break;
-	case 'c':
-		put_value(b, SIP_H_CONTACT, false);
-		break;
-	case 'v':
-		put_vias(b);
-		break;
-	case 'x':
-		buf_puts(b, w->tid);
-		break;
-	case 'y':
-		buf_puts(b, w->to);
-		break;
-	case 'z':
-		buf_puts(b, w->from);
-		break;
-	default:
+	(void)who;
+	(void)text;
+	if (what != 'x' && what != 'y' && what != 'z')
 		return false;
-	}
+	buf_puts(b, what == 'x' ? w->tid : what == 'y' ? w->to : w->from);
 	return true;
-}
-
-static void expand(struct buf *b, struct view text)
-{
-	for (size_t i = 0; i < text.n; i++) {
-		if (text.n - i >= 3 && text.p[i] == '{' && text.p[i + 2] == '}' &&
-		    put(b, text.p[i + 1]))
-			i += 2;
-		else
-			buf_putc(b, text.p[i]);
-	}
 }
 
 /* conn NULL: a datagram. */
 static void say(struct msrp_conn *conn, bool msrp, struct view text)
 {
-	struct buf b;
-	char *bytes;
+	struct view bytes = driver_said(&w->d, 0, text);
 
-	buf_init(&b, 65536);
-	expand(&b, text);
-	bytes = malloc(b.n ? b.n : 1);
-	if (b.n)
-		memcpy(bytes, b.p, b.n);
 	if (!msrp)
-		sip_stack_datagram(client_stack(w->client), view_of(bytes, b.n), &w->server,
-				   w->now);
+		sip_stack_datagram(client_stack(w->client), bytes, &w->server, w->d.now);
 	else if (conn)
-		msrp_conn_recv(conn, view_of(bytes, b.n), w->now);
-	free(bytes);
-	buf_fini(&b);
+		msrp_conn_recv(conn, bytes, w->d.now);
+	free((char *)bytes.p);
 }
 
 static void answers(struct view text)
 {
-	uint32_t status = 0;
-	struct sip_msg m;
 	struct buf b;
 
-	if (view_to_u32(view_first(text, text.n < 3 ? text.n : 3), &status) || status < 100 ||
-	    sip_msg_parse(view_str(w->request), &m))
-		return;
-	text = view_from(text, 3);
-	buf_init(&b, 65536);
-	sip_write_response_head(&b, &m, (int)status, NULL, status > 100 ? VIEW("srv") : VIEW(""));
-	if (text.n) {
-		expand(&b, text);
-	} else {
-		buf_puts(&b, "Contact: <sip:conf-1@192.0.2.1:5060>;isfocus\r\nAllow: INVITE\r\n"
-			     "Supported: replaces\r\nExpires: 600\r\n");
-		sip_write_body(&b, m.method == SIP_INVITE ? VIEW("application/sdp") : VIEW(""),
-			       m.method == SIP_INVITE ? VIEW(SDP) : VIEW(""));
-	}
-	sip_stack_datagram(client_stack(w->client), buf_view(&b), &w->server, w->now);
+	buf_init(&b, DRIVER_SAID);
+	if (driver_answer(&w->d, &b, text,
+			  "Contact: <sip:conf-1@192.0.2.1:5060>;isfocus\r\nAllow: INVITE\r\n"
+			  "Supported: replaces\r\nExpires: 600\r\n",
+			  SDP))
+		sip_stack_datagram(client_stack(w->client), buf_view(&b), &w->server, w->d.now);
 	buf_fini(&b);
 }
 
@@ -285,14 +178,14 @@ static void breaks(int i)
 
 	w->conn[i] = NULL;
 	if (c)
-		msrp_conn_down(c, w->now);
+		msrp_conn_down(c, w->d.now);
 }
 
 static void take(void)
 {
 	if (!w->conn[1]) {
 		w->muted[1] = false;
-		w->conn[1] = msrp_conn_accept(client_msrp(w->client), &w->conn[1], w->now);
+		w->conn[1] = msrp_conn_accept(client_msrp(w->client), &w->conn[1], w->d.now);
 	}
 }
 
@@ -308,43 +201,43 @@ static void asks(char what, uint32_t chat)
 
 	switch (what) {
 	case 'C':
-		(void)client_call(c, people, 1, &made, w->now);
+		(void)client_call(c, people, 1, &made, w->d.now);
 		break;
 	case 'F':
-		(void)client_call(c, people, 2, &made, w->now);
+		(void)client_call(c, people, 2, &made, w->d.now);
 		break;
 	case 'A':
-		(void)client_add(c, chat, people + 1, 1, w->now);
+		(void)client_add(c, chat, people + 1, 1, w->d.now);
 		break;
 	case 'K':
-		(void)client_kick(c, chat, people, 1, w->now);
+		(void)client_kick(c, chat, people, 1, w->d.now);
 		break;
 	case 'S':
-		(void)client_send(c, chat, VIEW("hello"), id, w->now);
+		(void)client_send(c, chat, VIEW("hello"), id, w->d.now);
 		break;
 	case 'P':
-		(void)client_send_to(c, chat, people[0], VIEW("psst"), id, w->now);
+		(void)client_send_to(c, chat, people[0], VIEW("psst"), id, w->d.now);
 		break;
 	case 'T':
-		(void)client_typing(c, chat, true, w->now);
+		(void)client_typing(c, chat, true, w->d.now);
 		break;
 	case 'N':
-		(void)client_nick(c, chat, VIEW("nick"), w->now);
+		(void)client_nick(c, chat, VIEW("nick"), w->d.now);
 		break;
 	case 'W':
-		(void)client_who(c, chat, w->now);
+		(void)client_who(c, chat, w->d.now);
 		break;
 	case 'Q':
-		(void)client_page(c, people[0], VIEW("page"), id, w->now);
+		(void)client_page(c, people[0], VIEW("page"), id, w->d.now);
 		break;
 	case 'L':
-		(void)client_leave(c, chat, false, w->now);
+		(void)client_leave(c, chat, false, w->d.now);
 		break;
 	case 'D':
-		(void)client_decline(c, chat, 603, w->now);
+		(void)client_decline(c, chat, 603, w->d.now);
 		break;
 	case 'Y':
-		(void)client_accept(c, chat, w->now);
+		(void)client_accept(c, chat, w->d.now);
 		break;
 	default:
 		break;
@@ -352,19 +245,6 @@ static void asks(char what, uint32_t chat)
 }
 
 /* --- life --- */
-
-static void pass_time(uint64_t ms)
-{
-	uint64_t until = w->now + ms;
-
-	while (timers_next(&w->timers) <= until) {
-		uint64_t next = timers_next(&w->timers);
-
-		w->now = next > w->now ? next : w->now;
-		timers_run(&w->timers, w->now);
-	}
-	w->now = until;
-}
 
 static void step(struct view record)
 {
@@ -377,7 +257,7 @@ static void step(struct view record)
 	what = record.p[0];
 	record = view_from(record, 1);
 	if (what >= '0' && what <= '9') {
-		pass_time(pause[what - '0']);
+		driver_pass_time(&w->d, pause[what - '0']);
 	} else if (what == 's') {
 		say(NULL, false, record);
 	} else if (what == 'o') {
@@ -389,14 +269,14 @@ static void step(struct view record)
 		say(w->conn[1], true, record);
 	} else if (what == 'u') {
 		if (w->conn[0])
-			msrp_conn_up(w->conn[0], w->now);
+			msrp_conn_up(w->conn[0], w->d.now);
 	} else if (what == 'd') {
 		breaks(0);
 		breaks(1);
 	} else {
 		asks(what, record.n ? (uint32_t)(unsigned char)record.p[0] - '0' : 1);
 	}
-	pass_time(0);
+	driver_pass_time(&w->d, 0);
 }
 
 static void begin(unsigned settings)
@@ -421,39 +301,34 @@ static void begin(unsigned settings)
 
 	w = calloc(1, sizeof(*w));
 	check(w != NULL);
-	w->now = 1000000;
+	driver_init(&w->d);
+	w->d.put = put;
 	w->meddling = settings & 16 ? 1 : 0;
-	w->entropy = (struct entropy){fill, NULL};
-	timers_init(&w->timers, w->now);
 	check(addr_parse_hostport(VIEW("192.0.2.1:5060"), 5060, &w->server) == 0);
 	cfg.server = (struct sip_flow){.transport = SIP_UDP, .remote = w->server};
 	check(addr_parse_hostport(VIEW("192.0.2.7:5060"), 5060, &cfg.sip_local[0]) == 0);
 	cfg.sip_local[1] = cfg.msrp_local = cfg.sip_local[0];
-	w->client = client_new(&cfg, &world, io_digest(), &w->timers, &w->entropy, NULL);
+	w->client = client_new(&cfg, &world, io_digest(), &w->d.timers, &w->d.entropy, NULL);
 	check(w->client != NULL);
-	client_register(w->client, w->now);
-	pass_time(0);
+	client_register(w->client, w->d.now);
+	driver_pass_time(&w->d, 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct view script;
-
 	if (size < 2)
 		return 0;
 	begin(data[0]);
-	script = view_of((const char *)data + 1, size - 1);
-	while (script.n)
-		step(view_cut(&script, (char)SEPARATOR));
+	driver_run(data + 1, size - 1, step);
 	/* Whatever was said to it, it comes to an end when it is told to. */
-	client_shutdown(w->client, w->now);
+	client_shutdown(w->client, w->d.now);
 	breaks(0);
-	pass_time(400000);
+	driver_pass_time(&w->d, 400000);
 	check(client_idle(w->client));
 	breaks(0);
 	breaks(1);
 	client_free(w->client);
-	check(w->timers.n == 0);
+	check(w->d.timers.n == 0);
 	free(w);
 	return 0;
 }

@@ -79,11 +79,12 @@ static void as_phone(const struct sip_msg *m)
 {
 	struct terminate t;
 
-	terminate_read(&t, m);
+	terminate_read(&t, m, true);
 	check(within(t.session_identity, m->raw) && within(t.inviter, m->raw) &&
 	      within(t.display, m->raw) && within(t.sdp, m->raw));
 	if (t.status == 0) {
-		check(t.media && t.media->port && t.session_identity.n);
+		check(t.sdp.n ? t.media && t.media->port : !t.media);
+		check(t.session_identity.n);
 		check(!t.replaces.present || t.replaces.named.to_tag.n);
 	}
 	check_lines(&t.lines, t.status);

@@ -3,31 +3,28 @@
  * factory and focus, with a switch that is played here. Ann, Bo and Charles (password "secret") and
  * a trusted peer speak by UDP or a stream each.
  *
- * Input: a byte of settings, then records that end with 0xff. The first byte of one says what
- * happens: a b c t    the rest is a datagram of that one's    A B C T   the same on his stream r +
- * a b c  that one registers                      x + a b c t  his stream breaks o          the
- * newest request of the server's is answered: status, then header lines and body s f l      the
- * switch grants what it is asked, refuses it, loses a seat 0 .. 9     time passes, more with each
- * In text, {b} is a new branch, {A} an Authorization line for what was challenged last, and of what
- * the server sent last {t} {f} are the tags of To and From, {i} Call-ID, {c} the URI of Contact,
- * {v} the Via lines.
+ * Input: a byte of settings, then the records of a script (session_driver.h). The first byte of one
+ * says what happens:
+ *
+ *  - a, b, c, t: the rest is a datagram of that one's; A, B, C, T: the same on his stream
+ *  - r and a, b or c: that one registers; x and a, b, c or t: his stream breaks
+ *  - o: the newest request of the server's is answered: status, then header lines and body
+ *  - s, f, l: the switch grants what it is asked, refuses it, loses a seat
+ *  - 0 to 9: time passes, more with each
+ *
+ * In texts, {A} is also an Authorization line for what was challenged last.
  */
 #include "base/error.h"
 #include "io/digest.h"
 #include "server/controlling/controlling.h"
 #include "server/core/core.h"
 #include "server/participating/b2bua.h"
+#include "session_driver.h"
 #include "sip/digest.h"
-#include "sip/value.h"
-#include "sip/write.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-enum { PEERS = 4, LINKS = 16, ASKED = 8, SEATS = 64, TEXT = 16384, SEPARATOR = 0xff };
+enum { PEERS = 4, LINKS = 16, ASKED = 8, SEATS = 64 };
 
 #define SDP                                                                                        \
 	"v=0\r\no=- 1 1 IN IP4 192.0.2.11\r\ns=-\r\nc=IN IP4 192.0.2.11\r\nt=0 0\r\n"              \
@@ -49,9 +46,7 @@ struct asked {
 };
 
 struct world {
-	struct timers timers;
-	uint64_t now, random;
-	struct entropy entropy;
+	struct driver d;
 	struct sip_stack *stack;
 	struct core *core;
 	struct controlling *controlling;
@@ -61,28 +56,12 @@ struct world {
 	struct asked asked[ASKED];
 	size_t n_asked;
 	uint64_t a_conference, a_seat; /* one that was granted */
-	unsigned branch, serial;
-	/* the newest of each kind that the server sent */
-	char challenge[TEXT], message[TEXT], request[TEXT];
-	struct addr asks; /* whom the request went to */
+	unsigned serial;
+	char challenge[DRIVER_TEXT]; /* the newest one */
+	struct addr asks;	     /* whom the request went to */
 };
 
 static struct world *w;
-
-static void check(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
-static void fill(void *ctx, void *dst, size_t n)
-{
-	(void)ctx;
-	for (size_t i = 0; i < n; i++) {
-		w->random = w->random * 6364136223846793005u + 1442695040888963407u;
-		((unsigned char *)dst)[i] = (unsigned char)(w->random >> 56);
-	}
-}
 
 static struct addr address(const char *text)
 {
@@ -94,28 +73,16 @@ static struct addr address(const char *text)
 
 /* --- what the server sends --- */
 
-static void keep(char *dst, struct view bytes)
-{
-	if (bytes.n < TEXT) {
-		memcpy(dst, bytes.p, bytes.n);
-		dst[bytes.n] = '\0';
-	}
-}
-
 static void sent(const struct addr *to, struct view bytes)
 {
 	struct sip_msg m;
 
-	if (bytes.n <= 4) /* a keep-alive */
+	if (!driver_sent(&w->d, bytes, &m))
 		return;
-	check(sip_msg_parse(bytes, &m) == 0);
-	keep(w->message, bytes);
-	if (m.is_request && m.method != SIP_ACK && m.method != SIP_CANCEL) {
-		keep(w->request, bytes);
+	if (m.is_request && m.method != SIP_ACK && m.method != SIP_CANCEL)
 		w->asks = *to;
-	}
 	if (m.status == 401 || m.status == 407)
-		keep(w->challenge, bytes);
+		driver_keep(w->challenge, bytes);
 }
 
 static void udp_send(void *ctx, const struct addr *to, struct view bytes)
@@ -302,15 +269,15 @@ static void switch_answers(bool grants)
 			path[i] = view_str(text[i]);
 		}
 		if (a.relay && grants)
-			b2bua_relay_ready(w->b2bua, a.request, path[0], path[1], w->now);
+			b2bua_relay_ready(w->b2bua, a.request, path[0], path[1], w->d.now);
 		else if (a.relay)
-			b2bua_relay_failed(w->b2bua, a.request, w->now);
+			b2bua_relay_failed(w->b2bua, a.request, w->d.now);
 		else if (grants)
 			controlling_seats_ready(w->controlling, a.request, a.conference, a.seat,
-						path, a.n, w->now);
+						path, a.n, w->d.now);
 		else
 			controlling_seats_failed(w->controlling, a.request, a.conference, E_LIMIT,
-						 w->now);
+						 w->d.now);
 		if (!a.relay && a.n && grants) {
 			w->a_conference = a.conference;
 			w->a_seat = a.seat[a.n - 1];
@@ -319,32 +286,6 @@ static void switch_answers(bool grants)
 }
 
 /* --- what peers say --- */
-
-static void put_value(struct buf *b, int h, bool tag)
-{
-	struct sip_addr a;
-	struct sip_msg m;
-	struct view v;
-
-	if (sip_msg_parse(view_str(w->message), &m))
-		return;
-	v = sip_msg_value(&m, (enum sip_header_id)h);
-	if (h == SIP_H_CALL_ID)
-		buf_put(b, v);
-	else if (sip_addr_parse(v, &a) == 0)
-		buf_put(b, tag ? sip_addr_tag(&a) : a.uri);
-}
-
-static void put_vias(struct buf *b)
-{
-	struct sip_msg m;
-
-	if (sip_msg_parse(view_str(w->request), &m))
-		return;
-	for (int i = 0; i < m.n_fields; i++)
-		if (sip_header_of(sip_field_name(&m, i)) == SIP_H_VIA)
-			sip_write_field(b, "Via", sip_field_value(&m, i));
-}
 
 static void put_credentials(struct buf *b, int who, struct view text)
 {
@@ -355,67 +296,30 @@ static void put_credentials(struct buf *b, int who, struct view text)
 
 	if (sip_msg_parse(view_str(w->challenge), &m) == 0 &&
 	    sip_challenge_pick(&m, &auth, &proxy) == 0)
-		(void)sip_credentials_write(b, io_digest(), &w->entropy, proxy, &auth,
+		(void)sip_credentials_write(b, io_digest(), &w->d.entropy, proxy, &auth,
 					    view_str(user[who]), VIEW("secret"), method, uri, 1);
 }
 
-static void expand(struct buf *b, int who, struct view text)
+static bool put(struct buf *b, char what, int who, struct view text)
 {
-	for (size_t i = 0; i < text.n; i++) {
-		if (text.n - i < 3 || text.p[i] != '{' || text.p[i + 2] != '}') {
-			buf_putc(b, text.p[i]);
-			continue;
-		}
-		i += 2;
-		switch (text.p[i - 1]) {
-		case 'b':
-			buf_putf(b, "z9hG4bK%u", ++w->branch);
-			break;
-		case 'A':
-			put_credentials(b, who, text);
-			break;
-		case 't':
-			put_value(b, SIP_H_TO, true);
-			break;
-		case 'f':
-			put_value(b, SIP_H_FROM, true);
-			break;
-		case 'i':
-			put_value(b, SIP_H_CALL_ID, false);
-			break;
-		case 'c':
-			put_value(b, SIP_H_CONTACT, false);
-			break;
-		case 'v':
-			put_vias(b);
-			break;
-		default:
-			i -= 2;
-			buf_putc(b, text.p[i]);
-		}
-	}
+	if (what != 'A')
+		return false;
+	put_credentials(b, who, text);
+	return true;
 }
 
 static void say(int who, bool stream, struct view text)
 {
 	struct link *l = &w->link[who];
-	struct buf b;
-	char *bytes;
+	struct view bytes = driver_said(&w->d, who, text);
 
-	buf_init(&b, 65536);
-	expand(&b, who, text);
-	/* Of its own length, so that a byte too far is seen. */
-	bytes = malloc(b.n ? b.n : 1);
-	if (b.n)
-		memcpy(bytes, b.p, b.n);
 	if (stream && !l->conn)
-		l->conn = sip_conn_accept(w->stack, l, SIP_TCP, &w->addr[who], w->now);
+		l->conn = sip_conn_accept(w->stack, l, SIP_TCP, &w->addr[who], w->d.now);
 	if (!stream)
-		sip_stack_datagram(w->stack, view_of(bytes, b.n), &w->addr[who], w->now);
+		sip_stack_datagram(w->stack, bytes, &w->addr[who], w->d.now);
 	else if (l->conn)
-		sip_conn_recv(l->conn, view_of(bytes, b.n), w->now);
-	free(bytes);
-	buf_fini(&b);
+		sip_conn_recv(l->conn, bytes, w->d.now);
+	free((char *)bytes.p);
 }
 
 static void registers(int who)
@@ -438,39 +342,15 @@ static void registers(int who)
 /* "200" alone is a good answer; more is put into it as it stands. */
 static void answers(struct view text)
 {
-	uint32_t status = 0;
-	struct sip_msg m;
 	struct buf b;
 
-	if (view_to_u32(view_first(text, text.n < 3 ? text.n : 3), &status) || status < 100 ||
-	    sip_msg_parse(view_str(w->request), &m))
-		return;
-	text = view_from(text, 3);
-	buf_init(&b, 65536);
-	sip_write_response_head(&b, &m, (int)status, NULL, status > 100 ? VIEW("tag") : VIEW(""));
-	if (text.n) {
-		expand(&b, 0, text);
-	} else {
-		buf_puts(&b, "Contact: <sip:x@192.0.2.11:5060>;+g.oma.sip-im\r\nAllow: INVITE, "
-			     "REFER\r\nSupported: replaces, timer\r\n");
-		sip_write_body(&b, m.method == SIP_INVITE ? VIEW("application/sdp") : VIEW(""),
-			       m.method == SIP_INVITE ? VIEW(SDP) : VIEW(""));
-	}
-	sip_stack_datagram(w->stack, buf_view(&b), &w->asks, w->now);
+	buf_init(&b, DRIVER_SAID);
+	if (driver_answer(&w->d, &b, text,
+			  "Contact: <sip:x@192.0.2.11:5060>;+g.oma.sip-im\r\nAllow: INVITE, "
+			  "REFER\r\nSupported: replaces, timer\r\n",
+			  SDP))
+		sip_stack_datagram(w->stack, buf_view(&b), &w->asks, w->d.now);
 	buf_fini(&b);
-}
-
-static void pass_time(uint64_t ms)
-{
-	uint64_t until = w->now + ms;
-
-	while (timers_next(&w->timers) <= until) {
-		uint64_t next = timers_next(&w->timers);
-
-		w->now = next > w->now ? next : w->now;
-		timers_run(&w->timers, w->now);
-	}
-	w->now = until;
 }
 
 static void breaks(int who)
@@ -479,7 +359,7 @@ static void breaks(int who)
 
 	w->link[who].conn = NULL;
 	if (conn)
-		sip_conn_down(conn, w->now);
+		sip_conn_down(conn, w->d.now);
 }
 
 static int peer_of(char c)
@@ -506,18 +386,18 @@ static void step(struct view record)
 	else if (what == 'x' && who >= 0)
 		breaks(who);
 	else if (what >= '0' && what <= '9')
-		pass_time(pause[what - '0']);
+		driver_pass_time(&w->d, pause[what - '0']);
 	else if (what == 's' || what == 'f')
 		switch_answers(what == 's');
 	else if (what == 'l')
-		controlling_seat_lost(w->controlling, w->a_conference, w->a_seat, w->now);
+		controlling_seat_lost(w->controlling, w->a_conference, w->a_seat, w->d.now);
 	else if (what == 'o')
 		answers(record);
 	else if (who >= 0)
 		say(who, false, record);
 	else if (what >= 'A' && what <= 'Z' && peer_of((char)(what | 0x20)) >= 0)
 		say(peer_of((char)(what | 0x20)), true, record);
-	pass_time(0);
+	driver_pass_time(&w->d, 0);
 }
 
 /* --- life --- */
@@ -544,9 +424,7 @@ static void start_core(unsigned settings)
 		.mode = settings & 4 ? CORE_MODE_B2BUA : CORE_MODE_PROXY,
 		.server = VIEW("fuzz"),
 		.timer_c_ms = 181000,
-		.ims = {.on = settings & 8,
-			.orig_user = VIEW("orig"),
-			.term_user = VIEW("term")},
+		.ims = {.on = settings & 8, .orig_user = VIEW("orig"), .term_user = VIEW("term")},
 	};
 	const struct sip_stack_ops ops = {.udp_send = udp_send,
 					  .connect = open_link,
@@ -563,7 +441,7 @@ static void start_core(unsigned settings)
 	sip_stack_config_defaults(&cfg);
 	cfg.sent_by[SIP_UDP][0] = cfg.sent_by[SIP_TCP][0] = address("192.0.2.1:5060");
 	cfg.max_tx = 200;
-	w->stack = sip_stack_new(&cfg, &ops, &w->timers, &w->entropy, NULL);
+	w->stack = sip_stack_new(&cfg, &ops, &w->d.timers, &w->d.entropy, NULL);
 	check(w->stack != NULL);
 	w->core = core_new(&core, &core_ops, w->stack, io_digest());
 	check(w->core != NULL);
@@ -607,26 +485,23 @@ static void finish(void)
 	for (size_t i = 0; i < LINKS; i++)
 		breaks((int)i);
 	/* Whatever waits for somebody gives up; only calls that nobody ends go on. */
-	pass_time(400000);
-	pass_time(400000);
+	driver_pass_time(&w->d, 400000);
+	driver_pass_time(&w->d, 400000);
 	b2bua_free(w->b2bua);
 	controlling_free(w->controlling);
 	core_free(w->core);
 	sip_stack_free(w->stack);
-	check(w->timers.n == 0);
+	check(w->d.timers.n == 0);
 	free(w);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct view script;
-
 	if (size < 2)
 		return 0;
 	w = calloc(1, sizeof(*w));
-	w->now = 1000000;
-	w->entropy = (struct entropy){fill, NULL};
-	timers_init(&w->timers, w->now);
+	driver_init(&w->d);
+	w->d.put = put;
 	for (size_t i = 0; i < PEERS; i++) {
 		char at[32];
 
@@ -635,9 +510,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	start_core(data[0]);
 	start_functions(data[0]);
-	script = view_of((const char *)data + 1, size - 1);
-	while (script.n)
-		step(view_cut(&script, (char)SEPARATOR));
+	driver_run(data + 1, size - 1, step);
 	finish();
 	return 0;
 }

@@ -123,6 +123,8 @@ struct confab_options {
 	const char *feature_tag;  /* default +g.oma.sip-im */
 	bool auto_accept;         /* take every chat */
 	bool notices;             /* ask for a word when our messages were delivered and displayed (RFC 5438) */
+	bool direct;              /* let in who invites or writes past the server, which has not asked him who he is;
+	                           * default: 403 */
 	bool ask_before_move;     /* treat an INVITE with Replaces as an invitation; default: move without asking */
 	unsigned max_conversations; /* at once; beyond: 486. Default 64 */
 	uint32_t register_expires;  /* seconds; default 600 */

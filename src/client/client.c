@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+enum { WAIT_S = 32 }; /* so long a person waits for a server that asks for it (503, Retry-After) */
+
 char *client_aor(struct view uri)
 {
 	struct sip_uri u;
@@ -118,6 +120,20 @@ static bool refused(struct sip_server_tx *tx, const struct sip_msg *m, uint64_t 
 	return missing;
 }
 
+bool client_is_server(const struct client *c, const struct sip_server_tx *tx)
+{
+	return addr_same_host(&sip_server_tx_flow(tx)->remote, &c->cfg.server.remote);
+}
+
+/* Nobody has asked a stranger who he is. OPTIONS and the like tell him no more than that a phone is
+ * here. */
+static bool past_the_server(const struct client *c, const struct sip_server_tx *tx,
+			    const struct sip_msg *m)
+{
+	return !c->cfg.direct && (m->method == SIP_INVITE || m->method == SIP_MESSAGE) &&
+	       !client_is_server(c, tx);
+}
+
 static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
 {
 	struct client *c = ctx;
@@ -126,7 +142,9 @@ static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg
 		roster_early_notify(c, m);
 	if (sip_ua_request(c->ua, tx, m, now_ms) || refused(tx, m, now_ms))
 		return;
-	if (m->method == SIP_INVITE) {
+	if (past_the_server(c, tx, m)) {
+		(void)sip_server_tx_reply(tx, 403, "Not By My Server", VIEW(""), now_ms);
+	} else if (m->method == SIP_INVITE) {
 		client_invited(c, tx, m, now_ms);
 	} else if (m->method == SIP_MESSAGE) {
 		pager_came(c, tx, m, now_ms);
@@ -277,7 +295,10 @@ static int make_stacks(struct client *c, const struct digest *digest)
 				    .trace = sip_trace,
 				    .ctx = c};
 	struct sip_stack_config sc;
-	struct sip_ua_config ua = {.digest = digest, .max_dialogs = 4096, .next_hop = next_hop, .ctx = c};
+	struct sip_ua_config ua = {.digest = digest, .max_dialogs = 4096, .next_hop = next_hop, .ctx = c,
+				   .redirects = true,
+				   /* An IMS core that is not there has to be found anew first. */
+				   .max_wait_s = c->cfg.ims ? 0 : WAIT_S};
 	struct msrp_agent_config mc = {.max_message = c->cfg.max_message,
 				       .response_timeout_ms = 30000,
 				       .bind_timeout_ms = 30000,
@@ -301,6 +322,7 @@ static int make_stacks(struct client *c, const struct digest *digest)
 		return E_NOMEM;
 	ua.user = u.user;
 	ua.password = view_str(c->password);
+	ua.realm = view_str(c->domain);
 	every = text_of("P-Access-Network-Info: 1\r\n", c->cfg.access_network, VIEW(""));
 	if (c->cfg.access_network.n && every)
 		ua.every = view_str(every);
@@ -367,6 +389,7 @@ void client_free(struct client *c)
 	free(c->feature_tag);
 	free(c->fingerprint);
 	free(c->service_route);
+	free(c->registrar);
 	free(c->aor);
 	free(c->identity);
 	free(c->contact);

@@ -36,6 +36,7 @@ struct client_config {
 	bool msrp_active;                    /* nobody can connect to us (RFC 6135) */
 	struct view factory, feature_tag;
 	bool auto_accept, ask_before_move, notices;
+	bool direct;                         /* who comes past the server is let in, too */
 	unsigned max_conversations;
 	uint32_t register_expires;
 	uint32_t session_expires;	     /* seconds, RFC 4028; 0: 1800 */

@@ -96,7 +96,7 @@ static void keep(struct leg *leg, struct view to, struct view msrp_id, struct vi
 void dispositions_received(struct leg *leg, struct view from, struct view id, const struct cpim *m,
 			   uint64_t now_ms)
 {
-	struct view ns = VIEW(CPIM_NS_IMDN), asked, imdn_id;
+	struct view ns = VIEW(CPIM_NS_IMDN), asked, imdn_id, writer;
 
 	/* Nobody can be told whose address is withheld (RFC 5438 §10). */
 	if (!m->from.uri.n || view_ends(from, VIEW("@anonymous.invalid")) ||
@@ -104,10 +104,13 @@ void dispositions_received(struct leg *leg, struct view from, struct view id, co
 	    !cpim_header(m, ns, VIEW("Message-ID"), &imdn_id) || !imdn_id.n ||
 	    imdn_id.n >= IMDN_ID_MAX)
 		return;
+	/* Between two it is the other one, whatever he writes: what he is told may have to go by a
+	 * conference, where others have that name. */
+	writer = leg->conference ? m->from.uri : view_str(leg->peer);
 	if (listed(asked, VIEW("positive-delivery")))
-		tell(leg, m->from.uri, imdn_id, m->date_time, IMDN_DELIVERY, now_ms);
+		tell(leg, writer, imdn_id, m->date_time, IMDN_DELIVERY, now_ms);
 	if (listed(asked, VIEW("display")))
-		keep(leg, m->from.uri, id, imdn_id, m->date_time);
+		keep(leg, writer, id, imdn_id, m->date_time);
 }
 
 int client_displayed(struct client *c, uint32_t conversation, struct view id, uint64_t now_ms)

@@ -1,27 +1,31 @@
-/* Coming back to a conference: INVITE to its URI; where it is no more (404, 410), a new one is made
- * with the same people under the same Contribution-ID, as RCS phones do. */
+/* Another INVITE after a refused one. Coming back to a conference: INVITE to its URI; where it is
+ * no more (404, 410), a new one is made with the same people under the same Contribution-ID, as RCS
+ * phones do. Who takes no plain MSRP is offered TLS. */
 #include "client/state.h"
 
 #include <stdlib.h>
 
 /* A conference that runs by TLS takes nobody without it (488), and who comes back after a restart
- * does not know that it does. */
-static bool join_by_tls(struct leg *leg, uint64_t now_ms)
+ * does not know that it does; nor does who calls a phone that wants TLS. The other way is never
+ * gone: who offers TLS does not fall back (SW-4). */
+static bool offer_tls(struct leg *leg, uint64_t now_ms)
 {
 	struct conversation *v = leg->conversation;
 	struct client *c = v->client;
 	struct leg *next;
 
-	if (leg->tls || leg != v->current || !leg->conference || !leg->peer ||
+	if (leg->tls || leg != v->current || leg->incoming || !leg->peer ||
 	    !c->cfg.msrp_tls_local.family || view_eq(view_str(leg->peer), view_str(c->factory)) ||
-	    !(next = leg_new(v, true)))
+	    !(next = leg_new(v, leg->conference)))
 		return false;
 	v->tls = true;
 	next->peer = view_dup(view_str(leg->peer));
+	next->refused = leg->sip;
 	if (!next->peer || leg_invite_peer(next, now_ms)) {
 		leg_free(next, now_ms);
 		return false;
 	}
+	next->refused = NULL;
 	v->current = next;
 	leg_free(leg, now_ms);
 	return true;
@@ -35,7 +39,7 @@ bool join_anew(struct leg *leg, int status, uint64_t now_ms)
 	bool begun = false;
 
 	if (status == 488)
-		return join_by_tls(leg, now_ms);
+		return offer_tls(leg, now_ms);
 	if ((status != 404 && status != 410) || !v->n_rejoin_with || leg != v->current)
 		return false;
 	uri = calloc(v->n_rejoin_with, sizeof(*uri));

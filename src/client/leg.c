@@ -17,7 +17,7 @@ enum {
 		       * gate waits, so that what is not confirmed can still go the other way */
 };
 
-static const char *const state_name[] = {"inviting", "incoming", "opening",
+static const char *const state_name[] = {"inviting", "incoming", "offered", "opening",
 					 "open",     "draining", "closed"};
 
 void leg_enter(struct leg *leg, enum leg_state to)
@@ -44,6 +44,10 @@ static void patience_over(void *ctx, uint64_t now_ms)
 
 	if (glare_dropped(leg)) {
 		glare_dropped_over(leg, now_ms);
+		return;
+	}
+	if (leg->state == LEG_INCOMING) {
+		(void)client_decline(leg->conversation->client, leg->conversation->id, 480, now_ms);
 		return;
 	}
 	if (leg->state == LEG_DRAINING) {
@@ -140,7 +144,9 @@ static int make_msrp(struct leg *leg, const struct sdp_msrp *peer, bool active, 
 	}
 	/* A conversation that ran by TLS goes on by TLS: in the conference it moves to, and when it
 	 * is joined anew. */
-	leg->tls = peer ? peer->tls : c->cfg.msrp_tls || leg->conversation->tls;
+	leg->tls = peer ? peer->tls
+			: c->cfg.msrp_tls || leg->conversation->tls ||
+				  (leg->secure && c->cfg.msrp_tls_local.family);
 	leg->conversation->tls |= leg->tls;
 	msrp_uri_write(&b, leg->tls, leg->tls ? &c->cfg.msrp_tls_local : &c->cfg.msrp_local, view_str(entropy_token(c->entropy, token, 26)));
 	if (!buf_ok(&b) || !view_copy(buf_view(&b), leg->local_uri, sizeof(leg->local_uri))) {
@@ -253,6 +259,18 @@ int leg_read_answer(struct leg *leg, const struct sip_msg *m, uint64_t now_ms)
 	return rc;
 }
 
+void leg_unusable_answer(struct leg *leg, uint64_t now_ms)
+{
+	struct conversation *v = leg->conversation;
+
+	log_line(v->client->log, LOG_WARN, "client", "conversation %u: the answer cannot be used", v->id);
+	leg_hang_up(leg, VIEW("Reason: SIP;cause=488;text=\"Not Acceptable Here\"\r\n"), now_ms);
+	if (v->old)
+		move_failed(v, 488, "the answer cannot be used", now_ms);
+	else
+		conversation_end(v, 488, "the answer cannot be used", now_ms);
+}
+
 bool leg_settled(const struct leg *leg)
 {
 	return !leg->msrp || (msrp_session_outstanding(leg->msrp) == 0 && !conversation_awaits(leg));
@@ -264,6 +282,9 @@ void leg_opened(struct leg *leg, uint64_t now_ms)
 	struct confab_event ev;
 	bool back = leg->state == LEG_OPEN;
 
+	/* A peer who connects before he has answered has agreed to nothing yet. */
+	if (leg->state < LEG_OPENING)
+		return;
 	timer_cancel(v->client->timers, &leg->again);
 	leg->reconnects = 0;
 	if (leg->state == LEG_OPENING || leg->state == LEG_OPEN) {

@@ -43,8 +43,7 @@ bool client_may_replace(const struct client *c, const struct leg *leg, struct si
 
 	/* Our server alone asserts identities, and lets nobody but a focus speak of another in
 	 * Referred-By. */
-	if (!leg || !addr_same_host(&sip_server_tx_flow(tx)->remote, &c->cfg.server.remote) ||
-	    sip_server_tx_request(tx, &m))
+	if (!leg || !client_is_server(c, tx) || sip_server_tx_request(tx, &m))
 		return false;
 	/* The other party himself; or the focus that he asked to, by name or, where he wants none
 	 * said, without. */

@@ -7,6 +7,8 @@
 
 #include "base/error.h"
 
+enum { UNANSWERED_MAX = 256 };
+
 /* Ids tell notices from text: text's hold no '.'. */
 static const char *const prefix[] = {[NOTICE_TYPING] = "t.", [NOTICE_DISPOSITION] = "d."};
 static const char *const type_text[] = {[NOTICE_TYPING] = "application/im-iscomposing+xml",
@@ -36,7 +38,9 @@ void notice_learn(struct leg *leg, const struct sdp_msrp *peer)
 
 static bool takes(const struct leg *leg, enum notice_kind kind, struct view to)
 {
-	if (leg->state != LEG_OPEN || !leg->msrp)
+	/* Who does not take what he has asked for is not sent more of it. */
+	if (leg->state != LEG_OPEN || !leg->msrp ||
+	    msrp_session_outstanding(leg->msrp) >= UNANSWERED_MAX)
 		return false;
 	if (to.n && leg->conference && !leg->private_messages)
 		return false;

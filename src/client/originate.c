@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+enum { AGAIN_MAX = 3 }; /* of one INVITE, after a 422 */
+
 static int send_invite(struct leg *leg, uint64_t now_ms)
 {
 	struct client *c = leg->conversation->client;
@@ -14,7 +16,12 @@ static int send_invite(struct leg *leg, uint64_t now_ms)
 				    .from = view_str(c->from),
 				    .content_type = view_str(leg->asked[1]),
 				    .body = view_str(leg->asked[2]),
-				    .flow = client_flow(c)};
+				    .flow = client_flow(c),
+				    /* A chat that is to move, or to come back, has something
+				     * better to do than to wait. */
+				    .hurried = leg != leg->conversation->current ||
+					       leg->conversation->recovery.on,
+				    .again = leg->refused};
 	struct im_profile p;
 	struct buf lines, contact;
 	int rc;
@@ -55,10 +62,16 @@ bool leg_invite_again(struct leg *leg, uint64_t now_ms)
 {
 	struct sip_session *refused = leg->sip;
 
-	if (!leg->asked[0] || leg->state != LEG_INVITING)
+	int rc;
+
+	if (!leg->asked[0] || leg->state != LEG_INVITING || leg->again_tries >= AGAIN_MAX)
 		return false;
+	leg->again_tries++;
 	leg->sip = NULL;
-	if (send_invite(leg, now_ms)) {
+	leg->refused = refused;
+	rc = send_invite(leg, now_ms);
+	leg->refused = NULL;
+	if (rc) {
 		leg->sip = refused;
 		return false;
 	}
@@ -272,11 +285,32 @@ static void on_progress(void *ctx, struct sip_session *s, const struct sip_msg *
 
 	(void)s;
 	(void)now_ms;
-	if (!leg || m->status < 180 || leg->conversation->old || glare_dropped(leg))
+	/* A forked call rings in many places; once is enough. */
+	if (!leg || m->status < 180 || m->status == leg->rung || leg->conversation->old ||
+	    glare_dropped(leg))
 		return;
+	leg->rung = m->status;
 	ev = event_of(leg->conversation, CONFAB_RINGING);
 	ev.status = m->status;
 	client_emit(leg->conversation->client, &ev);
+}
+
+/* RFC 3261 §8.1.3.4: a redirection has led to somebody else, who is the one that others are to know
+ * him by from here on. */
+static void learn_redirected(struct leg *leg)
+{
+	struct view uri = sip_session_invited(leg->sip);
+	struct sip_uri u;
+	char *peer;
+
+	if (!uri.n || !leg->asked[0] || view_eq(uri, view_str(leg->asked[0])) ||
+	    sip_uri_parse(uri, &u))
+		return;
+	peer = view_dup(view_first(uri, uri.n - u.params.n));
+	if (!peer)
+		return;
+	free(leg->peer);
+	leg->peer = peer;
 }
 
 /* IC-8.3.1-4 and R-9: Contact is the IM Session Identity; a focus says isfocus. */
@@ -301,12 +335,11 @@ static void learn_identity(struct leg *leg, const struct sip_msg *m)
 static void on_answered(void *ctx, struct sip_session *s, const struct sip_msg *m, uint64_t now_ms)
 {
 	struct leg *leg = ctx;
-	struct conversation *v;
 
 	(void)s;
 	if (!leg)
 		return;
-	v = leg->conversation;
+	learn_redirected(leg);
 	learn_identity(leg, m);
 	for (int i = 0; i < 4; i++) {
 		free(leg->asked[i]);
@@ -320,12 +353,7 @@ static void on_answered(void *ctx, struct sip_session *s, const struct sip_msg *
 		refresh_answered(leg, m, now_ms);
 		return;
 	}
-	log_line(v->client->log, LOG_WARN, "client", "conversation %u: the answer cannot be used", v->id);
-	leg_hang_up(leg, VIEW("Reason: SIP;cause=488;text=\"Not Acceptable Here\"\r\n"), now_ms);
-	if (v->old)
-		move_failed(v, 488, "the answer cannot be used", now_ms);
-	else
-		conversation_end(v, 488, "the answer cannot be used", now_ms);
+	leg_unusable_answer(leg, now_ms);
 }
 
 static void on_reinvite(void *ctx, struct sip_session *s, struct sip_server_tx *tx, const struct sip_msg *m,

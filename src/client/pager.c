@@ -139,7 +139,7 @@ struct arrived {
 };
 
 /* 200, or the status to answer. */
-static int read_page(const struct sip_msg *m, struct arrived *in)
+static int read_page(const struct sip_msg *m, bool vouched, struct arrived *in)
 {
 	struct view type = sip_msg_value(m, SIP_H_CONTENT_TYPE), v;
 	struct sip_values it;
@@ -154,7 +154,7 @@ static int read_page(const struct sip_msg *m, struct arrived *in)
 		in->display = view_of(in->display.p + 1, in->display.n - 2);
 	/* What the server has proven counts more than what the sender says. */
 	sip_values_start(&it, m, SIP_H_P_ASSERTED_IDENTITY);
-	if (sip_values_next(&it, &v) && sip_addr_parse(v, &a) == 0)
+	if (vouched && sip_values_next(&it, &v) && sip_addr_parse(v, &a) == 0)
 		in->from = a.uri;
 	in->type = type;
 	in->data = m->body;
@@ -173,7 +173,7 @@ void pager_came(struct client *c, struct sip_server_tx *tx, const struct sip_msg
 	struct confab_event ev = {.type = CONFAB_PAGE};
 	char from[256], display[256], type[128], id[CONFAB_ID_SIZE];
 	struct arrived in = {0};
-	int status = sip_server_tx_is_merged(tx) ? 482 : read_page(m, &in);
+	int status = sip_server_tx_is_merged(tx) ? 482 : read_page(m, client_is_server(c, tx), &in);
 	char *aor;
 
 	/* §7: no Contact, and no body, in the answer. */

@@ -454,7 +454,7 @@ bool recover_invited(struct client *c, struct sip_server_tx *tx, const struct si
 	struct leg *leg, *before;
 
 	/* The server that we trust speaks for who calls. */
-	if (!addr_same_host(&sip_server_tx_flow(tx)->remote, &c->cfg.server.remote))
+	if (!client_is_server(c, tx))
 		return false;
 	v = find(c, m, t, now_ms);
 	if (!v || (!v->recovery.on && (!may_come_back(v->current) ||

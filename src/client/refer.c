@@ -66,12 +66,36 @@ static bool tell(struct referral *r, int status, struct view reason)
 	return false;
 }
 
+/* RFC 3261 §8.1.3.5: a focus that knows no lists (420, 415) is asked for one at a time. */
+static void refer_singly(struct referral *r, uint64_t now_ms)
+{
+	struct leg *leg = r->leg;
+
+	/* Not found by what comes for these. */
+	r->waiting = r->telling = true;
+	for (size_t i = 0; i < r->n && !r->dead; i++) {
+		struct view uri = view_str(r->user[i]);
+		struct confab_event ev;
+		int rc = leg_refer(leg, &uri, 1, r->remove, now_ms);
+
+		if (!rc)
+			continue;
+		ev = event_of(leg->conversation, CONFAB_PROGRESS);
+		ev.peer = r->user[i];
+		ev.status = 503;
+		ev.text = error_text(rc);
+		ev.removing = r->remove;
+		client_emit(leg->conversation->client, &ev);
+	}
+	r->waiting = r->telling = false;
+	referral_free(r);
+}
+
 static void on_response(void *ctx, struct sip_uac *uac, const struct sip_msg *m, uint64_t now_ms)
 {
 	struct referral *r = ctx;
 	struct sip_cseq cseq;
 
-	(void)now_ms;
 	if (m->status < 200)
 		return;
 	sip_uac_detach(uac);
@@ -79,6 +103,10 @@ static void on_response(void *ctx, struct sip_uac *uac, const struct sip_msg *m,
 	/* A challenge made it go out anew, under another number. */
 	if (sip_msg_cseq(m, &cseq) == 0)
 		r->seq = cseq.number;
+	if (r->multiple && (m->status == 420 || m->status == 415)) {
+		refer_singly(r, now_ms);
+		return;
+	}
 	if (m->status >= 300 && !tell(r, m->status, m->reason))
 		return;
 	/* 202 is as good as 200, and says nothing of a subscription; Refer-Sub does. */

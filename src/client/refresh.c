@@ -8,7 +8,11 @@
 
 #include <stdlib.h>
 
-enum { USUAL_S = 1800, AGAIN_MS = 5000 };
+enum {
+	USUAL_S = 1800,
+	LONGEST_S = 86400, /* more than that is no interval that anybody lives to see the end of */
+	AGAIN_MS = 5000
+};
 
 static bool says(const struct sip_msg *m, struct view option)
 {
@@ -93,7 +97,7 @@ bool refresh_longer(struct leg *leg, const struct sip_msg *m)
 {
 	uint32_t least = session_timer_read_refusal(m, SESSION_TIMER_MIN_SE);
 
-	if (m->status != 422 || least <= leg->session_expires)
+	if (m->status != 422 || least <= leg->session_expires || least > LONGEST_S)
 		return false;
 	leg->session_expires = leg->min_se = least;
 	return true;

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { EXPIRES_S = 3600, AGAIN_MS = 2000, NEVER_KNOWN_MS = 60000, GAPS_MAX = 3 };
+enum { EXPIRES_S = 3600, SHORTEST_S = 10, AGAIN_MS = 2000, NEVER_KNOWN_MS = 60000, GAPS_MAX = 3 };
 
 static void notified(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms);
 
@@ -273,6 +273,12 @@ static void on_response(void *ctx, struct sip_uac *uac, const struct sip_msg *m,
 		v->subscribed = true;
 	sip_uac_detach(uac);
 	(void)view_to_u32(sip_msg_value(m, SIP_H_EXPIRES), &seconds);
+	/* RFC 6665 §4.2.1.1: not longer than was asked for. One that lasts no time was a question, or
+	 * a joke: it is not asked again at once for ever. */
+	if (seconds > EXPIRES_S)
+		seconds = EXPIRES_S;
+	if (seconds < SHORTEST_S)
+		seconds = SHORTEST_S;
 	timer_arm(q, &v->resubscribe, now_ms + (uint64_t)seconds * 800);
 }
 

@@ -40,6 +40,10 @@ struct client {
 	struct timer register_again;
 	char call_id[33], from_tag[13];
 	uint32_t register_seq, backoff_ms;
+	char *registrar;     /* where a 3xx has sent us; NULL: our domain */
+	struct addr home;    /* the server before that; family 0: there was none */
+	unsigned moved, raised; /* 3xx and 423 in a row */
+	uint32_t retry_after_s;
 	uint64_t flow_conn; /* the connection the binding was made over */
 	uint64_t flow_lost_ms; /* when it was last lost; 0: never */
 	bool registered, closing, sips;
@@ -61,6 +65,7 @@ struct client {
 enum leg_state {
 	LEG_INVITING, /* our INVITE is on its way */
 	LEG_INCOMING, /* theirs waits for the person */
+	LEG_OFFERED,  /* our 200 has our offer: the answer comes in the ACK (RFC 3261 §13.2.1) */
 	LEG_OPENING,  /* agreed on; the MSRP connection is being made */
 	LEG_OPEN,
 	LEG_DRAINING, /* the dialog is over or about to be; what is under way is still finished */
@@ -85,6 +90,7 @@ struct leg {
 	unsigned n_notices;
 	bool dialog_over; /* BYE went or came */
 	bool said_bye;    /* it was ours */
+	int rung;	  /* the latest provisional status that was told */
 	bool incoming;    /* the peer invited us */
 	bool by_server;   /* its MSRP goes to the server's host */
 	bool by_replaces; /* it came with Replaces */
@@ -92,7 +98,8 @@ struct leg {
 	bool used;	  /* text of ours was handed to it */
 	char *peer;       /* the other party's URI, or the conference's */
 	char *allow;	  /* what the peer's Allow said (IC-8.3.1-3); NULL: it said nothing */
-	char *offer;      /* theirs, until we answer */
+	char *offer;      /* theirs, until we answer; empty: the offer is to be ours */
+	bool secure;      /* their INVITE was to a sips URI */
 	char *contribution; /* Contribution-ID of its INVITE; NULL: none */
 	struct list referrals; /* REFERs of ours whose outcome is open */
 	char local_uri[PATH_TEXT_MAX];
@@ -104,6 +111,8 @@ struct leg {
 	struct sip_uac *updating;
 	uint32_t session_expires, min_se; /* seconds: what we ask for */
 	char *asked[4]; /* our INVITE, until it is answered: URI, content type, body, extra lines */
+	const struct sip_session *refused; /* during the sending of one: whose call it is again */
+	unsigned again_tries;
 	int end_status; /* what its end means, where more is known than that it came */
 	const char *end_text;
 	struct timer again, patience; /* reconnecting; end of a drain or of an opening */
@@ -222,6 +231,8 @@ struct sip_flow client_flow(const struct client *c);
 char *client_aor(struct view uri);
 /* The Contact that we are reached by at this address; NULL: no memory. */
 char *client_contact(const struct client *c, const struct addr *at);
+/* It came from our server: what that says of people is believed (RFC 3325 §9.2). */
+bool client_is_server(const struct client *c, const struct sip_server_tx *tx);
 
 /* --- reap.c --- */
 void reap_init(struct client *c);
@@ -305,6 +316,8 @@ int leg_write_offer(struct leg *leg, struct buf *sdp, uint64_t now_ms);
 int leg_write_answer(struct leg *leg, struct buf *sdp, struct view offer, uint64_t now_ms);
 /* Their answer to our offer. */
 int leg_read_answer(struct leg *leg, const struct sip_msg *m, uint64_t now_ms);
+/* It cannot be used: BYE, and the conversation is told. */
+void leg_unusable_answer(struct leg *leg, uint64_t now_ms);
 /* The same description once more, for a refresh. leg_write_same_answer: as leg_write_answer. */
 void leg_write_same_offer(const struct leg *leg, struct buf *sdp);
 int leg_write_same_answer(const struct leg *leg, struct view offer, struct buf *sdp);
@@ -336,9 +349,9 @@ int leg_invite_many(struct leg *leg, const struct view *uri, size_t n, struct le
 
 /* --- add_users.c, remove_user.c, refer.c --- */
 int leg_add_users(struct leg *leg, const struct view *uri, size_t n, uint64_t now_ms);
-/* One REFER for these users, sent once the dialog is confirmed. */
+/* One REFER for these users, sent once the dialog is confirmed; where the focus knows no lists, one for each. */
 int leg_refer(struct leg *leg, const struct view *uri, size_t n, bool remove, uint64_t now_ms);
-/* The ACK to our 200 is here. */
+/* The ACK to our 200 is here: the REFERs that wait for it go. */
 void leg_confirmed(struct leg *leg, uint64_t now_ms);
 /* A request inside the leg's dialog that its session does not answer itself. */
 void leg_requested(struct leg *leg, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms);
@@ -347,7 +360,8 @@ void leg_referrals_end(struct leg *leg);
 void leg_referrals_done(struct leg *leg);
 
 /* --- join.c --- */
-/* A conference that was to be joined again is gone (404, 410): a new one is made. False: nothing was begun. */
+/* A conference that was to be joined again is gone (404, 410): a new one is made. Who takes no plain MSRP (488) is
+ * offered TLS. False: nothing was begun. */
 bool join_anew(struct leg *leg, int status, uint64_t now_ms);
 void join_end(struct conversation *v);
 
@@ -403,7 +417,8 @@ void refresh_end(struct leg *leg);
 void refresh_write_offer(const struct leg *leg, struct buf *lines);
 /* A 2xx to our INVITE or refresh. */
 void refresh_answered(struct leg *leg, const struct sip_msg *m, uint64_t now_ms);
-/* A 422 that wants a longer interval: true: it is taken over for the next try. */
+/* A 422 that wants a longer interval, and not an absurd one: true: it is taken over for the next
+ * try. */
 bool refresh_longer(struct leg *leg, const struct sip_msg *m);
 /* An INVITE or UPDATE of the peer: 0, or 422. terms are what the 2xx says
  * (session_timer_write_answer); refresh_agreed once it went. */

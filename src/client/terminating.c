@@ -114,6 +114,10 @@ static int begin_session(struct leg *leg, struct sip_server_tx *tx, const struct
 	return rc;
 }
 
+/* Who is asked and does not answer is not there (RFC 3261 §13.3.1.1); nobody else's invitations are to
+ * stand before a person's door for ever. */
+enum { RING_MS = 240000 }; /* proxies are quicker (timer C, §16.6) */
+
 static void ring(struct leg *leg, uint64_t now_ms)
 {
 	struct client *c = leg->conversation->client;
@@ -125,6 +129,7 @@ static void ring(struct leg *leg, uint64_t now_ms)
 	im_write_contact(&contact, &p, view_str(c->contact), false);
 	if (buf_ok(&contact))
 		(void)sip_session_ring(leg->sip, 180, buf_view(&contact), now_ms);
+	timer_arm(c->timers, &leg->patience, now_ms + RING_MS);
 	buf_fini(&contact);
 }
 
@@ -175,6 +180,7 @@ struct leg *client_take(struct client *c, struct conversation *v, struct sip_ser
 		leg_learn_allow(leg, m);
 		(void)refresh_judge(c, m, &leg->terms);
 		leg->offer = view_dup(t->sdp);
+		leg->secure = sip_uri_parse(m->uri, &u) == 0 && u.scheme == SIP_SCHEME_SIPS;
 		leg->contribution = view_dup(sip_msg_value(m, SIP_H_CONTRIBUTION_ID));
 	}
 	if (!leg || !leg->peer || !leg->offer || !leg->contribution ||
@@ -259,7 +265,7 @@ void client_invited(struct client *c, struct sip_server_tx *tx, const struct sip
 		refuse(c, tx, 482, NULL, VIEW(""), now_ms);
 		return;
 	}
-	terminate_read(&t, m);
+	terminate_read(&t, m, client_is_server(c, tx));
 	replaced = find_replaced(c, tx, &t);
 	if (!replaced && !t.status)
 		replaced = find_session_replaced(c, tx, m, &t);
@@ -291,17 +297,21 @@ int leg_accept(struct leg *leg, uint64_t now_ms)
 	buf_init(&more, 128);
 	session_timer_write_answer(&more, &leg->terms);
 	im_write_contact(&contact, &p, view_str(c->contact), false);
-	rc = leg_write_answer(leg, &sdp, view_str(leg->offer), now_ms);
+	rc = leg->offer[0] ? leg_write_answer(leg, &sdp, view_str(leg->offer), now_ms)
+			   : leg_write_offer(leg, &sdp, now_ms);
 	if (rc == 0)
 		rc = sip_session_answer(leg->sip, buf_view(&contact), buf_view(&more),
 					VIEW("application/sdp"), buf_view(&sdp), now_ms);
 	buf_fini(&sdp);
 	buf_fini(&contact);
 	buf_fini(&more);
+	timer_cancel(c->timers, &leg->patience);
 	if (rc == 0) {
 		refresh_agreed(leg, &leg->terms, now_ms);
-		leg_enter(leg, LEG_OPENING);
-		timer_arm(c->timers, &leg->patience, now_ms + 32000);
+		/* Without an answer, the session's end comes with the missing ACK. */
+		leg_enter(leg, leg->offer[0] ? LEG_OPENING : LEG_OFFERED);
+		if (leg->offer[0])
+			timer_arm(c->timers, &leg->patience, now_ms + 32000);
 		return 0;
 	}
 	sip_session_set_ctx(leg->sip, NULL);
@@ -383,10 +393,16 @@ static void on_request(void *ctx, struct sip_session *s, struct sip_server_tx *t
 static void on_confirmed(void *ctx, struct sip_session *s, const struct sip_msg *ack,
 			 uint64_t now_ms)
 {
+	struct leg *leg = ctx;
+
 	(void)s;
-	(void)ack;
-	if (ctx)
-		leg_confirmed(ctx, now_ms);
+	if (!leg)
+		return;
+	/* RFC 3261 §13.3.1.4 has the answer in the ACK; without one there is no session. */
+	if (leg->state == LEG_OFFERED && leg_read_answer(leg, ack, now_ms))
+		leg_unusable_answer(leg, now_ms);
+	else
+		leg_confirmed(leg, now_ms);
 }
 
 static void on_reinvited(void *ctx, struct sip_session *s, const struct sip_msg *m, uint64_t now_ms)

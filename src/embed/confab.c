@@ -91,6 +91,7 @@ static int make_client(struct confab *c, const struct confab_options *o)
 		.factory = view_str(o->factory),
 		.feature_tag = view_str(o->feature_tag),
 		.auto_accept = o->auto_accept,
+		.direct = o->direct,
 		.ask_before_move = o->ask_before_move,
 		.notices = o->notices,
 		.max_conversations = o->max_conversations ? o->max_conversations : 64,

@@ -58,13 +58,18 @@ static void read_media(struct terminate *t, const struct sip_msg *m)
 	case E_SYNTAX:
 		refuse(t, 400, "Malformed Session Description");
 		break;
-	default: /* also no offer: what this client could put into its 200 nobody asked for */
+	case E_MISSING:
+		/* RFC 3261 §13.2.1: without any body it is for the answer to offer. */
+		if (m->body.n)
+			refuse(t, 488, NULL);
+		break;
+	default:
 		refuse(t, 488, NULL);
 		break;
 	}
 }
 
-static void read_people(struct terminate *t, const struct sip_msg *m)
+static void read_people(struct terminate *t, const struct sip_msg *m, bool vouched)
 {
 	struct sip_addr a;
 	struct sip_values it;
@@ -82,6 +87,8 @@ static void read_people(struct terminate *t, const struct sip_msg *m)
 		t->inviter = a.uri;
 		t->display = a.display;
 	}
+	if (!vouched)
+		return;
 	sip_values_start(&it, m, SIP_H_P_ASSERTED_IDENTITY);
 	if (sip_values_next(&it, &v) && sip_addr_parse(v, &a) == 0) {
 		t->inviter_asserted = true;
@@ -98,7 +105,7 @@ static void read_people(struct terminate *t, const struct sip_msg *m)
 	}
 }
 
-void terminate_read(struct terminate *out, const struct sip_msg *m)
+void terminate_read(struct terminate *out, const struct sip_msg *m, bool vouched)
 {
 	struct buf unsupported;
 
@@ -113,7 +120,7 @@ void terminate_read(struct terminate *out, const struct sip_msg *m)
 	replaces_read(m, &out->replaces);
 	if (out->replaces.status)
 		refuse(out, out->replaces.status, out->replaces.reason);
-	read_people(out, m);
+	read_people(out, m, vouched);
 	if (!out->status)
 		read_media(out, m);
 }

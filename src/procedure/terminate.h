@@ -17,14 +17,16 @@ struct terminate {
 					 identity, else From: a URI */
 	struct view display;	      /* his display name as it stands, may be empty */
 	bool inviter_asserted;
-	struct view sdp;
+	struct view sdp; /* empty: no offer */
 	struct sdp desc;
-	const struct sdp_media *media; /* what to answer, by TLS or not; inside desc */
+	const struct sdp_media
+		*media; /* what to answer, by TLS or not; inside desc. NULL: no offer */
 };
 
 /* Reads everything but Replaces' dialog, which the caller looks up and judges with replaces_judge.
+ * vouched: it came from our server, whose word on who is who is believed (RFC 3325 §9.2).
  * Views live as long as the message. Call terminate_fini in any case. */
-void terminate_read(struct terminate *out, const struct sip_msg *m);
+void terminate_read(struct terminate *out, const struct sip_msg *m, bool vouched);
 void terminate_fini(struct terminate *t);
 
 #endif

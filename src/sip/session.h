@@ -73,6 +73,10 @@ struct sip_invite {
 	struct view extra;   /* further header lines, each with its CRLF */
 	struct view content_type, body;
 	struct sip_flow flow; /* first hop */
+	bool hurried;	      /* a 503 is not waited for (sip_uac_hurry) */
+	/* NULL, or one whose INVITE was refused: the same call is tried once more, with its
+	 * Call-ID, From tag and the next CSeq (RFC 3261 §8.1.3.5, RFC 4028 §7.4). */
+	const struct sip_session *again;
 };
 /* Sends an INVITE. *out is valid until sip_session_free. */
 int sip_session_invite(struct sip_ua *ua, const struct sip_invite *invite,
@@ -120,6 +124,9 @@ int sip_session_answer_reinvite(struct sip_session *s, struct sip_server_tx *tx,
 enum sip_session_state sip_session_state(const struct sip_session *s);
 /* NULL before there is one. */
 struct sip_dialog *sip_session_dialog(struct sip_session *s);
+/* The Request-URI of our INVITE as it went out last, which redirections change. Empty: it is long
+ * over. */
+struct view sip_session_invited(const struct sip_session *s);
 /* The INVITE that waits for an answer here (re-parsed); E_STATE when there is none. */
 int sip_session_invitation(const struct sip_session *s, struct sip_msg *out);
 void *sip_session_ctx(const struct sip_session *s);

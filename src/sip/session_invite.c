@@ -163,6 +163,11 @@ static void invite_response(void *ctx, struct sip_uac *uac, const struct sip_msg
 	} else if (m->status < 300) {
 		receive_2xx(s, &invite, m, sip_addr_tag(&to), now_ms);
 	} else {
+		struct sip_cseq cseq;
+
+		/* Challenges and redirections may have moved it. */
+		if (sip_msg_cseq(&invite, &cseq) == 0)
+			s->invite_cseq = cseq.number;
 		s->refused = true;
 		sip_session_finish(s, s->hung_up ? SIP_END_CANCELLED : SIP_END_REJECTED, m->status,
 				   m, now_ms);
@@ -198,18 +203,25 @@ static const struct sip_uac_handler invite_handler = {
 static void write_invite(struct sip_session *s, struct buf *b, const struct sip_invite *i)
 {
 	const struct entropy *e = sip_stack_entropy(sip_ua_stack(s->ua));
-	char call_id[33];
 
+	if (i->again) {
+		memcpy(s->tag, i->again->tag, sizeof(s->tag));
+		memcpy(s->call_id, i->again->call_id, sizeof(s->call_id));
+		s->invite_cseq = i->again->invite_cseq;
+	} else {
+		entropy_token(e, s->tag, 12);
+		entropy_token(e, s->call_id, 26);
+	}
 	sip_write_request_line(b, VIEW("INVITE"), i->uri);
 	if (i->routes.n)
 		sip_write_field(b, "Route", i->routes);
-	sip_write_fieldf(b, "From", "%.*s;tag=%s", VIEW_ARG(i->from), entropy_token(e, s->tag, 12));
+	sip_write_fieldf(b, "From", "%.*s;tag=%s", VIEW_ARG(i->from), s->tag);
 	if (i->to.n)
 		sip_write_field(b, "To", i->to);
 	else
 		sip_write_fieldf(b, "To", "<%.*s>", VIEW_ARG(i->uri));
-	sip_write_fieldf(b, "Call-ID", "%s", entropy_token(e, call_id, 26));
-	sip_write_field(b, "CSeq", VIEW("1 INVITE"));
+	sip_write_field(b, "Call-ID", view_str(s->call_id));
+	sip_write_fieldf(b, "CSeq", "%u INVITE", s->invite_cseq + 1);
 	sip_write_field(b, "Max-Forwards", VIEW("70"));
 	sip_write_field(b, "Contact", i->contact);
 	buf_put(b, i->extra);
@@ -237,8 +249,19 @@ int sip_session_invite(struct sip_ua *ua, const struct sip_invite *invite,
 		sip_session_free(s);
 		return rc;
 	}
+	if (invite->hurried)
+		sip_uac_hurry(s->invite);
 	*out = s;
 	return 0;
+}
+
+struct view sip_session_invited(const struct sip_session *s)
+{
+	struct sip_msg m;
+
+	if (!s->invite || sip_msg_parse(sip_uac_request(s->invite), &m))
+		return VIEW("");
+	return m.uri;
 }
 
 /* --- re-INVITE --- */

@@ -61,6 +61,8 @@ struct sip_session {
 	size_t n_forks;
 	struct sip_server_tx *incoming;
 	char tag[32];
+	char call_id[33]; /* of our INVITE, whose CSeq number, once it was refused, is */
+	uint32_t invite_cseq;
 	struct sip_answer answer;
 	struct list reinvites;	   /* struct sip_reinvite */
 	struct sip_reinvite *open; /* the one without a final answer */

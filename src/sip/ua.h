@@ -18,6 +18,13 @@ struct sip_ua_config {
 	size_t max_dialogs;
 	struct view every; /* header lines of every request but ACK and CANCEL, each with its CRLF.
 			      Copied. */
+	/* Of requests outside dialogs, except REGISTER: a 3xx is followed (redirect.h); a 503 whose
+	 * Retry-After is so many seconds at the most is waited for, twice. */
+	bool redirects;
+	uint32_t max_wait_s;
+	/* Not empty: the domain of the user. Credentials then go to this realm alone, and to those
+	 * with whose credentials a REGISTER to it was accepted. Copied. */
+	struct view realm;
 	/* Where a URI leads to (next hop: the first Route, or the target). */
 	int (*next_hop)(void *ctx, struct view uri, struct sip_flow *out);
 	void *ctx;
@@ -98,12 +105,15 @@ struct sip_uac_handler {
 	void (*on_gone)(void *ctx, struct sip_uac *uac); /* the pointer is dead; may be NULL */
 };
 /* Sends a request (without Via), answering a 401 or 407 with the UA's credentials, for each realm
- * that asks: the challenge is not passed up then, unless a realm refuses what it got. seq (may be
- * NULL) is the dialog's counter, moved on when the request has to be sent anew; it must be that of
- * a dialog (whose end is noticed), or live until the uac is gone or detached. */
+ * that asks: the challenge is not passed up then, unless a realm refuses what it got. Nor is a 3xx
+ * or 503 that is followed by another try. seq (may be NULL) is the dialog's counter, moved on when
+ * the request has to be sent anew; it must be that of a dialog (whose end is noticed), or live
+ * until the uac is gone or detached. */
 int sip_uac_send(struct sip_ua *ua, struct view request, const struct sip_flow *to, uint32_t *seq,
 		 const struct sip_uac_handler *h, void *ctx, uint64_t now_ms, struct sip_uac **out);
 void sip_uac_cancel(struct sip_uac *uac, struct view extra, uint64_t now_ms);
+/* A 503 is passed up at once, whatever the UA's max_wait_s. */
+void sip_uac_hurry(struct sip_uac *uac);
 void sip_uac_detach(struct sip_uac *uac);
 /* The request as last sent, without Via. */
 struct view sip_uac_request(const struct sip_uac *uac);

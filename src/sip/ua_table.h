@@ -11,11 +11,15 @@ struct sip_leftover {
 	void (*end)(struct sip_leftover *l);
 };
 
+enum { SIP_REALMS_MAX = 4 };
+
 struct sip_ua {
 	struct sip_stack *stack;
 	struct timers *timers; /* the stack may be gone before the UA is */
 	struct sip_ua_config cfg;
-	char *user, *password, *every;
+	char *user, *password, *every, *realm;
+	char *proven[SIP_REALMS_MAX]; /* other realms that have shown to be our registrar's */
+	size_t n_proven;
 	struct hash dialogs;
 	struct list uacs;
 	struct list leftovers; /* struct sip_leftover */

@@ -313,3 +313,13 @@ bool sip_msg_accepts_im(const struct sip_msg *m)
 	}
 	return false;
 }
+
+bool sip_retry_after(const struct sip_msg *m, uint32_t *seconds_out)
+{
+	struct view v = sip_msg_value(m, SIP_H_RETRY_AFTER);
+	size_t n = 0;
+
+	while (n < v.n && v.p[n] >= '0' && v.p[n] <= '9')
+		n++;
+	return n && view_to_u32(view_first(v, n), seconds_out) == 0;
+}

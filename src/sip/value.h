@@ -66,6 +66,10 @@ struct sip_session_expires {
 };
 int sip_session_expires_parse(struct view value, struct sip_session_expires *out);
 
+/* RFC 3261 §20.33: the seconds of Retry-After, without its comment and parameters. False: there is
+ * none that can be read. */
+bool sip_retry_after(const struct sip_msg *m, uint32_t *seconds_out);
+
 /* First From/To of a message, parsed. E_MISSING, E_SYNTAX. */
 int sip_msg_from(const struct sip_msg *m, struct sip_addr *out);
 int sip_msg_to(const struct sip_msg *m, struct sip_addr *out);

@@ -11,23 +11,6 @@
 #define USER(uri)                                                                                  \
 	"<user entity=\"" uri "\"><endpoint entity=\"" uri                                         \
 	"\"><status>connected</status></endpoint></user>"
-#define PHONE_SDP                                                                                  \
-	"v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n"                \
-	"m=message 7654 TCP/MSRP *\r\na=accept-types:message/cpim text/plain\r\n"                  \
-	"a=path:msrp://192.0.2.9:7654/bo;tcp\r\na=setup:passive\r\n"
-
-static struct desk *registered(void)
-{
-	struct desk *d = desk_new();
-
-	client_register(d->client, d->now);
-	desk_run(d, 0);
-	desk_answer(d, desk_next(d, "REGISTER "), 200,
-		    "Contact: <sip:ann@192.0.2.7:5060>;expires=600\r\n", "", "");
-	assert_non_null(desk_event(d, CONFAB_REGISTERED));
-	return d;
-}
-
 /* Ann, and these people, in a conference that is open. */
 static uint32_t conference(struct desk *d, const char *users, const char **invite_out)
 {
@@ -92,7 +75,7 @@ static const char *message_id(struct desk *d, const char *send)
 
 static void test_CF_X_5__joined_again_by_its_uri(void **state)
 {
-	struct desk *d = registered();
+	struct desk *d = desk_registered();
 	const char *invite, *again, *sent;
 	uint32_t id = conference(
 		d, STATE("1", USER("sip:ann@example.com") USER("sip:bo@example.com")), &invite);
@@ -105,9 +88,8 @@ static void test_CF_X_5__joined_again_by_its_uri(void **state)
 	server_is_new(d);
 	assert_string_equal(desk_event(d, CONFAB_CONNECTION)->text, "lost");
 	/* By UDP nobody says whether the server still knows us. */
-	desk_run(d, 600);
-	assert_non_null(desk_next(d, "REGISTER "));
-	again = desk_next(d, "INVITE " DESK_CONFERENCE " ");
+	assert_non_null(desk_await(d, "REGISTER ", 500));
+	again = desk_await(d, "INVITE " DESK_CONFERENCE " ", 500);
 	assert_non_null(again);
 	assert_string_not_equal(desk_field(d, again, "Call-ID"), desk_field(d, invite, "Call-ID"));
 	assert_string_equal(desk_field(d, again, "Contribution-ID"),
@@ -130,7 +112,7 @@ static void test_CF_X_5__joined_again_by_its_uri(void **state)
 
 static void test_CF_X_5__a_new_one_where_it_is_gone(void **state)
 {
-	struct desk *d = registered();
+	struct desk *d = desk_registered();
 	const char *invite, *again, *accepted, *subscribe;
 	uint32_t id = conference(d,
 				 STATE("1", USER("sip:ann@example.com") USER("sip:bo@example.com")
@@ -144,8 +126,7 @@ static void test_CF_X_5__a_new_one_where_it_is_gone(void **state)
 	accepted = answer_send(d, "200 OK");
 	assert_int_equal(desk_event(d, CONFAB_SENT)->status, 0);
 	server_is_new(d);
-	desk_run(d, 600);
-	desk_answer(d, desk_next(d, "INVITE " DESK_CONFERENCE " "), 404, "", "", "");
+	desk_answer(d, desk_await(d, "INVITE " DESK_CONFERENCE " ", 500), 404, "", "", "");
 	/* Ann's is the lowest address. The others register meanwhile. */
 	desk_run(d, 1400);
 	assert_null(desk_next(d, "INVITE "));
@@ -180,53 +161,27 @@ static void test_CF_X_5__a_new_one_where_it_is_gone(void **state)
 	desk_free(d);
 }
 
-/* A call of the server's; the final answer to it. */
-static const char *call_in(struct desk *d, const char *lines, const char *sdp)
-{
-	const char *answer, *last = NULL;
-	struct buf b;
-
-	d->serial++;
-	buf_init(&b, 65536);
-	buf_putf(&b,
-		 "INVITE sip:ann@192.0.2.7:5060 SIP/2.0\r\nVia: SIP/2.0/UDP "
-		 "192.0.2.1:5060;branch=z9hG4bKin%u\r\n"
-		 "Max-Forwards: 70\r\nFrom: <sip:bo@example.com>;tag=bo\r\nTo: "
-		 "<sip:ann@example.com>\r\n"
-		 "Call-ID: in%u\r\nCSeq: 1 INVITE\r\n%s",
-		 d->serial, d->serial, lines);
-	sip_write_body(&b, VIEW("application/sdp"), view_str(sdp));
-	while (desk_next(d, "SIP/2.0 "))
-		;
-	desk_deliver(d, buf_view(&b));
-	buf_fini(&b);
-	while ((answer = desk_next(d, "SIP/2.0 ")))
-		last = answer;
-	return last;
-}
-
 static void test_CF_X_5__the_others_wait_for_the_first_one(void **state)
 {
-	struct desk *d = registered();
+	struct desk *d = desk_registered();
 	const char *invite, *answer;
 	uint32_t id = conference(
 		d, STATE("1", USER("sip:ann@example.com") USER("sip:abe@example.com")), &invite);
 
 	(void)state;
 	server_is_new(d);
-	desk_run(d, 600);
-	desk_answer(d, desk_next(d, "INVITE " DESK_CONFERENCE " "), 404, "", "", "");
+	desk_answer(d, desk_await(d, "INVITE " DESK_CONFERENCE " ", 500), 404, "", "", "");
 	desk_run(d, 9000);
 	assert_null(desk_next(d, "INVITE "));
 	while (desk_event(d, CONFAB_INVITED))
 		;
-	answer = call_in(d,
-			 desk_textf(d,
-				    "Contact: <" NEW_CONFERENCE
-				    ">;isfocus\r\nReferred-By: <sip:abe@example.com>\r\n"
-				    "Contribution-ID: %s\r\n",
-				    desk_field(d, invite, "Contribution-ID")),
-			 DESK_SDP);
+	answer = desk_called(d,
+			     desk_textf(d,
+					"Contact: <" NEW_CONFERENCE
+					">;isfocus\r\nReferred-By: <sip:abe@example.com>\r\n"
+					"Contribution-ID: %s\r\n",
+					desk_field(d, invite, "Contribution-ID")),
+			     DESK_SDP);
 	/* Without a question: it is the conversation that he has. */
 	assert_int_equal(desk_parsed(answer).status, 200);
 	assert_null(desk_event(d, CONFAB_INVITED));
@@ -240,7 +195,7 @@ static void test_CF_X_5__the_others_wait_for_the_first_one(void **state)
 
 static void test_CF_X_5__and_do_it_themselves_if_he_does_not_come(void **state)
 {
-	struct desk *d = registered();
+	struct desk *d = desk_registered();
 	const char *invite;
 
 	(void)state;
@@ -249,8 +204,7 @@ static void test_CF_X_5__and_do_it_themselves_if_he_does_not_come(void **state)
 					    USER("sip:ann@example.com")),
 			 &invite);
 	server_is_new(d);
-	desk_run(d, 600);
-	desk_answer(d, desk_next(d, "INVITE " DESK_CONFERENCE " "), 404, "", "", "");
+	desk_answer(d, desk_await(d, "INVITE " DESK_CONFERENCE " ", 500), 404, "", "", "");
 	desk_run(d, 14900);
 	assert_null(desk_next(d, "INVITE "));
 	desk_run(d, 200);
@@ -261,17 +215,15 @@ static void test_CF_X_5__and_do_it_themselves_if_he_does_not_come(void **state)
 /* The server died before it told who is in: whom we had asked is known all the same. */
 static void test_CF_X_5__before_there_was_a_roster(void **state)
 {
-	struct desk *d = registered();
+	struct desk *d = desk_registered();
 	const char *invite, *again;
 
 	(void)state;
 	(void)desk_conference(d, &invite);
 	desk_seat_opens(d);
 	server_is_new(d);
-	desk_run(d, 600);
-	desk_answer(d, desk_next(d, "INVITE " DESK_CONFERENCE " "), 404, "", "", "");
-	desk_run(d, 1600);
-	again = desk_next(d, "INVITE sip:conference-factory@example.com ");
+	desk_answer(d, desk_await(d, "INVITE " DESK_CONFERENCE " ", 500), 404, "", "", "");
+	again = desk_await(d, "INVITE sip:conference-factory@example.com ", 1600);
 	assert_non_null(again);
 	assert_non_null(strstr(again, "sip:bo@example.com"));
 	desk_free(d);
@@ -279,7 +231,7 @@ static void test_CF_X_5__before_there_was_a_roster(void **state)
 
 static void test_CF_X_5__tried_for_a_while_and_then_told(void **state)
 {
-	struct desk *d = registered();
+	struct desk *d = desk_registered();
 	const char *invite, *again;
 	unsigned tries = 0;
 	uint32_t id = conference(
@@ -314,15 +266,15 @@ static void test_CF_X_5__who_is_not_wanted_any_more(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
-		struct desk *d = registered();
+		struct desk *d = desk_registered();
 		const char *invite;
 
 		(void)conference(d,
 				 STATE("1", USER("sip:ann@example.com") USER("sip:bo@example.com")),
 				 &invite);
 		server_is_new(d);
-		desk_run(d, 600);
-		desk_answer(d, desk_next(d, "INVITE " DESK_CONFERENCE " "), status[i], "", "", "");
+		desk_answer(d, desk_await(d, "INVITE " DESK_CONFERENCE " ", 500), status[i], "", "",
+			    "");
 		assert_int_equal(desk_event(d, CONFAB_ENDED)->status, status[i]);
 		desk_run(d, 60000);
 		assert_null(desk_next(d, "INVITE "));
@@ -333,7 +285,7 @@ static void test_CF_X_5__who_is_not_wanted_any_more(void **state)
 /* The seat goes before the BYE comes: that is the end, and nothing to come back from. */
 static void test_IC_7_1_5_6__a_bye_behind_the_seats_end(void **state)
 {
-	struct desk *d = registered();
+	struct desk *d = desk_registered();
 	struct msrp_conn *c;
 	const char *invite;
 
@@ -357,40 +309,23 @@ static void test_IC_7_1_5_6__a_bye_behind_the_seats_end(void **state)
 
 /* --- chats of two --- */
 
-static uint32_t relayed(struct desk *d, const char *sdp, const char **invite_out)
-{
-	struct view bo = VIEW("sip:bo@example.com");
-	uint32_t id = 0;
-
-	assert_int_equal(client_call(d->client, &bo, 1, &id, d->now), 0);
-	desk_run(d, 0);
-	*invite_out = desk_next(d, "INVITE sip:bo@example.com");
-	desk_answer(d, *invite_out, 200, "Contact: <sip:bo@192.0.2.9:5060>\r\n", "application/sdp",
-		    sdp);
-	desk_seat_opens(d);
-	assert_non_null(desk_event(d, CONFAB_OPEN));
-	return id;
-}
-
 static void test_PF_9_1_2_2__a_relayed_chat_is_called_anew(void **state)
 {
-	struct desk *d = registered();
+	struct desk *d = desk_registered();
 	const char *invite, *again;
-	uint32_t id = relayed(d, DESK_SDP, &invite);
+	uint32_t id = desk_chat(d, DESK_PHONE, DESK_SDP, &invite);
 
 	(void)state;
 	server_is_new(d);
-	desk_run(d, 600);
-	again = desk_next(d, "INVITE sip:bo@example.com");
+	again = desk_await(d, "INVITE sip:bo@example.com", 500);
 	assert_non_null(again);
 	assert_true(desk_field(d, again, "Contribution-ID")[0] != '\0');
 	assert_string_equal(desk_field(d, again, "Contribution-ID"),
 			    desk_field(d, invite, "Contribution-ID"));
 	/* Bo is not registered yet. */
 	desk_answer(d, again, 480, "", "", "");
-	desk_run(d, 1100);
-	desk_answer(d, desk_next(d, "INVITE sip:bo@example.com"), 200,
-		    "Contact: <sip:bo@192.0.2.9:5060>\r\n", "application/sdp", DESK_SDP);
+	desk_answer(d, desk_await(d, "INVITE sip:bo@example.com", 1000), 200, DESK_PHONE,
+		    "application/sdp", DESK_SDP);
 	desk_seat_opens(d);
 	(void)desk_event(d, CONFAB_CONNECTION);
 	assert_int_equal(desk_event(d, CONFAB_CONNECTION)->conversation, id);
@@ -399,11 +334,11 @@ static void test_PF_9_1_2_2__a_relayed_chat_is_called_anew(void **state)
 
 static void test_FL_1__one_between_two_phones_is_not(void **state)
 {
-	struct desk *d = registered();
+	struct desk *d = desk_registered();
 	const char *invite;
 
 	(void)state;
-	(void)relayed(d, PHONE_SDP, &invite);
+	(void)desk_chat(d, DESK_PHONE, DESK_PHONE_SDP, &invite);
 	server_is_new(d);
 	desk_run(d, 20000);
 	assert_null(desk_next(d, "INVITE "));
@@ -413,13 +348,12 @@ static void test_FL_1__one_between_two_phones_is_not(void **state)
 
 static void test_PF_9_1_2_2__who_was_called_waits_for_the_call(void **state)
 {
-	struct desk *d = registered();
+	struct desk *d = desk_registered();
 	const char *answer;
 
 	(void)state;
 	for (int late = 0; late <= 1; late++) {
-		answer = call_in(d, "Contact: <sip:bo@192.0.2.9:5060>\r\nContribution-ID: one\r\n",
-				 DESK_SDP);
+		answer = desk_called(d, DESK_PHONE "Contribution-ID: one\r\n", DESK_SDP);
 		assert_int_equal(desk_parsed(answer).status, 200);
 		(void)desk_event(d, CONFAB_INVITED);
 		desk_seat_opens(d);
@@ -428,8 +362,7 @@ static void test_PF_9_1_2_2__who_was_called_waits_for_the_call(void **state)
 		assert_int_equal(desk_next(d, "INVITE sip:bo@example.com") != NULL, late);
 		if (late)
 			break;
-		answer = call_in(d, "Contact: <sip:bo@192.0.2.9:5060>\r\nContribution-ID: one\r\n",
-				 DESK_SDP);
+		answer = desk_called(d, DESK_PHONE "Contribution-ID: one\r\n", DESK_SDP);
 		assert_int_equal(desk_parsed(answer).status, 200);
 		assert_null(desk_event(d, CONFAB_INVITED));
 		desk_seat_opens(d);
@@ -443,17 +376,17 @@ static void test_PF_9_1_2_2__who_was_called_waits_for_the_call(void **state)
 /* Somebody else's call is another conversation, asked for as ever. */
 static void test_PF_9_1_2_2__another_call_is_another_chat(void **state)
 {
-	struct desk *d = registered();
+	struct desk *d = desk_registered();
 	const char *invite;
 
 	(void)state;
-	(void)relayed(d, DESK_SDP, &invite);
+	(void)desk_chat(d, DESK_PHONE, DESK_SDP, &invite);
 	server_is_new(d);
-	(void)call_in(d,
-		      "Contact: <sip:eve@192.0.2.9:5060>\r\nP-Asserted-Identity: "
-		      "<sip:eve@example.com>\r\n"
-		      "Contribution-ID: other\r\n",
-		      PHONE_SDP);
+	(void)desk_called(d,
+			  "Contact: <sip:eve@192.0.2.9:5060>\r\nP-Asserted-Identity: "
+			  "<sip:eve@example.com>\r\n"
+			  "Contribution-ID: other\r\n",
+			  DESK_PHONE_SDP);
 	assert_non_null(desk_event(d, CONFAB_INVITED));
 	desk_free(d);
 }

@@ -58,6 +58,34 @@ static void test_IC_7_1_3_2c__one_is_added_and_followed(void **state)
 	desk_free(d);
 }
 
+static void test_RFC3261_8_1_3_5__one_at_a_time_where_lists_are_not_known(void **state)
+{
+	static const int status[] = {420, 415};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct desk *d = desk_new();
+		struct view users[] = {VIEW("sip:carol@example.com"), VIEW("sip:dora@example.com")};
+		const char *invite, *text;
+		uint32_t chat = desk_conference(d, &invite);
+
+		assert_int_equal(client_add(d->client, chat, users, 2, d->now), 0);
+		desk_run(d, 0);
+		text = refer(d, "Unsupported: multiple-refer\r\n", status[i]);
+		assert_non_null(strstr(desk_field(d, text, "Require"), "multiple-refer"));
+		assert_null(desk_event(d, CONFAB_PROGRESS));
+		for (size_t k = 0; k < 2; k++) {
+			text = refer(d, "Refer-Sub: false\r\n", 200);
+			assert_string_equal(desk_field(d, text, "Refer-To"),
+					    k ? "<sip:dora@example.com>"
+					      : "<sip:carol@example.com>");
+			assert_string_equal(desk_field(d, text, "Require"), "");
+		}
+		assert_null(desk_next(d, "REFER "));
+		desk_free(d);
+	}
+}
+
 static void test_IC_7_1_3_2c__two_at_a_time_are_told_apart(void **state)
 {
 	struct desk *d = desk_new();
@@ -165,8 +193,8 @@ static void test_IC_7_1_3_2c__a_refused_refer_is_told(void **state)
 	assert_true(e->removing);
 	assert_int_equal(client_add(d->client, chat, users, 2, d->now), 0);
 	desk_run(d, 0);
-	refer(d, "", 420);
-	assert_int_equal(desk_event(d, CONFAB_PROGRESS)->status, 420);
+	refer(d, "", 403);
+	assert_int_equal(desk_event(d, CONFAB_PROGRESS)->status, 403);
 	assert_string_equal(desk_event(d, CONFAB_PROGRESS)->peer, "sip:dora@example.com");
 	/* No answer at all. */
 	assert_int_equal(client_add(d->client, chat, users, 1, d->now), 0);
@@ -386,6 +414,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_IC_7_1_3_2c__one_is_added_and_followed),
+		cmocka_unit_test(test_RFC3261_8_1_3_5__one_at_a_time_where_lists_are_not_known),
 		cmocka_unit_test(test_IC_7_1_3_2c__two_at_a_time_are_told_apart),
 		cmocka_unit_test(test_IC_7_1_3_2b__who_was_invited_waits_for_the_ack),
 		cmocka_unit_test(test_IC_7_1_3_2d__several_go_as_a_list),

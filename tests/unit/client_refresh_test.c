@@ -5,77 +5,23 @@
 #define KNOWS_UPDATE "Allow: INVITE, ACK, BYE\r\nAllow: UPDATE\r\n"
 #define KNOWS_LITTLE "Allow: INVITE, ACK, BYE, CANCEL\r\n"
 
-#define PHONE_SDP                                                                                  \
-	"v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n"                \
-	"m=message 7654 TCP/MSRP *\r\na=accept-types:message/cpim text/plain\r\n"                  \
-	"a=path:msrp://192.0.2.9:7654/bo;tcp\r\na=setup:passive\r\n"
-
 /* A chat that we began, answered with these lines. */
 static uint32_t called(struct desk *d, const char *lines, const char **invite_out)
 {
-	struct view bo = VIEW("sip:bo@example.com");
-	uint32_t id = 0;
-
-	assert_int_equal(client_call(d->client, &bo, 1, &id, d->now), 0);
-	desk_run(d, 0);
-	*invite_out = desk_next(d, "INVITE sip:bo@example.com");
-	desk_answer(d, *invite_out, 200,
-		    desk_textf(d, "Contact: <sip:bo@192.0.2.9:5060>\r\n%s", lines),
-		    "application/sdp", DESK_SDP);
-	assert_non_null(desk_next(d, "ACK "));
-	desk_seat_opens(d);
-	assert_non_null(desk_event(d, CONFAB_OPEN));
-	return id;
+	return desk_chat(d, desk_textf(d, DESK_PHONE "%s", lines), DESK_SDP, invite_out);
 }
 
 /* Somebody calls us; our final answer. */
 static const char *invited(struct desk *d, const char *lines)
 {
-	struct buf b;
-	const char *answer;
-
-	d->serial++;
-	buf_init(&b, 65536);
-	buf_putf(&b,
-		 "INVITE sip:ann@192.0.2.7:5060 SIP/2.0\r\nVia: SIP/2.0/UDP "
-		 "192.0.2.1:5060;branch=z9hG4bKin%u\r\n"
-		 "Max-Forwards: 70\r\nFrom: <sip:bo@example.com>;tag=bo\r\nTo: "
-		 "<sip:ann@example.com>\r\n"
-		 "Call-ID: in%u\r\nCSeq: 1 INVITE\r\nContact: <sip:bo@192.0.2.9:5060>\r\n%s",
-		 d->serial, d->serial, lines);
-	sip_write_body(&b, VIEW("application/sdp"), VIEW(PHONE_SDP));
-	desk_deliver(d, buf_view(&b));
-	buf_fini(&b);
-	answer = desk_next(d, "SIP/2.0 100");
-	answer = desk_next(d, "SIP/2.0 ");
-	assert_non_null(answer);
-	return answer;
+	return desk_called(d, desk_textf(d, DESK_PHONE "%s", lines), DESK_PHONE_SDP);
 }
 
 /* A request of the caller's in the dialog that `invited` made. */
 static const char *asked(struct desk *d, const char *answer, const char *method, unsigned cseq,
 			 const char *lines)
 {
-	size_t before = d->n_sent;
-	struct buf b;
-
-	buf_init(&b, 65536);
-	buf_putf(&b,
-		 "%s sip:ann@192.0.2.7:5060 SIP/2.0\r\nVia: SIP/2.0/UDP "
-		 "192.0.2.1:5060;branch=z9hG4bKin%u\r\n"
-		 "Max-Forwards: 70\r\nFrom: <sip:bo@example.com>;tag=bo\r\nTo: %s\r\n"
-		 "Call-ID: %s\r\nCSeq: %u %s\r\nContact: <sip:bo@192.0.2.9:5060>\r\n%s",
-		 method, ++d->serial, desk_field(d, answer, "To"), desk_field(d, answer, "Call-ID"),
-		 cseq, method, lines);
-	sip_write_body(&b, VIEW(""), VIEW(""));
-	desk_deliver(d, buf_view(&b));
-	buf_fini(&b);
-	for (size_t i = before; i < d->n_sent; i++)
-		if (strncmp(d->sent[i], "SIP/2.0 ", 8) == 0) {
-			d->taken[i] = true;
-			return d->sent[i];
-		}
-	return NULL;
+	return desk_asked(d, answer, method, cseq, desk_textf(d, DESK_PHONE "%s", lines), "");
 }
 
 static void ended_unrefreshed(struct desk *d)
@@ -232,6 +178,12 @@ static void test_RFC4028_7_3__a_422_is_answered_with_a_longer_interval(void **st
 	assert_string_equal(desk_field(d, again, "Session-Expires"), "3600");
 	assert_string_equal(desk_field(d, again, "Min-SE"), "3600");
 	assert_string_equal(strstr(again, "v=0"), strstr(invite, "v=0"));
+	/* "the same value as the Call-ID, To, and From of the previous request", and the next CSeq.
+	 */
+	assert_string_equal(desk_field(d, again, "Call-ID"), desk_field(d, invite, "Call-ID"));
+	assert_string_equal(desk_field(d, again, "From"), desk_field(d, invite, "From"));
+	assert_string_equal(desk_field(d, again, "To"), desk_field(d, invite, "To"));
+	assert_string_equal(desk_field(d, again, "CSeq"), "2 INVITE");
 	assert_null(desk_event(d, CONFAB_ENDED));
 	/* One who asks for the same again is not asked for ever. */
 	desk_answer(d, again, 422, "Min-SE: 3600\r\n", "", "");

@@ -17,6 +17,7 @@
 #include "io/digest.h"
 #include "sip/value.h"
 #include "sip/write.h"
+#include "test_seed.h"
 
 enum { DESK_SENT = 256, DESK_EVENTS = 2048 };
 
@@ -26,6 +27,12 @@ enum { DESK_SENT = 256, DESK_EVENTS = 2048 };
 	"m=message 2855 TCP/MSRP *\r\na=accept-types:message/cpim\r\na=accept-wrapped-types:*\r\n" \
 	"a=path:msrp://192.0.2.1:2855/seat;tcp\r\na=setup:passive\r\n"
 
+#define DESK_PHONE_SDP                                                                             \
+	"v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n"                \
+	"m=message 7654 TCP/MSRP *\r\na=accept-types:message/cpim text/plain\r\n"                  \
+	"a=path:msrp://192.0.2.9:7654/bo;tcp\r\na=setup:passive\r\n"
+#define DESK_PHONE "Contact: <sip:bo@192.0.2.9:5060>\r\n"
+
 struct desk_event {
 	enum confab_event_type type;
 	uint32_t conversation;
@@ -33,6 +40,7 @@ struct desk_event {
 	bool removing;
 	size_t n_participants;
 	char peer[128], uri[128], text[128];
+	char self[128]; /* of the participants, the one that is us */
 	bool taken;
 };
 
@@ -45,6 +53,9 @@ struct desk {
 	char *sent[DESK_SENT];
 	bool taken[DESK_SENT];
 	size_t n_sent;
+	const char *from;	     /* where what comes in is from; NULL: the server */
+	unsigned n_connects;	     /* of MSRP */
+	char sent_to[ADDR_TEXT_MAX]; /* the last one */
 	struct msrp_conn *msrp;
 	const char *msrp_out; /* written last */
 	char *texts[2048];
@@ -83,7 +94,7 @@ static inline void desk_udp(void *ctx, const struct addr *to, struct view bytes)
 {
 	struct desk *d = ctx;
 
-	(void)to;
+	(void)addr_text(to, d->sent_to);
 	assert_true(d->n_sent < DESK_SENT);
 	d->sent[d->n_sent++] = desk_textf(d, "%.*s", VIEW_ARG(bytes));
 }
@@ -108,6 +119,7 @@ static inline void *desk_msrp_connect(void *ctx, struct msrp_conn *conn, const s
 	(void)to;
 	(void)tls;
 	d->msrp = conn;
+	d->n_connects++;
 	return d;
 }
 
@@ -146,11 +158,15 @@ static inline void desk_on_event(void *ctx, const struct confab_event *ev)
 	(void)snprintf(e->peer, sizeof(e->peer), "%s", ev->peer);
 	(void)snprintf(e->uri, sizeof(e->uri), "%s", ev->uri);
 	(void)snprintf(e->text, sizeof(e->text), "%s", ev->text);
+	for (size_t i = 0; i < ev->n_participants; i++)
+		if (ev->participant[i].self)
+			(void)snprintf(e->self, sizeof(e->self), "%s", ev->participant[i].uri);
 	if (d->leave_on && d->leave_on == ev->type)
 		(void)client_leave(d->client, ev->conversation, false, d->now);
 }
 
-static inline struct desk *desk_new(void)
+/* NULL: as desk_new has it. */
+static inline struct desk *desk_new_with(void (*change)(struct client_config *cfg))
 {
 	struct desk *d = calloc(1, sizeof(*d));
 	struct client_world world = {.udp_send = desk_udp,
@@ -172,15 +188,23 @@ static inline struct desk *desk_new(void)
 				    .drain_ms = 5000};
 
 	d->now = 7000000;
+	d->random = test_seed();
 	d->entropy = (struct entropy){desk_fill, d};
 	timers_init(&d->timers, d->now);
 	cfg.server.transport = SIP_UDP;
 	assert_int_equal(addr_parse_hostport(VIEW("192.0.2.1:5060"), 5060, &cfg.server.remote), 0);
 	assert_int_equal(addr_parse_hostport(VIEW("192.0.2.7:5060"), 5060, &cfg.sip_local[0]), 0);
 	cfg.sip_local[1] = cfg.msrp_local = cfg.sip_local[0];
+	if (change)
+		change(&cfg);
 	d->client = client_new(&cfg, &world, io_digest(), &d->timers, &d->entropy, &d->log);
 	assert_non_null(d->client);
 	return d;
+}
+
+static inline struct desk *desk_new(void)
+{
+	return desk_new_with(NULL);
 }
 
 static inline void desk_run(struct desk *d, uint64_t ms)
@@ -239,11 +263,26 @@ static inline const char *desk_next(struct desk *d, const char *begins)
 	return NULL;
 }
 
+/* The same, once it is its time: within so many ms, whose random part is nobody's business. What is
+ * sent again afterwards because nobody answered is not taken for another. */
+static inline const char *desk_await(struct desk *d, const char *begins, uint64_t within_ms)
+{
+	uint64_t until = d->now + within_ms;
+	const char *found;
+
+	while (!(found = desk_next(d, begins)) && timers_next(&d->timers) <= until)
+		desk_run(d,
+			 timers_next(&d->timers) > d->now ? timers_next(&d->timers) - d->now : 0);
+	return found;
+}
+
 static inline void desk_deliver(struct desk *d, struct view bytes)
 {
 	struct addr from;
 
-	assert_int_equal(addr_parse_hostport(VIEW("192.0.2.1:5060"), 5060, &from), 0);
+	assert_int_equal(
+		addr_parse_hostport(view_str(d->from ? d->from : "192.0.2.1:5060"), 5060, &from),
+		0);
 	sip_stack_datagram(client_stack(d->client), bytes, &from, d->now);
 	desk_run(d, 0);
 }
@@ -337,6 +376,81 @@ static inline void desk_seat_opens(struct desk *d)
 			from, to, tid)),
 		d->now);
 	desk_run(d, 0);
+}
+
+static inline struct desk *desk_registered(void)
+{
+	struct desk *d = desk_new();
+
+	client_register(d->client, d->now);
+	desk_run(d, 0);
+	desk_answer(d, desk_next(d, "REGISTER "), 200,
+		    "Contact: <sip:ann@192.0.2.7:5060>;expires=600\r\n", "", "");
+	assert_non_null(desk_event(d, CONFAB_REGISTERED));
+	return d;
+}
+
+/* A chat that we began with Bo, answered with these lines; its connection is made. */
+static inline uint32_t desk_chat(struct desk *d, const char *lines, const char *sdp,
+				 const char **invite_out)
+{
+	struct view bo = VIEW("sip:bo@example.com");
+	uint32_t id = 0;
+
+	assert_int_equal(client_call(d->client, &bo, 1, &id, d->now), 0);
+	desk_run(d, 0);
+	*invite_out = desk_next(d, "INVITE sip:bo@example.com");
+	desk_answer(d, *invite_out, 200, lines, "application/sdp", sdp);
+	assert_non_null(desk_next(d, "ACK "));
+	desk_seat_opens(d);
+	assert_non_null(desk_event(d, CONFAB_OPEN));
+	return id;
+}
+
+/* The latest answer of the client's. */
+static inline const char *desk_answered(struct desk *d)
+{
+	const char *answer, *last = NULL;
+
+	while ((answer = desk_next(d, "SIP/2.0 ")))
+		last = answer;
+	return last;
+}
+
+/* A request of Bo's; to: the To value. */
+static inline const char *desk_from_bo(struct desk *d, const char *method, const char *to,
+				       const char *call_id, unsigned cseq, const char *lines,
+				       const char *sdp)
+{
+	struct buf b;
+
+	(void)desk_answered(d);
+	buf_init(&b, 65536);
+	buf_putf(&b,
+		 "%s sip:ann@192.0.2.7:5060 SIP/2.0\r\nVia: SIP/2.0/UDP "
+		 "192.0.2.1:5060;branch=z9hG4bKbo%u\r\n"
+		 "Max-Forwards: 70\r\nFrom: <sip:bo@example.com>;tag=bo\r\nTo: %s\r\n"
+		 "Call-ID: %s\r\nCSeq: %u %s\r\n%s",
+		 method, ++d->serial, to, call_id, cseq, method, lines);
+	sip_write_body(&b, sdp[0] ? VIEW("application/sdp") : VIEW(""), view_str(sdp));
+	desk_deliver(d, buf_view(&b));
+	buf_fini(&b);
+	return desk_answered(d);
+}
+
+/* Bo calls; the latest answer to it. sdp "": without an offer. */
+static inline const char *desk_called(struct desk *d, const char *lines, const char *sdp)
+{
+	return desk_from_bo(d, "INVITE", "<sip:ann@example.com>",
+			    desk_textf(d, "in%u", d->serial + 1), 1, lines, sdp);
+}
+
+/* A request of Bo's in the dialog that this answer to his INVITE made; ours to it. */
+static inline const char *desk_asked(struct desk *d, const char *answer, const char *method,
+				     unsigned cseq, const char *lines, const char *sdp)
+{
+	return desk_from_bo(d, method, desk_field(d, answer, "To"),
+			    desk_field(d, answer, "Call-ID"), cseq, lines, sdp);
 }
 
 #endif

@@ -20,6 +20,7 @@
 #include "sip/stack.h"
 #include "sip/value.h"
 #include "sip/write.h"
+#include "test_seed.h"
 
 enum { ROOM_SENT = 512, ROOM_SEATS = 64, ROOM_BEGAN = 5000000 };
 
@@ -257,6 +258,7 @@ static inline struct room *room_new(void)
 	struct room *r = calloc(1, sizeof(*r));
 
 	r->now = ROOM_BEGAN;
+	r->random = test_seed();
 	r->notify_status = 200;
 	r->entropy = (struct entropy){room_fill, r};
 	timers_init(&r->timers, r->now);

@@ -19,6 +19,8 @@ enum event_type {
 	EV_LATER
 };
 
+enum { LOST_IN_ROW_MAX = 3 };
+
 struct net_event {
 	uint64_t at, serial;
 	enum event_type type;
@@ -449,11 +451,22 @@ static void closed(struct net_end *e)
 	e->ev->closed(e->ctx, e);
 }
 
+/* Never so many in a row that all copies of a request are among them: that would prove nothing. */
+static bool loses(struct net *n)
+{
+	if (net_random(n, 100) >= n->lose_percent || n->lost_in_row >= LOST_IN_ROW_MAX) {
+		n->lost_in_row = 0;
+		return false;
+	}
+	n->lost_in_row++;
+	return true;
+}
+
 static void datagram(struct net *n, struct net_event *e)
 {
 	struct net_listener *l = net_listener_at(n, &e->to_addr);
 
-	if (net_random(n, 100) < n->lose_percent)
+	if (loses(n))
 		return;
 	if (l && l->datagram)
 		l->datagram(l->ctx, view_of(e->bytes, e->n), &e->from_addr);

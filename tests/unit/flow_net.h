@@ -71,7 +71,8 @@ struct net {
 	size_t window;		/* bytes in flight per direction */
 	unsigned whole_percent; /* of writes that arrive in one piece */
 	unsigned lose_percent;	/* of datagrams */
-	const char *slow;	/* label of connections that take longer by up to slow_ms */
+	unsigned lost_in_row;
+	const char *slow; /* label of connections that take longer by up to slow_ms */
 	uint64_t slow_ms;
 	struct net_event **heap;
 	size_t n_heap, size_heap;

@@ -324,7 +324,7 @@ static void breaks(unsigned seed)
 {
 	struct pair *p = pair_new(seed, 1, false, 8000);
 	struct end *a = &p->end[0][0], *b = &p->end[0][1];
-	int cuts = 0, twice = 0;
+	int cuts = 0, twice = 0, rc;
 
 	p->long_bytes = 5000;
 	p->wire.piece_max = 800;
@@ -339,7 +339,9 @@ static void breaks(unsigned seed)
 		if (rand_r(&p->wire.seed) % 30 == 0 && p->wire.n_links < LINKS_MAX - 2) {
 			link_cut(&p->wire.link[p->wire.n_links - 1]);
 			cuts++;
-			assert_int_equal(msrp_session_reconnect(b->session, true, p->wire.now), 0);
+			/* Cut before anything came over it, b still waits. */
+			rc = msrp_session_reconnect(b->session, true, p->wire.now);
+			assert_true(rc == 0 || rc == E_STATE);
 			assert_int_equal(msrp_session_reconnect(a->session, true, p->wire.now), 0);
 		}
 	}

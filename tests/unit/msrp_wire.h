@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "msrp/session.h"
+#include "test_seed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,8 +124,8 @@ static inline void wire_fill(void *ctx, void *dst, size_t n)
 static inline void wire_init(struct wire *w, unsigned seed)
 {
 	memset(w, 0, sizeof(*w));
-	w->seed = seed;
-	w->random = seed;
+	w->seed = seed + (unsigned)test_seed();
+	w->random = seed + test_seed();
 	w->now = 1000;
 	w->piece_max = 3000;
 	timers_init(&w->timers, w->now);

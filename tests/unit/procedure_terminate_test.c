@@ -6,6 +6,8 @@
 #define CONTACT "Contact: <sip:ann@192.0.2.9>;+g.oma.sip-im\r\n"
 #define FOCUS	"Contact: <sip:conf-1@example.com>;isfocus;+g.oma.sip-im\r\n"
 
+static bool vouched = true;
+
 static void read_it(struct terminate *t, const char *fields, const char *type, const char *body)
 {
 	struct request r;
@@ -13,7 +15,7 @@ static void read_it(struct terminate *t, const char *fields, const char *type, c
 
 	request_make(&r, "INVITE", fields, type, view_str(body));
 	kept = r.m;
-	terminate_read(t, &kept);
+	terminate_read(t, &kept, vouched);
 	assert_true(buf_ok(&t->lines));
 	assert_true(t->lines.n == 0 || view_ends(buf_view(&t->lines), VIEW("\r\n")));
 }
@@ -154,6 +156,24 @@ static void test_IC_8_3_1_1__require_420(void **state)
 	terminate_fini(&t);
 }
 
+static void test_RFC3325_9_2__a_stranger_vouches_for_nobody(void **state)
+{
+	struct terminate t;
+
+	(void)state;
+	vouched = false;
+	read_it(&t, FROM CONTACT "P-Asserted-Identity: <sip:real@example.com>\r\n",
+		"application/sdp", SDP_PLAIN);
+	assert_view(t.inviter, "sip:ann@example.com");
+	assert_false(t.inviter_asserted);
+	terminate_fini(&t);
+	read_it(&t, FROM FOCUS "Referred-By: <sip:real@example.com>\r\n", "application/sdp",
+		SDP_PLAIN);
+	assert_view(t.inviter, "sip:ann@example.com");
+	terminate_fini(&t);
+	vouched = true;
+}
+
 static void test_IC_8_3_1_1__unusable_media_488(void **state)
 {
 	(void)state;
@@ -164,9 +184,20 @@ static void test_IC_8_3_1_1__unusable_media_488(void **state)
 		       "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nt=0 0\r\nm=audio 4000 RTP/AVP "
 		       "0\r\n",
 		       488, "");
-	assert_refused(FROM CONTACT, "", "", 488, ""); /* no offer */
 	assert_refused(FROM CONTACT, "multipart/mixed;boundary=b",
 		       "--b\r\nContent-Type: text/plain\r\n\r\nx\r\n--b--\r\n", 488, "");
+}
+
+static void test_RFC3261_13_2_1__without_an_offer_the_answer_offers(void **state)
+{
+	struct terminate t;
+
+	(void)state;
+	read_it(&t, FROM CONTACT, "", "");
+	assert_int_equal(t.status, 0);
+	assert_view(t.sdp, "");
+	assert_null(t.media);
+	terminate_fini(&t);
 }
 
 static void test_IC_8_3_1_1__broken_bodies_400(void **state)
@@ -238,7 +269,9 @@ int main(void)
 		cmocka_unit_test(test_IC_8_3_1_1__no_contact_400),
 		cmocka_unit_test(test_IC_8_3_1_1__another_body_415),
 		cmocka_unit_test(test_IC_8_3_1_1__require_420),
+		cmocka_unit_test(test_RFC3325_9_2__a_stranger_vouches_for_nobody),
 		cmocka_unit_test(test_IC_8_3_1_1__unusable_media_488),
+		cmocka_unit_test(test_RFC3261_13_2_1__without_an_offer_the_answer_offers),
 		cmocka_unit_test(test_IC_8_3_1_1__broken_bodies_400),
 		cmocka_unit_test(test_the_offer_in_a_multipart),
 		cmocka_unit_test(test_IC_8_3_1_2__replaces_is_read),

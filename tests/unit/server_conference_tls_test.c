@@ -121,6 +121,60 @@ static void test_SW_4__a_plain_conference_may_be_joined_by_either(void **state)
 	room_free(r);
 }
 
+/* Bo refuses what he is offered. Is he asked again? */
+static bool asked_again(enum conference_tls_policy policy, bool tls, const char *uri, int status)
+{
+	struct room *r = room_with(policy, tls ? TLS : PLAIN);
+	char entry[128], first_id[128];
+	struct asked *bo, *again;
+	size_t closed;
+	const char *ok;
+
+	(void)snprintf(entry, sizeof(entry), "<entry uri=\"%s\"/>", uri);
+	ok = room_create(r, "", entry);
+	room_acknowledge(r, ok);
+	bo = room_next(r, "INVITE", "bo@");
+	assert_non_null(bo);
+	expect_kind(bo->text, tls);
+	assert_non_null(strstr(bo->text, "Call-ID: "));
+	assert_int_equal(sscanf(strstr(bo->text, "Call-ID: "), "Call-ID: %127s", first_id), 1);
+	closed = r->n_closed;
+	room_reply(r, bo, status);
+	again = room_next(r, "INVITE", "bo@");
+	if (!again) {
+		room_free(r);
+		return false;
+	}
+	/* The same call (RFC 3261 §8.1.3.5), on a seat of the other kind; the first one is free. */
+	assert_non_null(strstr(again->text, first_id));
+	assert_non_null(strstr(again->text, "CSeq: 2 INVITE"));
+	assert_int_equal(r->n_closed, closed + 1);
+	assert_true(r->seat_tls[0] == !tls);
+	expect_kind(again->text, !tls);
+	/* Once. */
+	room_reply(r, again, status);
+	assert_null(room_next(r, "INVITE", "bo@"));
+	room_free(r);
+	return true;
+}
+
+static void test_SW_4__who_refuses_plain_is_offered_tls(void **state)
+{
+	(void)state;
+	assert_true(asked_again(CONFERENCE_TLS_KEEP, false, "sip:bo@example.com", 488));
+	assert_true(asked_again(CONFERENCE_TLS_EITHER, false, "sip:bo@example.com", 606));
+	assert_false(asked_again(CONFERENCE_TLS_KEEP, false, "sip:bo@example.com", 486));
+}
+
+static void test_SW_4__who_refuses_tls_is_offered_plain_by_policy_alone(void **state)
+{
+	(void)state;
+	assert_false(asked_again(CONFERENCE_TLS_KEEP, true, "sip:bo@example.com", 488));
+	assert_false(asked_again(CONFERENCE_TLS_REQUIRED, true, "sip:bo@example.com", 488));
+	assert_true(asked_again(CONFERENCE_TLS_EITHER, true, "sip:bo@example.com", 488));
+	assert_false(asked_again(CONFERENCE_TLS_EITHER, true, "sips:bo@example.com", 488));
+}
+
 static void test_SW_4__required_means_every_conference(void **state)
 {
 	struct room *r = room_with(CONFERENCE_TLS_REQUIRED, PLAIN);
@@ -153,6 +207,8 @@ int main(void)
 		cmocka_unit_test(test_SW_4__a_conference_by_tls_stays_so),
 		cmocka_unit_test(test_SW_4__unless_policy_says_otherwise),
 		cmocka_unit_test(test_SW_4__a_plain_conference_may_be_joined_by_either),
+		cmocka_unit_test(test_SW_4__who_refuses_plain_is_offered_tls),
+		cmocka_unit_test(test_SW_4__who_refuses_tls_is_offered_plain_by_policy_alone),
 		cmocka_unit_test(test_SW_4__required_means_every_conference),
 		cmocka_unit_test(test_SW_4__without_tls_nobody_joins_by_it),
 	};

@@ -21,6 +21,7 @@
 #include "sip/stack.h"
 #include "sip/value.h"
 #include "sip/write.h"
+#include "test_seed.h"
 
 enum { WORLD_SENT = 256, WORLD_TEXTS = 1024, WORLD_BEGAN = 7000000 };
 #define OWN "192.0.2.1:5060"
@@ -280,6 +281,7 @@ static inline struct world *world_new(void)
 	struct world *w = calloc(1, sizeof(*w));
 
 	w->now = WORLD_BEGAN;
+	w->random = test_seed();
 	w->entropy = (struct entropy){world_fill, w};
 	timers_init(&w->timers, w->now);
 	w->cfg = (struct core_config){

@@ -17,6 +17,7 @@
 #include "sip/stack.h"
 #include "sip/value.h"
 #include "sip/write.h"
+#include "test_seed.h"
 
 enum { WORLD_LINKS = 64, WORLD_TXS = 64, WORLD_BEGAN = 7000000 };
 
@@ -267,6 +268,7 @@ static inline struct world *world_new(void)
 	struct world *w = calloc(1, sizeof(*w));
 
 	w->now = WORLD_BEGAN;
+	w->random = test_seed();
 	w->entropy = (struct entropy){world_fill, w};
 	buf_init(&w->happened, 1 << 20);
 	timers_init(&w->timers, w->now);

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "msrp/frame.h"
 #include "switch/switch.h"
+#include "test_seed.h"
 
 enum { WORLD_SHARDS = 4, WORLD_EVENTS = 4096, WORLD_READY = 2048 };
 
@@ -225,7 +226,8 @@ static inline struct switch_config world_config(void)
 static inline void world_init(struct world *w, unsigned n_shards, const struct switch_config *cfg)
 {
 	memset(w, 0, sizeof(*w));
-	w->seed = 0x9e3779b97f4a7c15u;
+	w->seed = 0x9e3779b97f4a7c15u + test_seed();
+	w->seed += w->seed == 0;
 	w->cfg = *cfg;
 	w->n_shards = n_shards;
 	w->now = 1000;

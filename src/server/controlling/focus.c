@@ -169,6 +169,7 @@ static void member_free(struct member *m)
 {
 	session_timer_stop(&m->timer);
 	sip_session_free(m->session);
+	sip_session_free(m->refused);
 	list_del(&m->link);
 	free(m->uri);
 	free(m->aor);

@@ -67,6 +67,8 @@ struct member {
 	uint32_t look, changed, deleted;
 	uint64_t gone_at_ms;
 	bool tls; /* his seat is one for MSRP over TLS */
+	bool other_kind; /* he was asked again, with the other kind */
+	struct sip_session *refused; /* that which he refused, until he is asked */
 	char *nickname;	 /* NULL: none */
 	uint8_t renamed; /* so often, as far as that fits */
 	enum member_state state;
@@ -168,6 +170,10 @@ int controlling_read_kind(const struct controlling *c, const struct sip_msg *m, 
 			  bool *tls_out);
 int conference_read_kind(const struct conference *conf, const struct sip_msg *m, struct view offer,
 			 bool *tls_out);
+
+/* An invitee has refused (488, 606) what he was offered. Where policy allows it he is asked again with
+ * the other kind, on a seat of that: true: that has begun. */
+bool member_ask_other_kind(struct member *m, int status, uint64_t now_ms);
 
 /* --- member_media.c --- */
 /* Writes the focus's side of the session description for a seat, as an answer to `offer`. offer

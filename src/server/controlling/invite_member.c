@@ -66,6 +66,7 @@ int member_invite(struct member *m, uint64_t now_ms)
 	if (rc == 0)
 		rc = focus_first_hop(conf->ctl, &invite, &route, &extra);
 	invite.uri = view_str(m->uri);
+	invite.again = m->refused ? m->refused : m->session;
 	invite.from = buf_view(&from);
 	invite.contact = buf_view(&contact);
 	invite.extra = buf_view(&extra);
@@ -77,8 +78,11 @@ int member_invite(struct member *m, uint64_t now_ms)
 	if (rc == 0)
 		rc = sip_session_invite(conf->ctl->ua, &invite, &member_handler, m, now_ms,
 					&m->session);
-	if (rc == 0)
+	if (rc == 0) {
 		m->state = MEMBER_INVITED;
+		sip_session_free(m->refused);
+		m->refused = NULL;
+	}
 	buf_fini(&contact);
 	buf_fini(&extra);
 	buf_fini(&sdp);
@@ -173,9 +177,15 @@ static void on_answered(void *ctx, struct sip_session *s, const struct sip_msg *
 
 static bool ask_again(struct member *m, uint64_t now_ms)
 {
-	sip_session_free(m->session);
-	m->session = NULL;
-	return member_invite(m, now_ms) == 0;
+	struct sip_session *refused = m->session;
+	bool asked;
+
+	/* RFC 3261 §8.1.3.5: the same call, its next INVITE. */
+	asked = member_invite(m, now_ms) == 0;
+	sip_session_free(refused);
+	if (!asked)
+		m->session = NULL;
+	return asked;
 }
 
 /* Point 6 of "The move": a phone that knows no Replaces is asked once more without it. One that
@@ -187,6 +197,8 @@ static bool asked_again(struct member *m, int status, const struct sip_msg *resp
 		return false;
 	if (member_timer_longer(m, response))
 		return ask_again(m, now_ms);
+	if (member_ask_other_kind(m, status, now_ms))
+		return true;
 	if (status != 420 || !m->replaces || m->without_replaces ||
 	    !m->conference->ctl->cfg.replaces_fallback)
 		return false;
