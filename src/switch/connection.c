@@ -138,7 +138,7 @@ void switch_conn_release(struct switch_conn *c, uint64_t now_ms)
 
 void switch_conn_read_update(struct switch_conn *c)
 {
-	bool quiet = c->paused || c->n_stopped || c->stopped_by;
+	bool quiet = c->paused || c->n_stopped || c->stopped_by || c->ahead > AHEAD_MAX;
 
 	if (c->guest || c->freed || quiet == c->quiet)
 		return;
@@ -322,19 +322,18 @@ static void on_event(struct switch_conn *c, int type, const struct msrp_event *e
 		on_broken(c, &ev->head, now_ms);
 }
 
-/* Only so much is read of who has shown no session id of ours. What goes to another shard is judged
- * there. */
+/* Only so much is read of who has shown no session id of ours. Of what goes to another shard the
+ * verdict is here before the last of AHEAD_MAX bytes (and of the read that went beyond) was taken. */
 static bool spends_too_much(struct switch_conn *c, size_t n)
 {
 	const struct switch_config *cfg = &c->shard->cfg;
 
-	if (!cfg->unclaimed_bytes || c->guest || c->n_seats || c->used || c->dialed ||
-	    (c->in && c->in->mode == INBOUND_FORWARD))
+	size_t max = cfg->unclaimed_bytes + (c->told ? 2 * (size_t)AHEAD_MAX : 0);
+
+	if (!cfg->unclaimed_bytes || c->guest || c->n_seats || c->used || c->dialed)
 		return false;
-	if (n > cfg->unclaimed_bytes - c->unclaimed_bytes)
-		return true;
 	c->unclaimed_bytes += n;
-	return false;
+	return c->unclaimed_bytes > max;
 }
 
 void switch_conn_recv(struct switch_conn *c, struct view bytes, uint64_t now_ms)

@@ -38,6 +38,8 @@ enum {
 	SEATS_PER_CONN_MAX = 256,
 	PIECE_BYTES = 16384, /* a streamed chunk is passed on in pieces up to this */
 	MAIL_BYTES = 65536,
+	MAIL_LEAST = 1024,    /* room in a mail for what may follow */
+	AHEAD_MAX = 262144,   /* of a connection's bytes, under way to other shards */
 	REPLIES_MAX = 262144, /* answers that may wait for a peer that does not read them */
 	SHARDS_MAX = 64,      /* that can share a connection: one bit each */
 	GATHER_MS = 1000,     /* failures are gathered so long before they are reported */
@@ -145,6 +147,7 @@ struct switch_conn {
 	struct delivery *open;	  /* the streamed chunk whose end-line is still due */
 	struct timer timer;	  /* no valid session yet; or its peer takes nothing */
 	size_t unclaimed_bytes;	  /* read while it had no session */
+	size_t ahead;		  /* bytes of mails that other shards have not read yet */
 	struct list dirty;	  /* shard->dirty: output to be mailed */
 	struct switch_mail *mail; /* being filled, for mail_to */
 	uint64_t told, used;	  /* a bit per shard: was sent frames, holds seats bound to it */
@@ -331,7 +334,7 @@ void switch_output_fini(struct switch_conn *c);
 /* Takes n bytes off the front. */
 void switch_output_drop(struct switch_conn *c, size_t n);
 /* So many bytes were queued that answer what the peer sent: when it reads none of them, it is not
- * read either. */
+ * read either. Of a guest they are counted where the connection lives. */
 void switch_output_replied(struct switch_conn *c, size_t n);
 /* Asks for the connection to be written (or mailed). */
 void switch_output_wake(struct switch_conn *c);
