@@ -323,7 +323,8 @@ static void on_event(struct switch_conn *c, int type, const struct msrp_event *e
 }
 
 /* Only so much is read of who has shown no session id of ours. Of what goes to another shard the
- * verdict is here before the last of AHEAD_MAX bytes (and of the read that went beyond) was taken. */
+ * verdict is here before the last of AHEAD_MAX bytes (and of the read that went beyond) was taken.
+ */
 static bool spends_too_much(struct switch_conn *c, size_t n)
 {
 	const struct switch_config *cfg = &c->shard->cfg;

@@ -168,20 +168,25 @@ static bool commit_whole(struct switch_conn *c, struct delivery *d)
 	return true;
 }
 
+static struct view shown_id(const struct message *m, char *dst)
+{
+	return switch_message_shown_id(view_of(m->id, m->id_n), m->alias, dst);
+}
+
 /* Begins a streamed chunk towards a seat (SW-6); `before` is the delivery that needs it. */
 static bool open_chunk(struct switch_conn *c, struct delivery *before)
 {
 	struct seat *seat = before->seat;
 	struct message *m = before->message;
 	struct delivery *d;
-	char line[HEAD_EXTRA], total[24] = "*";
+	char line[HEAD_EXTRA], total[24] = "*", id[MESSAGE_ID_MAX];
 	int n;
 
 	switch_delivery_interrupt(c, '+');
 	if (m->total != MSRP_UNKNOWN)
 		(void)snprintf(total, sizeof(total), "%llu", (unsigned long long)m->total);
 	n = snprintf(line, sizeof(line), "Message-ID: %.*s\r\nByte-Range: %llu-*/%s\r\n",
-		     (int)m->id_n, m->id, (unsigned long long)before->start, total);
+		     VIEW_ARG(shown_id(m, id)), (unsigned long long)before->start, total);
 	if (switch_output_reserve(c, 4,
 				  5 + TID_CHARS + 7 + seat->n_paths + (size_t)n + END_LINE_BYTES))
 		return false;
@@ -314,7 +319,7 @@ static void abort_chunk(struct seat *seat, const struct message *m, uint64_t sta
 {
 	struct switch_conn *c = seat->conn;
 	struct delivery d = {.seat = seat};
-	char line[HEAD_EXTRA], total[24] = "*";
+	char line[HEAD_EXTRA], total[24] = "*", id[MESSAGE_ID_MAX];
 	int n;
 
 	if (m->total != MSRP_UNKNOWN)
@@ -322,7 +327,7 @@ static void abort_chunk(struct seat *seat, const struct message *m, uint64_t sta
 	n = snprintf(line, sizeof(line),
 		     "Message-ID: %.*s\r\nByte-Range: %llu-*/%s\r\nFailure-Report: no\r\n"
 		     "Content-Type: message/cpim\r\n\r\n",
-		     (int)m->id_n, m->id, (unsigned long long)start, total);
+		     VIEW_ARG(shown_id(m, id)), (unsigned long long)start, total);
 	switch_delivery_interrupt(c, '+');
 	if (switch_output_reserve(c, 1,
 				  5 + TID_CHARS + 7 + seat->n_paths + (size_t)n + END_LINE_BYTES))
@@ -539,8 +544,9 @@ static struct delivery *find_by_id(struct seat *seat, struct view id)
 	LIST_EACH(l, tmp, &seat->queue)
 	{
 		struct delivery *d = CONTAINER(l, struct delivery, link);
+		char text[MESSAGE_ID_MAX];
 
-		if (d->message && view_eq(view_of(d->message->id, d->message->id_n), id) &&
+		if (d->message && view_eq(shown_id(d->message, text), id) &&
 		    d->state != DELIVERY_WAITING)
 			return d;
 		if (++looked == SEARCH_MAX)

@@ -5,8 +5,8 @@
  * (a guest). What the guest has to write comes back as bytes that end with a frame, so that
  * they can be mixed with what others write; a streamed chunk is interrupted there (§5.1).
  *
- * Neither side may run ahead of the other: of a connection, only AHEAD_MAX bytes are under way to other
- * shards, then it is not read until they were taken; and what a guest answers counts as the
+ * Neither side may run ahead of the other: of a connection, only AHEAD_MAX bytes are under way to
+ * other shards, then it is not read until they were taken; and what a guest answers counts as the
  * connection's own answers do (switch_output_replied).
  */
 #include "switch/shard.h"

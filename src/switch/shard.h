@@ -30,6 +30,8 @@ enum {
 	PATH_TEXT_MAX = 1024, /* a participant's a=path */
 	URI_TEXT_MAX = 512,
 	INCOMING_MAX = 16, /* messages in several chunks at once, per seat */
+	RECENT_IDS = 64,   /* of a conference: senders remembered by Message-ID */
+	ALIAS_MAX = 32,	   /* a Message-ID that the switch makes (RFC 4975 §9: ident) */
 	SEEN_MAX = 64,	   /* complete messages of a seat remembered for duplicates */
 	TYPES_MAX = 32,	   /* wrapped types a conference remembers; others are compared */
 	TYPE_TEXT_MAX = 96,
@@ -123,7 +125,9 @@ struct inbound {
 	uint64_t n_body;	    /* bytes of the sender's body so far */
 	uint64_t position;	    /* INBOUND_STREAM: of the next piece in the forwarded message */
 	uint64_t shift;		    /* bytes that wrapping puts before the message */
+	uint64_t alias;		    /* see struct message */
 	bool has_range, success_report, is_cpim, wrapped, duplicate;
+	bool first; /* of its message: what wrapping puts before the message goes with it */
 	enum msrp_failure_report failure_report;
 	uint8_t tid_n;
 	uint16_t id_n;
@@ -232,6 +236,7 @@ struct conference {
 	struct list messages; /* those with an audience */
 	bool relay, closing;
 	struct timer timer; /* relay: of closing */
+	struct recent_id *recent; /* RECENT_IDS of them, by hash; NULL: nothing was said yet */
 	unsigned n_types;
 	char (*type)[TYPE_TEXT_MAX]; /* n_types of them */
 	char text[];
@@ -269,8 +274,17 @@ struct message {
 	struct listener only; /* of a relay's streamed chunk */
 	bool relay;	      /* one chunk on its way through a relay */
 	uint64_t start;	      /* relay: its first byte */
+	size_t head_n;	      /* CPIM headers, in bytes as the sender counts */
+	uint64_t head_hash;   /* of them */
+	uint64_t alias;	      /* receivers are shown another Message-ID, made with this; 0: his */
 	uint16_t id_n;
 	char id[MESSAGE_ID_MAX];
+};
+
+/* Who used a Message-ID last. */
+struct recent_id {
+	uint64_t hash;
+	switch_seat_id seat;
 };
 
 enum delivery_kind {
@@ -396,6 +410,11 @@ void switch_message_success(struct seat *sender, struct view id, uint64_t bytes)
 void switch_message_sender_gone(struct seat *seat, uint64_t now_ms);
 void switch_message_listener_gone(struct seat *seat, uint64_t now_ms);
 struct message *switch_message_find(struct seat *sender, struct view id);
+/* Whether somebody else in the conference uses this Message-ID, and if so what makes ours another:
+ * RFC 4975 §7.3.1 would have receivers put the two together. 0: it may go on as it is. */
+uint64_t switch_message_alias(struct seat *sender, struct view id);
+/* The Message-ID that receivers are shown; dst: MESSAGE_ID_MAX bytes. */
+struct view switch_message_shown_id(struct view id, uint64_t alias, char *dst);
 bool switch_message_seen(struct seat *sender, struct view id);
 void switch_message_remember(struct seat *sender, struct view id);
 void switch_message_free(struct message *m);
