@@ -335,7 +335,7 @@ int switch_fanout_stream_begin(struct switch_shard *s, struct inbound *in, uint6
 	int status;
 
 	if (in->seat->relay) {
-		status = switch_relay_stream_begin(in);
+		status = switch_relay_stream_begin(in, now_ms);
 		if (status)
 			return status;
 	} else if (!in->message) {

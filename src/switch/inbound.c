@@ -40,9 +40,12 @@ static bool wants_response(enum msrp_failure_report report, int status)
 
 /* No: what is left of the frame is dropped. The answer does not wait for it (RFC 4975 §7.3.2 lets a
  * sender hear it in the middle). */
-static void refuse(struct switch_conn *c, struct seat *seat, const struct msrp_head *h, int status)
+static void refuse(struct switch_conn *c, struct seat *seat, const struct msrp_head *h, int status,
+		   uint64_t now_ms)
 {
 	c->shard->counts.refused++;
+	if (status == 413 && seat->relay)
+		switch_passing_stop(seat, h->message_id, h->start, now_ms);
 	if (wants_response(h->failure_report, status)) {
 		if (seat && seat->reply) {
 			switch_conn_reply(c, seat, h->tid, status);
@@ -73,6 +76,8 @@ static void refuse_now(struct switch_conn *c, int status, uint64_t now_ms)
 		in->message = NULL;
 		switch_message_abandon(m, now_ms);
 	}
+	if (status == 413 && in->seat->relay)
+		switch_passing_stop(in->seat, view_of(in->id, in->id_n), in->start, now_ms);
 	switch_block_unref(c->shard, in->block);
 	in->block = NULL;
 	in->mode = INBOUND_SKIP;
@@ -329,7 +334,7 @@ void switch_inbound_send(struct switch_conn *c, struct seat *seat, const struct 
 
 	c->shard->counts.chunks_in++;
 	if (status) {
-		refuse(c, seat, h, status);
+		refuse(c, seat, h, status, now_ms);
 		return;
 	}
 	c->last = seat;

@@ -129,10 +129,10 @@ int switch_relay_begin(struct switch_shard *s, struct inbound *in, const struct 
 		       size_t room)
 {
 	char text[MSRP_HEAD_BYTES_MAX];
-	int n = copy_lines(text, sizeof(text) - 2, h, false);
+	int n = copy_lines(text, sizeof(text) - 2, h, false), status = switch_passing_check(in);
 
-	if (n < 0)
-		return 400;
+	if (n < 0 || status)
+		return n < 0 ? 400 : status;
 	memcpy(text + n, "\r\n", 2);
 	in->block = switch_inbound_head_block(s, in, view_of(text, (size_t)n + 2), in->start,
 					      in->end, in->total, room, &in->fields_at);
@@ -163,6 +163,13 @@ static bool is_there(const struct seat *to)
 
 int switch_relay_whole(struct inbound *in, char flag, uint64_t now_ms)
 {
+	int status = flag == '+' && is_there(in->seat->peer) ? switch_passing_count(in, now_ms) : 0;
+
+	return status ? status : switch_relay_pass(in, flag, now_ms);
+}
+
+int switch_relay_pass(struct inbound *in, char flag, uint64_t now_ms)
+{
 	struct seat *to = in->seat->peer;
 	struct message *m;
 
@@ -178,13 +185,14 @@ int switch_relay_whole(struct inbound *in, char flag, uint64_t now_ms)
 	return 0;
 }
 
-int switch_relay_stream_begin(struct inbound *in)
+int switch_relay_stream_begin(struct inbound *in, uint64_t now_ms)
 {
 	struct seat *to = in->seat->peer;
 	struct message *m;
+	int status = is_there(to) ? switch_passing_count(in, now_ms) : 408;
 
-	if (!is_there(to))
-		return 408;
+	if (status)
+		return status;
 	m = chunk_record(in);
 	if (!m)
 		return 413;
@@ -202,6 +210,8 @@ void switch_relay_chunk_end(struct switch_shard *s, struct inbound *in, char fla
 
 	if (flag == '$')
 		s->counts.sends_in++;
+	if (flag != '+')
+		switch_passing_end(in);
 	in->message = NULL;
 	if (m)
 		switch_message_end(m, now_ms);

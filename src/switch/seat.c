@@ -131,6 +131,7 @@ void switch_seat_free(struct seat *seat)
 	free(seat->local);
 	free_heads(seat);
 	free(seat->seen);
+	free(seat->passing);
 	free(seat->types);
 	free(seat->wrapped_types);
 	s->n_seats--;

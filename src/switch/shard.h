@@ -219,8 +219,9 @@ struct seat {
 	size_t unwritten;    /* relay: bytes */
 	uint64_t give_up_ms; /* relay: how long we connect again */
 	size_t n_partial;
-	struct list sent;     /* message records of its messages */
-	struct list incoming; /* those of which chunks are still due */
+	struct passing *passing; /* relay: INCOMING_MAX of them; NULL: none yet */
+	struct list sent;	 /* message records of its messages */
+	struct list incoming;	 /* those of which chunks are still due */
 	size_t n_incoming;
 	uint64_t *seen; /* SEEN_MAX hashes of Message-IDs, newest at seen_at - 1; NULL: none yet */
 	unsigned seen_at;
@@ -235,7 +236,7 @@ struct conference {
 	size_t n, size;
 	struct list messages; /* those with an audience */
 	bool relay, closing;
-	struct timer timer; /* relay: of closing */
+	struct timer timer;	  /* relay: of closing */
 	struct recent_id *recent; /* RECENT_IDS of them, by hash; NULL: nothing was said yet */
 	unsigned n_types;
 	char (*type)[TYPE_TEXT_MAX]; /* n_types of them */
@@ -279,6 +280,14 @@ struct message {
 	uint64_t alias;	      /* receivers are shown another Message-ID, made with this; 0: his */
 	uint16_t id_n;
 	char id[MESSAGE_ID_MAX];
+};
+
+/* A message that goes through a relay in several chunks. */
+struct passing {
+	uint64_t hash;	/* of its Message-ID; 0: a free place */
+	uint64_t at_ms; /* of its last chunk */
+	uint32_t chunks;
+	bool over; /* refused: nothing more of it is passed on */
 };
 
 /* Who used a Message-ID last. */
@@ -390,8 +399,9 @@ bool switch_delivery_remote(struct switch_conn *c, struct block *b, unsigned sha
 void switch_delivery_free(struct delivery *d);
 /* Its result is there; 0: good. d is freed. */
 void switch_delivery_result(struct delivery *d, int status, uint64_t now_ms);
-/* A REPORT on its way to the seat's owner: all behind the paths, and the dashes. The latest are kept
- * for a while after they were written, and written again on a new connection. False: no memory. */
+/* A REPORT on its way to the seat's owner: all behind the paths, and the dashes. The latest are
+ * kept for a while after they were written, and written again on a new connection. False: no
+ * memory. */
 bool switch_delivery_report(struct seat *seat, struct block *b);
 /* Its owner leaves: written ones are done with. */
 void switch_delivery_forget_reports(struct seat *seat, uint64_t now_ms);
@@ -448,13 +458,27 @@ void switch_relay_trim(struct seat *seat, uint64_t now_ms);
 int switch_relay_begin(struct switch_shard *s, struct inbound *in, const struct msrp_head *h,
 		       size_t room);
 int switch_relay_whole(struct inbound *in, char flag, uint64_t now_ms);
-int switch_relay_stream_begin(struct inbound *in);
+int switch_relay_stream_begin(struct inbound *in, uint64_t now_ms);
+/* A gathered chunk goes to the other side, whatever becomes of its message: 0 or a status. */
+int switch_relay_pass(struct inbound *in, char flag, uint64_t now_ms);
 void switch_relay_chunk_end(struct switch_shard *s, struct inbound *in, char flag, uint64_t now_ms);
 void switch_relay_report(struct seat *from, const struct msrp_head *h, uint64_t now_ms);
 /* The grace of a seat that is down is over. May free it. */
 void switch_relay_gone(struct seat *seat, uint64_t now_ms);
 /* Ends both seats, the peer's with what waits for it. */
 void switch_relay_over(struct seat *seat, uint64_t now_ms);
+
+/* ---- passing.c: messages in several chunks, through a relay ---- */
+
+/* Whether one more chunk of its message may come: 0 or 413. */
+int switch_passing_check(struct inbound *in);
+/* One that does not end its message: 0, or 413 where too many are under way. */
+int switch_passing_count(struct inbound *in, uint64_t now_ms);
+/* Its message ends. */
+void switch_passing_end(struct inbound *in);
+/* What follows `start` of a message was refused: its receiver is told once, if he has some of it.
+ */
+void switch_passing_stop(struct seat *sender, struct view id, uint64_t start, uint64_t now_ms);
 
 /* ---- inbound.c: SENDs as they come ---- */
 

@@ -37,7 +37,7 @@ struct switch_config {
 	uint64_t max_message;      /* bytes; a larger one: 413 */
 	/* RFC 4975 §7.1.1, 30 s; also how long a connection may take nothing */
 	uint64_t response_timeout_ms;
-	uint32_t max_chunks;	   /* of one message to a conference; one more: 413; 0: no cap */
+	uint32_t max_chunks;	   /* of one message; one more: 413; 0: no cap */
 	size_t unclaimed_bytes;	   /* most that are read of a connection that has no session (any
 				      more); 0: no cap */
 	uint64_t rebind_grace_ms;  /* how long a seat that lost its connection may be bound anew */

@@ -451,6 +451,122 @@ static void test_PF_9_1_2_2__a_mute_receiver_costs_no_more_than_the_cap(void **s
 	free(body);
 }
 
+static void part(const char *id, unsigned i, size_t n, const char *bytes, char flag)
+{
+	char range[64];
+
+	snprintf(range, sizeof(range), "%zu-%zu/*", i * n + 1, (i + 1) * n);
+	phone_chunk(ann, 0, id, range, "", bytes, n, flag);
+	world_run(&w);
+}
+
+/* One below, at and above; gathered and streamed. */
+static void test_SW_1__cap_on_the_chunks_of_a_relayed_message_is_413(void **state)
+{
+	enum { CHUNKS = 4 };
+	static const size_t size[] = {1, 300, 20000};
+	char *bytes = calloc(1, 20000);
+
+	(void)state;
+	memset(bytes, 'x', 20000);
+	for (int k = -1; k <= 1; k++)
+		for (size_t s = 0; s < 3; s++) {
+			struct switch_config cfg = world_config();
+			const struct got *last;
+			unsigned n = (unsigned)(CHUNKS + k);
+
+			cfg.max_chunks = CHUNKS;
+			world_fini(&w);
+			setup_with(cfg, 1);
+			for (unsigned i = 0; i < n; i++) {
+				part("m", i, size[s], bytes, i == n - 1 ? '$' : '+');
+				assert_int_equal(phone_status(ann), i < CHUNKS ? 200 : 413);
+			}
+			last = phone_send(bo, phone_sends(bo) - 1);
+			assert_string_equal(last->id, "m");
+			assert_int_equal(last->flag, k <= 0 ? '$' : '#');
+			/* What follows of it is refused as well, and bo hears it once. */
+			for (unsigned i = n; k > 0 && i < n + 3; i++) {
+				size_t sends = phone_sends(bo);
+
+				part("m", i, size[s], bytes, '+');
+				assert_int_equal(phone_status(ann), 413);
+				assert_int_equal(phone_sends(bo), sends);
+			}
+			part("next", 0, size[s], bytes, '$');
+			assert_int_equal(phone_status(ann), 200);
+		}
+	free(bytes);
+}
+
+static void test_SW_1__a_message_that_begins_anew_is_counted_anew(void **state)
+{
+	struct switch_config cfg = world_config();
+	char id[16];
+
+	(void)state;
+	cfg.max_chunks = 3;
+	world_fini(&w);
+	setup_with(cfg, 1);
+	for (unsigned i = 0; i < 200; i++) {
+		snprintf(id, sizeof(id), "m%u", i % 5);
+		for (unsigned k = 0; k < 3; k++) {
+			part(id, k, 5, "12345", k == 2 ? (i % 2 ? '$' : '#') : '+');
+			assert_int_equal(phone_status(ann), 200);
+		}
+	}
+}
+
+/* What is kept of them is bounded, nobody gets past the cap by taking turns, and one who gives
+ * messages up without a word is served after a while. */
+static void test_SW_5__relayed_messages_in_chunks_have_a_cap(void **state)
+{
+	struct switch_config cfg = world_config();
+	char id[16];
+
+	(void)state;
+	cfg.max_chunks = 1000;
+	world_fini(&w);
+	setup_with(cfg, 1);
+	for (unsigned i = 0; i < 20; i++) {
+		snprintf(id, sizeof(id), "m%u", i);
+		part(id, 0, 5, "12345", '+');
+		assert_int_equal(phone_status(ann), i < 16 ? 200 : 413);
+	}
+	part("whole", 0, 5, "12345", '$');
+	assert_int_equal(phone_status(ann), 200);
+	part("m7", 1, 5, "12345", '$');
+	part("m16", 0, 5, "12345", '+');
+	assert_int_equal(phone_status(ann), 200);
+	part("m17", 0, 5, "12345", '+');
+	assert_int_equal(phone_status(ann), 413);
+	world_advance(&w, 31000);
+	part("m17", 0, 5, "12345", '+');
+	assert_int_equal(phone_status(ann), 200);
+}
+
+/* 413 for the size, after bo was given chunks of it. */
+static void
+test_SW_5__a_relayed_message_that_grows_too_large_is_ended_for_its_receiver(void **state)
+{
+	struct switch_config cfg = world_config();
+	char *bytes = calloc(1, 6000);
+
+	(void)state;
+	memset(bytes, 'x', 6000);
+	cfg.max_message = 20000;
+	cfg.max_chunks = 1000;
+	world_fini(&w);
+	setup_with(cfg, 1);
+	for (unsigned i = 0; i < 5; i++) {
+		part("m", i, 6000, bytes, '+');
+		assert_int_equal(phone_status(ann), i < 3 ? 200 : 413);
+	}
+	assert_int_equal(phone_sends(bo), 4);
+	assert_int_equal(phone_send(bo, 3)->flag, '#');
+	free(bytes);
+}
+
 int main(void)
 {
 #define IN(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
@@ -475,6 +591,10 @@ int main(void)
 		IN(test_PF_9_1_2_2__closing_ends_by_itself),
 		IN(test_PF_9_1_2_2__closing_before_anybody_came),
 		IN(test_PF_9_1_2_2__a_mute_receiver_costs_no_more_than_the_cap),
+		IN(test_SW_1__cap_on_the_chunks_of_a_relayed_message_is_413),
+		IN(test_SW_1__a_message_that_begins_anew_is_counted_anew),
+		IN(test_SW_5__relayed_messages_in_chunks_have_a_cap),
+		IN(test_SW_5__a_relayed_message_that_grows_too_large_is_ended_for_its_receiver),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
