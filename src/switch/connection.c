@@ -114,6 +114,7 @@ void switch_conn_free(struct switch_conn *c)
 static void let_seats_go(struct switch_conn *c, uint64_t now_ms)
 {
 	switch_inbound_abort(c, now_ms);
+	switch_delivery_forget_written(c, now_ms);
 	while (!list_empty(&c->seats))
 		switch_seat_unbind(CONTAINER(c->seats.next, struct seat, conn_link), now_ms);
 }

@@ -32,7 +32,7 @@ struct switch_mail {
 	uint64_t number; /* of the connection, on the shard where it lives */
 	uint64_t count;
 	size_t n, size;
-	bool tls, known; /* what its guests have to know of the connection */
+	bool shared, tls, known; /* what its guests have to know of the connection */
 	uint8_t sha256[SHA256_BYTES];
 	char bytes[];
 };
@@ -50,6 +50,7 @@ static struct switch_mail *mail_new(const struct switch_conn *c, enum mail_type 
 		return NULL;
 	*mail = (struct switch_mail){
 		.type = type, .from = c->shard->cfg.shard, .number = c->number, .size = size};
+	mail->shared = (c->n_seats > 0) + __builtin_popcountll(c->used) > 1 || c->n_seats > 1;
 	mail->tls = c->tls;
 	mail->known = c->known;
 	memcpy(mail->sha256, c->sha256, sizeof(mail->sha256));
@@ -266,6 +267,7 @@ static void for_guest(struct switch_shard *s, const struct switch_mail *mail, ui
 		c = guest_new(s, mail);
 	if (!c)
 		return;
+	c->shared = mail->shared;
 	if (mail->type == MAIL_DATA) {
 		switch_conn_recv(c, view_of(mail->bytes, mail->n), now_ms);
 	} else if (mail->type == MAIL_DOWN) {

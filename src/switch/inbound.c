@@ -404,7 +404,7 @@ void switch_inbound_body(struct switch_conn *c, struct view body, uint64_t now_m
 		refuse_now(c, 413, now_ms);
 		return;
 	}
-	if (!in->block && !(in->block = switch_block_new(s, PIECE_BYTES))) {
+	if (!in->block && !(in->block = switch_block_new(s, body.n))) {
 		refuse_now(c, 413, now_ms);
 		return;
 	}

@@ -12,7 +12,11 @@
 
 #include <stdio.h>
 
-enum { UNANSWERED_BYTES = 64, MARK_PART = 4 };
+enum {
+	UNANSWERED_BYTES = 256, /* what is kept of one: less than its share, since many are under
+				   way on a long line */
+	MARK_PART = 4
+};
 
 void switch_relay_link(struct conference *conf)
 {
@@ -28,9 +32,25 @@ void switch_relay_link(struct conference *conf)
 
 /* ---- back-pressure ---- */
 
+/* Sessions with other peers use it as well (RFC 4975 §5.4 wants that): who reads nothing must not
+ * stop those. */
+static bool is_shared(const struct switch_conn *c)
+{
+	return c->n_seats > 1 || c->used || c->shared;
+}
+
+bool switch_relay_overflows(const struct seat *seat, size_t bytes)
+{
+	const struct seat *sender = seat->peer;
+
+	return sender && sender->conn && is_shared(sender->conn) &&
+	       seat->unwritten + bytes > seat->shard->cfg.seat_backlog;
+}
+
 void switch_relay_gate(struct seat *sender, bool leaving)
 {
-	bool stop = !leaving && sender->conn && sender->peer && sender->peer->full;
+	bool stop = !leaving && sender->conn && sender->peer && sender->peer->full &&
+		    !is_shared(sender->conn);
 
 	if (stop == sender->stopped || !sender->conn)
 		return;

@@ -87,6 +87,7 @@ struct seat *switch_seat_new(struct switch_shard *s, const struct switch_seat_co
 	list_init(&seat->queue);
 	list_init(&seat->sent);
 	list_init(&seat->incoming);
+	list_init(&seat->watched);
 	timer_init(&seat->timer, seat_timer, seat);
 	timer_init(&seat->answer_timer, switch_delivery_timeout, seat);
 	seat->uri = seat->text;

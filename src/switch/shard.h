@@ -165,6 +165,7 @@ struct switch_conn {
 	bool guest;	    /* it lives on another shard; there is no handle */
 	bool woken, paused, finishing, deaf, busy, freed;
 	bool quiet;	 /* is not being read */
+	bool shared;	 /* guest: sessions of other shards use the connection, too */
 	bool tls, known; /* known: sha256 is that of the peer's certificate */
 	uint8_t sha256[SHA256_BYTES];
 };
@@ -218,6 +219,7 @@ struct seat {
 	bool gone;	     /* relay: down for longer than the grace */
 	size_t unwritten;    /* relay: bytes */
 	uint64_t give_up_ms; /* relay: how long we connect again */
+	struct list watched; /* deliveries from whom only an error is awaited */
 	size_t n_partial;
 	struct passing *passing; /* relay: INCOMING_MAX of them; NULL: none yet */
 	struct list sent;	 /* message records of its messages */
@@ -308,7 +310,7 @@ enum delivery_state { DELIVERY_WAITING, DELIVERY_COMMITTED, DELIVERY_WRITTEN };
 
 struct delivery {
 	struct list link;      /* seat->queue */
-	struct list conn_link; /* conn->unwritten */
+	struct list conn_link; /* conn->unwritten; once written, seat->watched */
 	struct switch_shard *owner;
 	struct seat *seat; /* NULL: DELIVERY_REMOTE */
 	struct message *message;
@@ -324,7 +326,7 @@ struct delivery {
 	unsigned shard;	   /* DELIVERY_REMOTE */
 	enum delivery_kind kind;
 	enum delivery_state state;
-	bool watched; /* counted in seat->n_partial */
+	bool watched; /* in seat->watched, and counted in its n_partial */
 	char flag;    /* of the end-line; 0: none yet */
 };
 
@@ -386,6 +388,9 @@ void switch_delivery_flush(struct seat *seat, uint64_t now_ms);
 /* The seat's connection is going: what was not answered waits again, streamed pieces are given up.
  */
 void switch_delivery_unbind(struct seat *seat, uint64_t now_ms);
+/* All seats are going to leave the connection: its list of what is unwritten is gone through once,
+ * and not by each of them. */
+void switch_delivery_forget_written(struct switch_conn *c, uint64_t now_ms);
 /* Everything failed with this status. */
 void switch_delivery_fail_all(struct seat *seat, int status, uint64_t now_ms);
 /* A response came for the seat. */
@@ -450,6 +455,8 @@ void switch_relay_link(struct conference *conf);
 /* Stops or goes on reading the sender's connection, as its peer can take more or not. leaving: the
  * sender lets go of the connection. */
 void switch_relay_gate(struct seat *sender, bool leaving);
+/* A relay's receiver cannot take it, and its sender's connection must not stop: others use it. */
+bool switch_relay_overflows(const struct seat *seat, size_t bytes);
 /* Back-pressure's books: d was queued for the seat, or is written (or given up). */
 void switch_relay_queued(struct seat *seat, struct delivery *d);
 void switch_relay_written(struct seat *seat, struct delivery *d);

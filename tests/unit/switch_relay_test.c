@@ -451,6 +451,60 @@ static void test_PF_9_1_2_2__a_mute_receiver_costs_no_more_than_the_cap(void **s
 	free(body);
 }
 
+/* Ann has a second relay, with Cy, over the same connection (RFC 4975 §5.4). */
+static void test_SW_3__who_reads_nothing_does_not_stop_another_session(void **state)
+{
+	struct switch_config cfg = world_config();
+	struct switch_seat_config seat[2] = {{.seat = 3, .uri = VIEW(""), .display = VIEW("")},
+					     {.seat = 4, .uri = VIEW(""), .display = VIEW("")}};
+	char text[8001], id[20];
+
+	(void)state;
+	memset(text, 'x', 8000);
+	text[8000] = '\0';
+	cfg.seat_backlog = 200000;
+	for (unsigned shards = 1; shards <= 2; shards++) {
+		unsigned far = shards - 1;
+		struct phone *cy;
+
+		world_fini(&w);
+		setup_with(cfg, shards);
+		switch_relay_open(w.shard[far].s, 1, 8, seat, w.now);
+		strcpy(ann->path[1], w.ready[2].path);
+		cy = come(far, w.ready[3].path);
+		seat_answer(&w, far, 3, ann->local);
+		seat_answer(&w, far, 4, cy->local);
+		phone_bind(ann, 1);
+		phone_bind(cy, 0);
+		world_run(&w);
+		/* Each of the two in turn reads nothing: once of ann's own shard, once of the
+		 * other. */
+		for (int k = 0; k < 2; k++) {
+			struct phone *deaf = k ? cy : bo, *good = k ? bo : cy;
+			size_t had = phone_sends(good), reports = phone_reports(ann, NULL), got;
+
+			deaf->stalled = true;
+			for (unsigned i = 0; i < 60; i++) {
+				snprintf(id, sizeof(id), "d%d%u", k, i);
+				phone_chunk(ann, k, id, "1-8000/8000", "", text, 8000, '$');
+				snprintf(id, sizeof(id), "g%d%u", k, i);
+				phone_chunk(ann, !k, id, "1-5/5", "", "hello", 5, '$');
+				world_run(&w);
+				assert_true(ann->reading);
+			}
+			assert_int_equal(phone_sends(good), had + 60);
+			/* Each is delivered or reported. */
+			got = phone_sends(deaf);
+			deaf->stalled = false;
+			world_advance(&w, 2000);
+			got = phone_sends(deaf) - got;
+			reports = phone_reports(ann, NULL) - reports;
+			assert_in_range(reports, 30, 55);
+			assert_int_equal(got + reports, 60);
+		}
+	}
+}
+
 static void part(const char *id, unsigned i, size_t n, const char *bytes, char flag)
 {
 	char range[64];
@@ -591,6 +645,7 @@ int main(void)
 		IN(test_PF_9_1_2_2__closing_ends_by_itself),
 		IN(test_PF_9_1_2_2__closing_before_anybody_came),
 		IN(test_PF_9_1_2_2__a_mute_receiver_costs_no_more_than_the_cap),
+		IN(test_SW_3__who_reads_nothing_does_not_stop_another_session),
 		IN(test_SW_1__cap_on_the_chunks_of_a_relayed_message_is_413),
 		IN(test_SW_1__a_message_that_begins_anew_is_counted_anew),
 		IN(test_SW_5__relayed_messages_in_chunks_have_a_cap),
