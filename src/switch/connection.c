@@ -338,9 +338,28 @@ static bool spends_too_much(struct switch_conn *c, size_t n)
 	return c->unclaimed_bytes > max;
 }
 
+/* A few kilobytes can be thousands of deliveries, which others would wait for. */
+static void pace(struct switch_conn *c, size_t bytes, uint64_t work)
+{
+	enum { UNIT = 65536 };
+	uint64_t rate = bytes ? work * UNIT / bytes : 0, most;
+
+	rate = (rate + c->work) / 2;
+	c->work = rate < UINT32_MAX ? (uint32_t)rate : UINT32_MAX;
+	most = c->work ? (uint64_t)TURN_WORK * UNIT / c->work : UNIT;
+	c->most = most >= UNIT ? 0 : most < TURN_BYTES ? TURN_BYTES : (uint32_t)most;
+}
+
+size_t switch_conn_most(const struct switch_conn *c)
+{
+	return c->most;
+}
+
 void switch_conn_recv(struct switch_conn *c, struct view bytes, uint64_t now_ms)
 {
 	struct switch_shard *s = c->shard;
+	uint64_t before = s->work;
+	size_t n = bytes.n;
 
 	s->counts.bytes_in += bytes.n;
 	if (spends_too_much(c, bytes.n)) {
@@ -358,6 +377,9 @@ void switch_conn_recv(struct switch_conn *c, struct view bytes, uint64_t now_ms)
 	}
 	if (!c->freed)
 		switch_inbound_pause(c, now_ms);
+	/* What goes to another shard is work there (MAIL_TAKEN). */
+	if (!c->told)
+		pace(c, n, s->work - before);
 	c->busy = false;
 	if (c->freed)
 		switch_conn_free(c);

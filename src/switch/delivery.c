@@ -256,6 +256,7 @@ bool switch_delivery_whole(struct seat *seat, struct message *m, struct block *b
 	size_t bytes = cost(seat, b);
 	struct delivery *d;
 
+	seat->shard->work++;
 	if (!has_room(seat, bytes))
 		return false;
 	d = delivery_new(seat, m, DELIVERY_WHOLE, listener);
@@ -306,6 +307,7 @@ bool switch_delivery_piece(struct seat *seat, struct message *m, struct block *b
 	struct delivery *d;
 	size_t bytes = sizeof(*d) + sizeof(struct piece) + (b ? sizeof(*b) + b->size : 0);
 
+	seat->shard->work++;
 	if (!has_room(seat, bytes))
 		return false;
 	d = delivery_new(seat, m, DELIVERY_PIECE, listener);

@@ -17,7 +17,7 @@ enum mail_type {
 	MAIL_DATA,     /* what was read, for a guest */
 	MAIL_DOWN,     /* the connection is gone */
 	MAIL_WRITTEN,  /* `count` bytes of a guest's output are written */
-	MAIL_TAKEN,    /* a MAIL_DATA on its way back: it has been read */
+	MAIL_TAKEN,    /* a MAIL_DATA on its way back: it has been read; count: switch_conn_most */
 	MAIL_OUT,      /* a guest's output; `count` bytes of it are answers */
 	MAIL_USED,     /* a seat is bound to the connection */
 	MAIL_UNUSED,   /* none is any more */
@@ -303,6 +303,7 @@ static void for_host(struct switch_shard *s, const struct switch_mail *mail, uin
 		break;
 	case MAIL_TAKEN:
 		c->ahead -= mail_cost(mail);
+		c->most = (uint32_t)mail->count;
 		switch_conn_read_update(c);
 		break;
 	case MAIL_USED:
@@ -329,9 +330,12 @@ void switch_mail_deliver(struct switch_shard *s, struct switch_mail *mail, uint6
 		for_host(s, mail, now_ms);
 		switch_mail_free(mail);
 	} else if (mail->type == MAIL_DATA) {
+		const struct switch_conn *c;
 		unsigned host = mail->from;
 
 		for_guest(s, mail, now_ms);
+		c = switch_conn_find(s, host, mail->number);
+		mail->count = c ? c->most : 0;
 		/* The mail itself goes back: that cannot fail. */
 		mail->type = MAIL_TAKEN;
 		mail->from = s->cfg.shard;

@@ -41,6 +41,8 @@ enum {
 	PIECE_BYTES = 16384, /* a streamed chunk is passed on in pieces up to this */
 	MAIL_BYTES = 65536,
 	MAIL_LEAST = 1024,    /* room in a mail for what may follow */
+	TURN_WORK = 2000,     /* deliveries that one connection may cause before it is another's turn */
+	TURN_BYTES = 2048,    /* so much is read of it in any case */
 	AHEAD_MAX = 262144,   /* of a connection's bytes, under way to other shards */
 	REPLIES_MAX = 262144, /* answers that may wait for a peer that does not read them */
 	SHARDS_MAX = 64,      /* that can share a connection: one bit each */
@@ -162,6 +164,8 @@ struct switch_conn {
 	uint32_t n_seats;
 	uint32_t replies;   /* bytes of answers queued since the queue was last empty */
 	uint32_t n_stopped; /* of its own shard, like stopped_by */
+	uint32_t work;	    /* deliveries per 64 kB that were read of it lately */
+	uint32_t most;	    /* see switch_conn_most */
 	bool guest;	    /* it lives on another shard; there is no handle */
 	bool woken, paused, finishing, deaf, busy, freed;
 	bool quiet;	 /* is not being read */
@@ -346,6 +350,7 @@ struct switch_shard {
 	struct block *free_block[BLOCK_CLASSES];
 	size_t free_bytes;
 	struct switch_counts counts;
+	uint64_t work; /* deliveries that were tried, ever */
 };
 
 /* ---- output.c: a connection's queue ---- */

@@ -163,6 +163,8 @@ struct switch_conn *switch_conn_accept(struct switch_shard *s, void *handle, uin
 void switch_conn_secured(struct switch_conn *c, const uint8_t *sha256);
 void switch_conn_up(struct switch_conn *c, uint64_t now_ms);
 void switch_conn_recv(struct switch_conn *c, struct view bytes, uint64_t now_ms);
+/* How much should be read of it at a time, then it is another's turn; 0: as much as there is. */
+size_t switch_conn_most(const struct switch_conn *c);
 /* Output to write, in order: fills up to max pieces, returns their number. They stay until consumed. */
 size_t switch_conn_output(struct switch_conn *c, struct view *piece, size_t max);
 void switch_conn_consumed(struct switch_conn *c, size_t bytes, uint64_t now_ms);

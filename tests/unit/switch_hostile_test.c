@@ -207,6 +207,41 @@ static void test_SW_1__a_streamed_message_keeps_the_id_it_is_shown_by(void **sta
 	free(body);
 }
 
+/* What is read at a time shrinks with what it causes, and grows again. */
+static void test_SW_3__who_causes_much_work_takes_turns(void **state)
+{
+	enum { MEMBERS = 100 };
+	char body[300], *flood = calloc(1, 1 << 20), *at = flood;
+
+	(void)state;
+	for (unsigned i = 0; i < MEMBERS; i++) {
+		char uri[40];
+
+		snprintf(uri, sizeof(uri), "sip:u%u@example.com", i);
+		phone_join(&w, 0, 7, 100 + i, uri)->mute = true;
+	}
+	assert_int_equal(switch_conn_most(eve->conn), 0);
+	cpim(body, sizeof(body), EVE, CONF, "x");
+	for (unsigned i = 0; i < 200; i++)
+		at += snprintf(
+			at, 1000,
+			"MSRP ffff SEND\r\nTo-Path: %s\r\nFrom-Path: %s\r\nMessage-ID: %u\r\n"
+			"Failure-Report: no\r\nByte-Range: 1-%zu/%zu\r\n"
+			"Content-Type: message/cpim\r\n\r\n%s\r\n-------ffff$\r\n",
+			eve->path[0], eve->local, i, strlen(body), strlen(body), body);
+	for (int i = 0; i < 5; i++) {
+		phone_recv(eve, flood, (size_t)(at - flood));
+		world_run(&w);
+	}
+	/* 2000 deliveries of a hundred each. */
+	assert_in_range(switch_conn_most(eve->conn), 2048, 20 * (size_t)(at - flood) / 200 * 3 / 2);
+	assert_int_equal(switch_conn_most(ann->conn), 0);
+	for (int i = 0; i < 20; i++)
+		phone_bind(eve, 0);
+	assert_int_equal(switch_conn_most(eve->conn), 0);
+	free(flood);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -217,6 +252,7 @@ int main(void)
 		T(test_SW_2__wrapping_is_not_overwritten_by_a_second_first_byte),
 		T(test_SW_1__a_message_id_of_somebody_else_is_shown_as_another),
 		T(test_SW_1__a_streamed_message_keeps_the_id_it_is_shown_by),
+		T(test_SW_3__who_causes_much_work_takes_turns),
 	};
 
 	return cmocka_run_group_tests_name("switch_hostile", tests, NULL, NULL);
