@@ -40,8 +40,8 @@ enum {
 	SEATS_PER_CONN_MAX = 256,
 	PIECE_BYTES = 16384, /* a streamed chunk is passed on in pieces up to this */
 	MAIL_BYTES = 65536,
-	MAIL_LEAST = 1024,    /* room in a mail for what may follow */
-	TURN_WORK = 2000,     /* deliveries that one connection may cause before it is another's turn */
+	MAIL_LEAST = 1024, /* room in a mail for what may follow */
+	TURN_WORK = 2000, /* deliveries that one connection may cause before it is another's turn */
 	TURN_BYTES = 2048,    /* so much is read of it in any case */
 	AHEAD_MAX = 262144,   /* of a connection's bytes, under way to other shards */
 	REPLIES_MAX = 262144, /* answers that may wait for a peer that does not read them */
@@ -193,6 +193,7 @@ struct seat {
 	enum seat_state state;
 	bool held, queues, answered, active, rebound, finish;
 	bool takes_cpim, takes_any, takes_private;
+	bool named;
 	bool tls, vouched; /* vouched: the owner's certificate has the hash sha256 */
 	uint8_t sha256[SHA256_BYTES];
 	struct switch_conn *conn;
@@ -203,6 +204,8 @@ struct seat {
 	char *uri, *key, *display;     /* in text; key: the URI in the form that is compared */
 	char *from;		       /* CPIM From as it last came, when it was right */
 	char *nickname, *nickname_key; /* RFC 7701 §7, and the form that is compared; NULL: none */
+	struct timer naming;	       /* a nickname that the focus has yet to be told */
+	uint64_t named_ms;	       /* when it was last, if named */
 	char session[SESSION_CHARS + 1];
 	char *local;  /* our a=path */
 	char *paths;  /* To-Path and From-Path lines of what we send; NULL: his path is not known */
@@ -218,8 +221,10 @@ struct seat {
 	size_t backlog;	   /* bytes */
 	struct seat *peer; /* the other one of a relay; NULL: gone */
 	bool relay;
-	bool full;	     /* relay: too much is unwritten for its peer to be read */
-	bool stopped;	     /* relay: its connection is not read on its peer's account */
+	bool full;     /* relay: too much is unwritten for its peer to be read */
+	bool stopped;  /* relay: its connection is not read on its peer's account */
+	bool intruded; /* another connection showed its session id, at intruded_ms */
+	uint64_t intruded_ms;
 	bool gone;	     /* relay: down for longer than the grace */
 	size_t unwritten;    /* relay: bytes */
 	uint64_t give_up_ms; /* relay: how long we connect again */
@@ -517,6 +522,8 @@ struct block *switch_inbound_head_block(struct switch_shard *s, const struct inb
 
 void switch_nickname(struct switch_conn *c, struct seat *seat, const struct msrp_head *h,
 		     uint64_t now_ms);
+/* The timer of what was not told at once. */
+void switch_nickname_due(void *seat, uint64_t now_ms);
 /* What others are shown: the nickname, else the name that the focus gave. */
 const char *switch_seat_name(const struct seat *seat);
 
