@@ -270,9 +270,9 @@ static void on_closed(void *ctx, struct io_conn *io, int error)
 	(void)io;
 	(void)error;
 	l->conn = NULL;
-	list_del(&l->wake);
 	if (conn)
 		switch_conn_down(conn, io_now_ms(&l->t->loop));
+	list_del(&l->wake);
 	link_free(l);
 }
 

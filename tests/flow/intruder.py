@@ -195,6 +195,18 @@ class Session:
             expect(status == 200, f"{self.user}: binding got {status}")
         return self
 
+    def come_back(self, seconds=8):
+        """With a new connection, as soon as the server has noticed that the old one is over (until then: 506)."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                return self.connect().bind()
+            except Failed:
+                if time.monotonic() > end:
+                    raise
+                self.wire.close()
+                time.sleep(0.02)
+
     def head(self, tid, method="SEND", lines="", to=None, by=None):
         return f"MSRP {tid} {method}\r\nTo-Path: {to or self.remote}\r\nFrom-Path: {by or self.path}\r\n{lines}".encode()
 

@@ -207,6 +207,46 @@ static void test_SW_1__a_streamed_message_keeps_the_id_it_is_shown_by(void **sta
 	free(body);
 }
 
+/* What his end brings about is nothing that he could still be told. */
+static void test_SW_5__one_who_breaks_off_is_not_woken(void **state)
+{
+	struct switch_config cfg = world_config();
+	char *body = malloc(40000), head[600];
+
+	(void)state;
+	world_fini(&w);
+	cfg.seat_backlog = 60000;
+	begin(&cfg);
+	memset(body, 'x', 40000);
+	/* In the middle of a chunk, of which one receiver has failed already. */
+	bo->stalled = true;
+	snprintf(head, sizeof(head),
+		 "MSRP bigg SEND\r\nTo-Path: %s\r\nFrom-Path: %s\r\nMessage-ID: m1\r\n"
+		 "Byte-Range: 1-90000/90000\r\nContent-Type: message/cpim\r\n\r\n"
+		 "From: <" EVE ">\r\nTo: <" CONF ">\r\n\r\nContent-Type: text/plain\r\n\r\n",
+		 eve->path[0], eve->local);
+	phone_write(eve, head);
+	for (int i = 0; i < 4; i++) {
+		phone_recv(eve, body, 10000);
+		world_run(&w);
+	}
+	phone_cut(eve);
+	world_run(&w);
+	/* And one to whom a chunk is being written. */
+	snprintf(head, sizeof(head),
+		 "MSRP bigg SEND\r\nTo-Path: %s\r\nFrom-Path: %s\r\nMessage-ID: m2\r\n"
+		 "Byte-Range: 1-90000/90000\r\nContent-Type: message/cpim\r\n\r\n"
+		 "From: <" BO ">\r\nTo: <" CONF ">\r\n\r\nContent-Type: text/plain\r\n\r\n",
+		 bo->path[0], bo->local);
+	bo->stalled = false;
+	phone_write(bo, head);
+	phone_recv(bo, body, 20000);
+	world_run(&w);
+	phone_cut(ann);
+	world_advance(&w, 1000);
+	free(body);
+}
+
 /* What is read at a time shrinks with what it causes, and grows again. */
 static void test_SW_3__who_causes_much_work_takes_turns(void **state)
 {
@@ -252,6 +292,7 @@ int main(void)
 		T(test_SW_2__wrapping_is_not_overwritten_by_a_second_first_byte),
 		T(test_SW_1__a_message_id_of_somebody_else_is_shown_as_another),
 		T(test_SW_1__a_streamed_message_keeps_the_id_it_is_shown_by),
+		T(test_SW_5__one_who_breaks_off_is_not_woken),
 		T(test_SW_3__who_causes_much_work_takes_turns),
 	};
 
