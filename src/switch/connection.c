@@ -97,8 +97,10 @@ void switch_conn_free(struct switch_conn *c)
 
 	while (!list_empty(&c->unwritten))
 		switch_delivery_free(CONTAINER(c->unwritten.next, struct delivery, conn_link));
-	while (!list_empty(&c->seats))
+	while (!list_empty(&c->seats)) {
+		CONTAINER(c->seats.next, struct seat, conn_link)->conn = NULL;
 		list_del(c->seats.next);
+	}
 	hash_del(table_of(s, c->origin), &c->node);
 	list_del(&c->link);
 	list_del(&c->dirty);

@@ -505,6 +505,32 @@ static void test_SW_3__who_reads_nothing_does_not_stop_another_session(void **st
 	}
 }
 
+/* The process ends while a connection of another thread is stopped. */
+static void test_SW_5__a_shard_ends_with_what_waits(void **state)
+{
+	struct switch_config cfg = world_config();
+	char *body = calloc(1, 20000);
+
+	(void)state;
+	memset(body, 'x', 20000);
+	cfg.seat_backlog = 100000;
+	for (int k = 0; k < 2; k++) {
+		struct phone *deaf, *writer;
+
+		world_fini(&w);
+		setup_with(cfg, 2);
+		deaf = k ? ann : bo;
+		writer = k ? bo : ann;
+		deaf->stalled = true;
+		for (unsigned i = 0; i < 20 && writer->reading; i++) {
+			phone_chunk(writer, 0, "m", "1-20000/20000", "", body, 20000, '$');
+			world_run(&w);
+		}
+		assert_false(writer->reading);
+	}
+	free(body);
+}
+
 static void part(const char *id, unsigned i, size_t n, const char *bytes, char flag)
 {
 	char range[64];
@@ -646,6 +672,7 @@ int main(void)
 		IN(test_PF_9_1_2_2__closing_before_anybody_came),
 		IN(test_PF_9_1_2_2__a_mute_receiver_costs_no_more_than_the_cap),
 		IN(test_SW_3__who_reads_nothing_does_not_stop_another_session),
+		IN(test_SW_5__a_shard_ends_with_what_waits),
 		IN(test_SW_1__cap_on_the_chunks_of_a_relayed_message_is_413),
 		IN(test_SW_1__a_message_that_begins_anew_is_counted_anew),
 		IN(test_SW_5__relayed_messages_in_chunks_have_a_cap),
