@@ -256,11 +256,23 @@ struct message *switch_message_find(struct seat *sender, struct view id)
 	return NULL;
 }
 
+/* Whose seat it is. Somebody who has come back to another one sends again what was not answered, by
+ * the id that receivers may know already. */
+static uint64_t user_of(const struct seat *seat)
+{
+	const struct hash *h = &seat->shard->by_session;
+
+	bool shared = view_ends(view_str(seat->key), VIEW("@anonymous.invalid"));
+
+	return hash_more(h, hash_bytes(h, view_str(seat->key)),
+			 shared ? view_str(seat->display) : VIEW(""));
+}
+
 uint64_t switch_message_alias(struct seat *sender, struct view id)
 {
 	struct conference *conf = sender->conference;
 	const struct hash *h = &sender->shard->by_session;
-	uint64_t hash = hash_bytes(h, id);
+	uint64_t hash = hash_bytes(h, id), user = user_of(sender);
 	struct recent_id *last;
 	bool taken = false;
 
@@ -270,17 +282,18 @@ uint64_t switch_message_alias(struct seat *sender, struct view id)
 	{
 		struct message *m = CONTAINER(l, struct message, conference_link);
 
-		taken = taken || (m->sender != sender && view_eq(view_of(m->id, m->id_n), id));
+		taken = taken || (m->sender != sender && view_eq(view_of(m->id, m->id_n), id) &&
+				  (!m->sender || user_of(m->sender) != user));
 	}
 	if (!conf->recent)
 		conf->recent = calloc(RECENT_IDS, sizeof(*conf->recent));
 	if (conf->recent) {
 		last = &conf->recent[hash % RECENT_IDS];
-		taken = taken || (last->hash == hash && last->seat != sender->id);
+		taken = taken || (last->hash == hash && last->user != user);
 		if (!taken)
-			*last = (struct recent_id){hash, sender->id};
+			*last = (struct recent_id){hash, user};
 	}
-	return taken ? hash_more(h, hash, view_str(sender->session)) | 1 : 0;
+	return taken ? hash_more(h, hash, view_of((const char *)&user, sizeof(user))) | 1 : 0;
 }
 
 struct view switch_message_shown_id(struct view id, uint64_t alias, char *dst)

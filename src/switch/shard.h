@@ -304,7 +304,7 @@ struct passing {
 /* Who used a Message-ID last. */
 struct recent_id {
 	uint64_t hash;
-	switch_seat_id seat;
+	uint64_t user;
 };
 
 enum delivery_kind {

@@ -182,6 +182,32 @@ static void test_SW_1__a_message_id_of_somebody_else_is_shown_as_another(void **
 	assert_string_equal(phone_send(bo, sends + 1)->id, "own");
 }
 
+/* Who comes back to a new seat sends again what was not answered: receivers know it by its id. */
+static void test_SW_1__a_message_id_is_a_users_at_all_his_seats(void **state)
+{
+	struct phone *again;
+	size_t sends;
+
+	(void)state;
+	phone_say(ann, "m1", ANN, CONF, "did you get this?");
+	world_run(&w);
+	again = phone_join(&w, 0, 7, 9, ANN);
+	switch_seat_close(w.shard[0].s, 1, false, w.now);
+	world_run(&w);
+	sends = phone_sends(bo);
+	phone_say(again, "m1", ANN, CONF, "did you get this?");
+	world_run(&w);
+	assert_int_equal(phone_sends(bo), sends + 1);
+	assert_string_equal(phone_send(bo, sends)->id, "m1");
+	/* And so it is for one whose id is shown as another. */
+	phone_say(eve, "m1", EVE, CONF, "1");
+	world_run(&w);
+	eve = phone_join(&w, 0, 7, 10, EVE);
+	phone_say(eve, "m1", EVE, CONF, "1");
+	world_run(&w);
+	assert_string_equal(phone_send(bo, sends + 1)->id, phone_send(bo, sends + 2)->id);
+}
+
 static void test_SW_1__a_streamed_message_keeps_the_id_it_is_shown_by(void **state)
 {
 	size_t n = 30000, chunks = 0;
@@ -291,6 +317,7 @@ int main(void)
 		T(test_SW_2__a_streamed_chunk_that_overlaps_the_cpim_head_is_refused),
 		T(test_SW_2__wrapping_is_not_overwritten_by_a_second_first_byte),
 		T(test_SW_1__a_message_id_of_somebody_else_is_shown_as_another),
+		T(test_SW_1__a_message_id_is_a_users_at_all_his_seats),
 		T(test_SW_1__a_streamed_message_keeps_the_id_it_is_shown_by),
 		T(test_SW_5__one_who_breaks_off_is_not_woken),
 		T(test_SW_3__who_causes_much_work_takes_turns),
