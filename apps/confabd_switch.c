@@ -246,6 +246,8 @@ static void on_data(void *ctx, struct io_conn *io, struct view bytes)
 		return;
 	link_trace_bytes(l->trace, io, false, &bytes, 1, bytes.n);
 	switch_conn_recv(l->conn, bytes, io_now_ms(&l->t->loop));
+	if (l->conn)
+		io_conn_read_most(io, switch_conn_most(l->conn));
 }
 
 static void on_writable(void *ctx, struct io_conn *io)
@@ -268,9 +270,9 @@ static void on_closed(void *ctx, struct io_conn *io, int error)
 	(void)io;
 	(void)error;
 	l->conn = NULL;
-	list_del(&l->wake);
 	if (conn)
 		switch_conn_down(conn, io_now_ms(&l->t->loop));
+	list_del(&l->wake);
 	link_free(l);
 }
 

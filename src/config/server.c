@@ -261,13 +261,16 @@ static const struct option_spec specs[] = {
 	{"msrp.max_message", OPTION_SIZE, AT(msrp.max_message), "100M", KIB, 64ull * KIB *MIB, NULL,
 	 "A message that is larger gets 413. Messages are streamed, never gathered whole."},
 	{"msrp.max_chunks", OPTION_U32, AT(msrp.max_chunks), "100000", 0, 4294967295u, NULL,
-	 "A message to a conference that comes in more chunks gets 413. 0: no such cap."},
+	 "A message that comes in more chunks gets 413, in a conference and through a relay. 0: no "
+	 "such cap."},
 	{"msrp.unclaimed_bytes", OPTION_SIZE, AT(msrp.unclaimed_bytes), "256K", 64 * KIB, KIB *MIB,
 	 NULL,
 	 "A connection that has sent more than this and has shown no session id of this server is "
 	 "closed; without a session it is closed after 30 seconds in any case."},
-	{"msrp.seat_backlog", OPTION_SIZE, AT(msrp.seat_backlog), "1M", 16 * KIB, KIB *MIB, NULL,
-	 "Bytes that may wait for a slow participant; above it messages to that one are aborted."},
+	{"msrp.seat_backlog", OPTION_SIZE, AT(msrp.seat_backlog), "2M", 16 * KIB, KIB *MIB, NULL,
+	 "Memory that may wait for a slow participant, with what the server needs to keep track of "
+	 "it; "
+	 "above it messages to that one fail, and their senders are told."},
 	{"msrp.rebind_grace_ms", OPTION_DURATION, AT(msrp.rebind_grace_ms), "10000", 0,
 	 600 * SECOND, NULL,
 	 "How long a seat waits for its client to connect, or to connect anew after a broken "

@@ -46,10 +46,11 @@ struct io_conn {
 	uint64_t bytes_in, bytes_out;
 	struct addr remote;
 	int fd;
-	int error;	  /* for closed */
-	int system_error; /* errno behind it */
-	uint8_t state;	  /* enum conn_state */
-	uint8_t polled;	  /* what libuv watches for */
+	int error;	    /* for closed */
+	int system_error;   /* errno behind it */
+	uint32_t read_most; /* bytes at a time, once a turn; 0: no limit */
+	uint8_t state;	    /* enum conn_state */
+	uint8_t polled;	    /* what libuv watches for */
 	bool paused, want_write, eof_seen, finishing, fin_sent, tls_shut;
 	bool owes_drained; /* the queue was in use since the last drained callback */
 };
@@ -61,12 +62,13 @@ _Static_assert(sizeof(struct io_conn) < 700, "the price of an idle connection");
 /* dst: IO_STREAM_BUFFER bytes. */
 static ssize_t conn_recv(struct io_conn *c, char *dst)
 {
+	size_t most = c->read_most ? c->read_most : IO_STREAM_BUFFER;
 	ssize_t n;
 
 	if (c->tls)
 		return io_tls_session_recv(c->tls, dst);
 	do
-		n = recv(c->fd, dst, IO_STREAM_BUFFER, 0);
+		n = recv(c->fd, dst, most, 0);
 	while (n < 0 && errno == EINTR);
 	return n;
 }
@@ -344,6 +346,11 @@ void io_conn_read_resume(struct io_conn *c)
 	watch(c);
 }
 
+void io_conn_read_most(struct io_conn *c, size_t bytes)
+{
+	c->read_most = bytes < IO_STREAM_BUFFER ? (uint32_t)bytes : 0;
+}
+
 static void finish(struct io_conn *c, uint64_t timeout_ms, int error)
 {
 	if (c->finishing || is_over(c))
@@ -455,7 +462,7 @@ static void on_readable(struct io_conn *c)
 		if (c->state == CONN_CLOSING || c->paused)
 			return;
 		/* A short read: the kernel has no more, and asking again would cost a call. */
-		if (n < IO_STREAM_BUFFER && c->state == CONN_UP &&
+		if ((n < IO_STREAM_BUFFER || c->read_most) && c->state == CONN_UP &&
 		    !(c->tls && io_tls_session_ended(c->tls)))
 			return;
 	}

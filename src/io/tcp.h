@@ -130,6 +130,9 @@ size_t io_conn_pending(const struct io_conn *c);
  * peer's end of input goes unnoticed. Inside data: no further data comes once paused. */
 void io_conn_read_pause(struct io_conn *c);
 void io_conn_read_resume(struct io_conn *c);
+/* Reads so many bytes at a time (with TLS: a little more, for what is encrypted as one), and then
+ * it is another connection's turn. 0: up to 256 kB a turn, as from the beginning. */
+void io_conn_read_most(struct io_conn *c, size_t bytes);
 
 /* Ends in good order: flushes the queue, sends FIN, goes on reading (data is still called) until
  * the peer's FIN, then closed(0). After timeout_ms (0: IO_CONN_FINISH_MS) closed(E_TIMEOUT). Owners

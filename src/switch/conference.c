@@ -63,6 +63,7 @@ void switch_conference_free(struct switch_shard *s, struct conference *conf)
 	timer_cancel(s->timers, &conf->timer);
 	free(conf->seat);
 	free(conf->type);
+	free(conf->recent);
 	free(conf);
 }
 

@@ -97,8 +97,10 @@ void switch_conn_free(struct switch_conn *c)
 
 	while (!list_empty(&c->unwritten))
 		switch_delivery_free(CONTAINER(c->unwritten.next, struct delivery, conn_link));
-	while (!list_empty(&c->seats))
+	while (!list_empty(&c->seats)) {
+		CONTAINER(c->seats.next, struct seat, conn_link)->conn = NULL;
 		list_del(c->seats.next);
+	}
 	hash_del(table_of(s, c->origin), &c->node);
 	list_del(&c->link);
 	list_del(&c->dirty);
@@ -114,6 +116,7 @@ void switch_conn_free(struct switch_conn *c)
 static void let_seats_go(struct switch_conn *c, uint64_t now_ms)
 {
 	switch_inbound_abort(c, now_ms);
+	switch_delivery_forget_written(c, now_ms);
 	while (!list_empty(&c->seats))
 		switch_seat_unbind(CONTAINER(c->seats.next, struct seat, conn_link), now_ms);
 }
@@ -138,7 +141,7 @@ void switch_conn_release(struct switch_conn *c, uint64_t now_ms)
 
 void switch_conn_read_update(struct switch_conn *c)
 {
-	bool quiet = c->paused || c->n_stopped || c->stopped_by;
+	bool quiet = c->paused || c->n_stopped || c->stopped_by || c->ahead > AHEAD_MAX;
 
 	if (c->guest || c->freed || quiet == c->quiet)
 		return;
@@ -159,6 +162,19 @@ void switch_conn_stop(struct switch_conn *c, bool stop)
 		switch_conn_read_update(c);
 }
 
+/* What waits for the peer is written, as long as an answer may take: one who takes none of it would
+ * keep the connection for ever. */
+static void conn_finish(struct switch_conn *c, uint64_t now_ms)
+{
+	struct switch_shard *s = c->shard;
+
+	if (c->finishing)
+		return;
+	c->finishing = true;
+	timer_arm(s->timers, &c->timer, now_ms + s->cfg.response_timeout_ms);
+	s->ops.finish(s->ops.ctx, c->handle);
+}
+
 void switch_conn_idle(struct switch_conn *c, bool finish, uint64_t now_ms)
 {
 	struct switch_shard *s = c->shard;
@@ -169,10 +185,8 @@ void switch_conn_idle(struct switch_conn *c, bool finish, uint64_t now_ms)
 		switch_handover_used(c, false, finish);
 	} else if (!finish) {
 		timer_arm(s->timers, &c->timer, now_ms + s->cfg.bind_timeout_ms);
-	} else if (!c->finishing) {
-		c->finishing = true;
-		timer_cancel(s->timers, &c->timer);
-		s->ops.finish(s->ops.ctx, c->handle);
+	} else {
+		conn_finish(c, now_ms);
 	}
 }
 
@@ -294,11 +308,8 @@ static void on_broken(struct switch_conn *c, const struct msrp_head *h, uint64_t
 	let_seats_go(c, now_ms);
 	if (!view_empty(h->tid) && !view_empty(h->to_path) && !view_empty(h->from_path))
 		switch_conn_answer(c, h, 400);
-	timer_cancel(s->timers, &c->timer);
-	if (!c->finishing && !c->guest) {
-		c->finishing = true;
-		s->ops.finish(s->ops.ctx, c->handle);
-	}
+	if (!c->guest)
+		conn_finish(c, now_ms);
 }
 
 static bool forwards(const struct switch_conn *c)
@@ -322,24 +333,43 @@ static void on_event(struct switch_conn *c, int type, const struct msrp_event *e
 		on_broken(c, &ev->head, now_ms);
 }
 
-/* Only so much is read of who has shown no session id of ours. What goes to another shard is judged
- * there. */
+/* Only so much is read of who has shown no session id of ours. Of what goes to another shard the
+ * verdict is here before the last of AHEAD_MAX bytes (and of the read that went beyond) was taken.
+ */
 static bool spends_too_much(struct switch_conn *c, size_t n)
 {
 	const struct switch_config *cfg = &c->shard->cfg;
 
-	if (!cfg->unclaimed_bytes || c->guest || c->n_seats || c->used || c->dialed ||
-	    (c->in && c->in->mode == INBOUND_FORWARD))
+	size_t max = cfg->unclaimed_bytes + (c->told ? 2 * (size_t)AHEAD_MAX : 0);
+
+	if (!cfg->unclaimed_bytes || c->guest || c->n_seats || c->used || c->dialed)
 		return false;
-	if (n > cfg->unclaimed_bytes - c->unclaimed_bytes)
-		return true;
 	c->unclaimed_bytes += n;
-	return false;
+	return c->unclaimed_bytes > max;
+}
+
+/* A few kilobytes can be thousands of deliveries, which others would wait for. */
+static void pace(struct switch_conn *c, size_t bytes, uint64_t work)
+{
+	enum { UNIT = 65536 };
+	uint64_t rate = bytes ? work * UNIT / bytes : 0, most;
+
+	rate = (rate + c->work) / 2;
+	c->work = rate < UINT32_MAX ? (uint32_t)rate : UINT32_MAX;
+	most = c->work ? (uint64_t)TURN_WORK * UNIT / c->work : UNIT;
+	c->most = most >= UNIT ? 0 : most < TURN_BYTES ? TURN_BYTES : (uint32_t)most;
+}
+
+size_t switch_conn_most(const struct switch_conn *c)
+{
+	return c->most;
 }
 
 void switch_conn_recv(struct switch_conn *c, struct view bytes, uint64_t now_ms)
 {
 	struct switch_shard *s = c->shard;
+	uint64_t before = s->work;
+	size_t n = bytes.n;
 
 	s->counts.bytes_in += bytes.n;
 	if (spends_too_much(c, bytes.n)) {
@@ -357,6 +387,9 @@ void switch_conn_recv(struct switch_conn *c, struct view bytes, uint64_t now_ms)
 	}
 	if (!c->freed)
 		switch_inbound_pause(c, now_ms);
+	/* What goes to another shard is work there (MAIL_TAKEN). */
+	if (!c->told)
+		pace(c, n, s->work - before);
 	c->busy = false;
 	if (c->freed)
 		switch_conn_free(c);

@@ -8,7 +8,15 @@
 
 static const char base32[] = "abcdefghijklmnopqrstuvwxyz234567";
 
-enum { END_LINE_BYTES = 9 + TID_CHARS + 3, HEAD_EXTRA = 512, OVERHEAD = 64, METHOD_BYTES = 9 };
+enum { END_LINE_BYTES = 9 + TID_CHARS + 3, HEAD_EXTRA = 512, METHOD_BYTES = 9 };
+
+/* What a delivery holds until it is answered: a cap in bytes of the sender's own would let small
+ * ones take many times of it. A block that several receivers share counts with each of them. */
+static size_t cost(const struct seat *seat, const struct block *b)
+{
+	return sizeof(struct delivery) + sizeof(struct message) + 3 * sizeof(struct piece) +
+	       seat->n_paths + (b ? sizeof(*b) + b->size : 0);
+}
 
 void switch_seat_tid(const struct seat *seat, uint64_t count, char *dst)
 {
@@ -168,26 +176,33 @@ static bool commit_whole(struct switch_conn *c, struct delivery *d)
 	return true;
 }
 
+static struct view shown_id(const struct message *m, char *dst)
+{
+	return switch_message_shown_id(view_of(m->id, m->id_n), m->alias, dst);
+}
+
 /* Begins a streamed chunk towards a seat (SW-6); `before` is the delivery that needs it. */
 static bool open_chunk(struct switch_conn *c, struct delivery *before)
 {
 	struct seat *seat = before->seat;
 	struct message *m = before->message;
 	struct delivery *d;
-	char line[HEAD_EXTRA], total[24] = "*";
+	char line[HEAD_EXTRA], total[24] = "*", id[MESSAGE_ID_MAX];
 	int n;
 
 	switch_delivery_interrupt(c, '+');
 	if (m->total != MSRP_UNKNOWN)
 		(void)snprintf(total, sizeof(total), "%llu", (unsigned long long)m->total);
 	n = snprintf(line, sizeof(line), "Message-ID: %.*s\r\nByte-Range: %llu-*/%s\r\n",
-		     (int)m->id_n, m->id, (unsigned long long)before->start, total);
+		     VIEW_ARG(shown_id(m, id)), (unsigned long long)before->start, total);
 	if (switch_output_reserve(c, 4,
 				  5 + TID_CHARS + 7 + seat->n_paths + (size_t)n + END_LINE_BYTES))
 		return false;
 	d = delivery_new(seat, m, DELIVERY_CHUNK, before->listener);
 	if (!d)
 		return false;
+	d->bytes = cost(seat, NULL);
+	seat->backlog += d->bytes;
 	list_del(&d->link);
 	list_add_tail(&before->link, &d->link);
 	put_head(c, d);
@@ -228,18 +243,20 @@ static bool delivery_commit(struct switch_conn *c, struct delivery *d)
 	return d->kind == DELIVERY_PIECE ? commit_piece(c, d) : commit_whole(c, d);
 }
 
-/* A relay does not read its sender further than its receiver takes. */
 static bool has_room(const struct seat *seat, size_t bytes)
 {
-	return seat->relay || seat->backlog + bytes <= seat->shard->cfg.seat_backlog;
+	if (seat->relay)
+		return !switch_relay_overflows(seat, bytes);
+	return seat->backlog + bytes <= seat->shard->cfg.seat_backlog;
 }
 
 bool switch_delivery_whole(struct seat *seat, struct message *m, struct block *b, char flag,
 			   uint32_t listener)
 {
-	size_t bytes = b->n + seat->n_paths + OVERHEAD;
+	size_t bytes = cost(seat, b);
 	struct delivery *d;
 
+	seat->shard->work++;
 	if (!has_room(seat, bytes))
 		return false;
 	d = delivery_new(seat, m, DELIVERY_WHOLE, listener);
@@ -264,7 +281,7 @@ bool switch_delivery_report(struct seat *seat, struct block *b)
 		return false;
 	d->block = block_ref(b);
 	d->flag = '$';
-	d->bytes = b->n + seat->n_paths + OVERHEAD;
+	d->bytes = cost(seat, b);
 	seat->backlog += d->bytes;
 	switch_relay_queued(seat, d);
 	if (!seat->conn || delivery_commit(seat->conn, d))
@@ -287,9 +304,10 @@ void switch_delivery_forget_reports(struct seat *seat, uint64_t now_ms)
 bool switch_delivery_piece(struct seat *seat, struct message *m, struct block *b, size_t off,
 			   size_t n, uint64_t start, char flag, uint32_t listener)
 {
-	size_t bytes = n + OVERHEAD;
 	struct delivery *d;
+	size_t bytes = sizeof(*d) + sizeof(struct piece) + (b ? sizeof(*b) + b->size : 0);
 
+	seat->shard->work++;
 	if (!has_room(seat, bytes))
 		return false;
 	d = delivery_new(seat, m, DELIVERY_PIECE, listener);
@@ -314,7 +332,7 @@ static void abort_chunk(struct seat *seat, const struct message *m, uint64_t sta
 {
 	struct switch_conn *c = seat->conn;
 	struct delivery d = {.seat = seat};
-	char line[HEAD_EXTRA], total[24] = "*";
+	char line[HEAD_EXTRA], total[24] = "*", id[MESSAGE_ID_MAX];
 	int n;
 
 	if (m->total != MSRP_UNKNOWN)
@@ -322,7 +340,7 @@ static void abort_chunk(struct seat *seat, const struct message *m, uint64_t sta
 	n = snprintf(line, sizeof(line),
 		     "Message-ID: %.*s\r\nByte-Range: %llu-*/%s\r\nFailure-Report: no\r\n"
 		     "Content-Type: message/cpim\r\n\r\n",
-		     (int)m->id_n, m->id, (unsigned long long)start, total);
+		     VIEW_ARG(shown_id(m, id)), (unsigned long long)start, total);
 	switch_delivery_interrupt(c, '+');
 	if (switch_output_reserve(c, 1,
 				  5 + TID_CHARS + 7 + seat->n_paths + (size_t)n + END_LINE_BYTES))
@@ -373,6 +391,21 @@ void switch_delivery_flush(struct seat *seat, uint64_t now_ms)
 	}
 }
 
+void switch_delivery_forget_written(struct switch_conn *c, uint64_t now_ms)
+{
+	if (c->open)
+		switch_delivery_interrupt(c, '#');
+	LIST_EACH(l, tmp, &c->unwritten)
+	{
+		struct delivery *d = CONTAINER(l, struct delivery, conn_link);
+
+		if (d->kind == DELIVERY_PIECE)
+			delivery_done(d, 408, now_ms);
+		else if (d->kind != DELIVERY_REMOTE)
+			list_del(&d->conn_link);
+	}
+}
+
 /* What of the seat stands only in the connection's list: pieces of streamed chunks. */
 static void drop_pieces(struct seat *seat, struct switch_conn *c, uint64_t now_ms)
 {
@@ -396,6 +429,7 @@ static bool keep_report(struct delivery *d)
 	if (d->kind != DELIVERY_REPORT || !d->block)
 		return false;
 	d->seat->n_partial -= d->watched;
+	list_del(&d->conn_link);
 	d->watched = false;
 	d->state = DELIVERY_WAITING;
 	return true;
@@ -445,18 +479,10 @@ static void watch(struct delivery *d, uint64_t now_ms)
 	struct seat *seat = d->seat;
 
 	d->watched = true;
+	list_add_tail(&seat->watched, &d->conn_link);
 	seat->n_partial++;
-	if (seat->n_partial <= PARTIAL_MAX)
-		return;
-	LIST_EACH(l, tmp, &seat->queue)
-	{
-		struct delivery *x = CONTAINER(l, struct delivery, link);
-
-		if (x->watched) {
-			delivery_done(x, 0, now_ms);
-			return;
-		}
-	}
+	if (seat->n_partial > PARTIAL_MAX)
+		delivery_done(CONTAINER(seat->watched.next, struct delivery, conn_link), 0, now_ms);
 }
 
 void switch_delivery_written(struct switch_conn *c, struct delivery *d, uint64_t now_ms)
@@ -539,8 +565,9 @@ static struct delivery *find_by_id(struct seat *seat, struct view id)
 	LIST_EACH(l, tmp, &seat->queue)
 	{
 		struct delivery *d = CONTAINER(l, struct delivery, link);
+		char text[MESSAGE_ID_MAX];
 
-		if (d->message && view_eq(view_of(d->message->id, d->message->id_n), id) &&
+		if (d->message && view_eq(shown_id(d->message, text), id) &&
 		    d->state != DELIVERY_WAITING)
 			return d;
 		if (++looked == SEARCH_MAX)

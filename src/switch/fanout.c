@@ -6,11 +6,14 @@
 
 #include <stdlib.h>
 
+enum { DASHES = sizeof("\r\n-------") - 1 };
+
 struct route {
 	bool all;
 	char key[URI_TEXT_MAX]; /* of the one it is for */
 	struct view display;
 	bool no_from, no_to; /* to be put in on behalf of the sender */
+	size_t head;	     /* bytes that are CPIM's, not the content's */
 	int type;
 	char type_text[TYPE_TEXT_MAX];
 };
@@ -48,9 +51,10 @@ static int route_read(struct seat *sender, struct view body, bool last, struct r
 	int rc = cpim_parse_head(body, &m);
 
 	if (rc == 0 && last)
-		rc = cpim_parse(body, &m) < 0 ? E_SYNTAX : 1;
+		rc = cpim_parse(body, &m) < 0 ? E_SYNTAX : (int)body.n;
 	if (rc <= 0)
 		return rc == 0 ? -1 : 400;
+	r->head = (size_t)rc;
 	r->no_from = m.n_from == 0 && sender->shard->cfg.wrap_plain;
 	r->no_to = m.n_to == 0;
 	if ((!r->no_from && !from_is_own(sender, &m)) || m.n_to > 1)
@@ -66,6 +70,35 @@ static int route_read(struct seat *sender, struct view body, bool last, struct r
 	r->all = false;
 	r->display = m.to[0].display;
 	return 0;
+}
+
+/* Where a chunk was prefixed the sender's own bytes stand behind that. */
+static struct view body_of(const struct inbound *in, size_t tail)
+{
+	return view_of(in->block->bytes + in->body_at, in->block->n - in->body_at - tail);
+}
+
+static uint64_t head_hash(const struct inbound *in, size_t n)
+{
+	size_t before = in->first ? (size_t)in->shift : 0;
+
+	return hash_bytes(&in->seat->shard->by_session,
+			  view_first(view_from(body_of(in, 0), before), n));
+}
+
+/* Where chunks overlap the last one counts (RFC 4975 §7.3.1): one that comes later could put
+ * another From in the place of the one that was looked at. 0, a status, or -1 for "more bytes". */
+static int head_is_kept(const struct inbound *in, size_t tail)
+{
+	const struct message *m = in->message;
+
+	if (in->start > m->head_n)
+		return 0;
+	if (in->start != 1)
+		return 400;
+	if (body_of(in, tail).n < m->head_n)
+		return -1;
+	return head_hash(in, m->head_n) == m->head_hash ? 0 : 400;
 }
 
 static uint64_t uri_hash(const struct switch_shard *s, const struct conference *conf,
@@ -186,6 +219,8 @@ static struct message *begin_message(struct inbound *in, const struct route *r, 
 	if (!m)
 		return NULL;
 	m->type = r->type;
+	m->head_n = in->wrapped ? 0 : r->head;
+	m->head_hash = head_hash(in, m->head_n);
 	m->listener = calloc(n ? n : 1, sizeof(*m->listener));
 	if (!m->listener) {
 		switch_message_free(m);
@@ -233,11 +268,6 @@ static void chunk_to_listeners(struct inbound *in, char flag, uint64_t now_ms)
 	}
 }
 
-static struct view body_of(const struct inbound *in, size_t tail)
-{
-	return view_of(in->block->bytes + in->body_at, in->block->n - in->body_at - tail);
-}
-
 /* Some phones write CPIM that names nobody: the switch knows who they are, and a header in front of
  * theirs leaves all of theirs as it was. */
 static int name_sender(struct inbound *in, const struct route *r)
@@ -267,10 +297,12 @@ int switch_fanout_whole(struct switch_shard *s, struct inbound *in, char flag, u
 	if (in->seat->relay)
 		return switch_relay_whole(in, flag, now_ms);
 	if (in->message) {
+		if (flag != '#' && head_is_kept(in, DASHES))
+			return 400;
 		chunk_to_listeners(in, flag, now_ms);
 		return 0;
 	}
-	status = route_read(in->seat, body_of(in, sizeof("\r\n-------") - 1), true, &r);
+	status = route_read(in->seat, body_of(in, DASHES), flag != '+', &r);
 	if (!status)
 		status = check_private(in->seat, &r);
 	if (!status)
@@ -303,7 +335,7 @@ int switch_fanout_stream_begin(struct switch_shard *s, struct inbound *in, uint6
 	int status;
 
 	if (in->seat->relay) {
-		status = switch_relay_stream_begin(in);
+		status = switch_relay_stream_begin(in, now_ms);
 		if (status)
 			return status;
 	} else if (!in->message) {
@@ -317,6 +349,10 @@ int switch_fanout_stream_begin(struct switch_shard *s, struct inbound *in, uint6
 		in->message = begin_message(in, &r, now_ms);
 		if (!in->message)
 			return 413;
+	} else {
+		status = head_is_kept(in, 0);
+		if (status)
+			return status;
 	}
 	if (!in->message->fields) {
 		struct block *b;
@@ -329,7 +365,7 @@ int switch_fanout_stream_begin(struct switch_shard *s, struct inbound *in, uint6
 		b->n = fields.n;
 		in->message->fields = b;
 	}
-	in->position = in->start == 1 ? 1 : in->start + in->message->shift;
+	in->position = in->first ? 1 : in->start + in->message->shift;
 	return 0;
 }
 

@@ -4,6 +4,10 @@
  * shard that the session id names; there they are read as from a connection of its own
  * (a guest). What the guest has to write comes back as bytes that end with a frame, so that
  * they can be mixed with what others write; a streamed chunk is interrupted there (§5.1).
+ *
+ * Neither side may run ahead of the other: of a connection, only AHEAD_MAX bytes are under way to
+ * other shards, then it is not read until they were taken; and what a guest answers counts as the
+ * connection's own answers do (switch_output_replied).
  */
 #include "switch/shard.h"
 
@@ -13,7 +17,8 @@ enum mail_type {
 	MAIL_DATA,     /* what was read, for a guest */
 	MAIL_DOWN,     /* the connection is gone */
 	MAIL_WRITTEN,  /* `count` bytes of a guest's output are written */
-	MAIL_OUT,      /* a guest's output */
+	MAIL_TAKEN,    /* a MAIL_DATA on its way back: it has been read; count: switch_conn_most */
+	MAIL_OUT,      /* a guest's output; `count` bytes of it are answers */
 	MAIL_USED,     /* a seat is bound to the connection */
 	MAIL_UNUSED,   /* none is any more */
 	MAIL_FINISHED, /* none is, and the last one was closed */
@@ -27,7 +32,7 @@ struct switch_mail {
 	uint64_t number; /* of the connection, on the shard where it lives */
 	uint64_t count;
 	size_t n, size;
-	bool tls, known; /* what its guests have to know of the connection */
+	bool shared, tls, known; /* what its guests have to know of the connection */
 	uint8_t sha256[SHA256_BYTES];
 	char bytes[];
 };
@@ -45,6 +50,7 @@ static struct switch_mail *mail_new(const struct switch_conn *c, enum mail_type 
 		return NULL;
 	*mail = (struct switch_mail){
 		.type = type, .from = c->shard->cfg.shard, .number = c->number, .size = size};
+	mail->shared = (c->n_seats > 0) + __builtin_popcountll(c->used) > 1 || c->n_seats > 1;
 	mail->tls = c->tls;
 	mail->known = c->known;
 	memcpy(mail->sha256, c->sha256, sizeof(mail->sha256));
@@ -97,6 +103,25 @@ static void give_up(struct switch_conn *c)
 	}
 }
 
+/* What a mail costs, whatever stands in it. */
+static size_t mail_cost(const struct switch_mail *mail)
+{
+	return sizeof(*mail) + mail->size;
+}
+
+static void mail_data(struct switch_conn *c, size_t want)
+{
+	size_t size = want < MAIL_LEAST ? MAIL_LEAST : want < MAIL_BYTES ? want : MAIL_BYTES;
+
+	c->mail = mail_new(c, MAIL_DATA, size);
+	if (!c->mail) {
+		give_up(c);
+		return;
+	}
+	c->ahead += mail_cost(c->mail);
+	switch_conn_read_update(c);
+}
+
 static void put(struct switch_conn *c, struct view v)
 {
 	while (v.n && !c->deaf) {
@@ -105,11 +130,9 @@ static void put(struct switch_conn *c, struct view v)
 		if (c->mail && c->mail->n == c->mail->size)
 			switch_handover_flush(c);
 		if (!c->mail)
-			c->mail = mail_new(c, MAIL_DATA, MAIL_BYTES);
-		if (!c->mail) {
-			give_up(c);
+			mail_data(c, v.n);
+		if (!c->mail)
 			return;
-		}
 		room = c->mail->size - c->mail->n;
 		room = room < v.n ? room : v.n;
 		memcpy(c->mail->bytes + c->mail->n, v.p, room);
@@ -215,6 +238,7 @@ static void mail_output(struct switch_conn *c)
 		memcpy(mail->bytes + mail->n, p->p, p->n);
 		mail->n += p->n;
 	}
+	mail->count = c->replies;
 	switch_output_drop(c, n);
 	mail_send(c->shard, c->origin, mail);
 }
@@ -243,6 +267,7 @@ static void for_guest(struct switch_shard *s, const struct switch_mail *mail, ui
 		c = guest_new(s, mail);
 	if (!c)
 		return;
+	c->shared = mail->shared;
 	if (mail->type == MAIL_DATA) {
 		switch_conn_recv(c, view_of(mail->bytes, mail->n), now_ms);
 	} else if (mail->type == MAIL_DOWN) {
@@ -273,6 +298,13 @@ static void for_host(struct switch_shard *s, const struct switch_mail *mail, uin
 		}
 		if (!b || !switch_delivery_remote(c, b, mail->from))
 			give_up(c);
+		else if (mail->count)
+			switch_output_replied(c, (size_t)mail->count);
+		break;
+	case MAIL_TAKEN:
+		c->ahead -= mail_cost(mail);
+		c->most = (uint32_t)mail->count;
+		switch_conn_read_update(c);
 		break;
 	case MAIL_USED:
 		if (!c->n_seats && !c->used)
@@ -294,10 +326,24 @@ static void for_host(struct switch_shard *s, const struct switch_mail *mail, uin
 
 void switch_mail_deliver(struct switch_shard *s, struct switch_mail *mail, uint64_t now_ms)
 {
-	if (mail->type <= MAIL_WRITTEN)
-		for_guest(s, mail, now_ms);
-	else
+	if (mail->type > MAIL_WRITTEN) {
 		for_host(s, mail, now_ms);
-	switch_mail_free(mail);
+		switch_mail_free(mail);
+	} else if (mail->type == MAIL_DATA) {
+		const struct switch_conn *c;
+		unsigned host = mail->from;
+
+		for_guest(s, mail, now_ms);
+		c = switch_conn_find(s, host, mail->number);
+		mail->count = c ? c->most : 0;
+		/* The mail itself goes back: that cannot fail. */
+		mail->type = MAIL_TAKEN;
+		mail->from = s->cfg.shard;
+		switch_handover_output(s);
+		mail_send(s, host, mail);
+	} else {
+		for_guest(s, mail, now_ms);
+		switch_mail_free(mail);
+	}
 	switch_handover_output(s);
 }

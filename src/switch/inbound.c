@@ -40,9 +40,12 @@ static bool wants_response(enum msrp_failure_report report, int status)
 
 /* No: what is left of the frame is dropped. The answer does not wait for it (RFC 4975 §7.3.2 lets a
  * sender hear it in the middle). */
-static void refuse(struct switch_conn *c, struct seat *seat, const struct msrp_head *h, int status)
+static void refuse(struct switch_conn *c, struct seat *seat, const struct msrp_head *h, int status,
+		   uint64_t now_ms)
 {
 	c->shard->counts.refused++;
+	if (status == 413 && seat->relay)
+		switch_passing_stop(seat, h->message_id, h->start, now_ms);
 	if (wants_response(h->failure_report, status)) {
 		if (seat && seat->reply) {
 			switch_conn_reply(c, seat, h->tid, status);
@@ -73,6 +76,8 @@ static void refuse_now(struct switch_conn *c, int status, uint64_t now_ms)
 		in->message = NULL;
 		switch_message_abandon(m, now_ms);
 	}
+	if (status == 413 && in->seat->relay)
+		switch_passing_stop(in->seat, view_of(in->id, in->id_n), in->start, now_ms);
 	switch_block_unref(c->shard, in->block);
 	in->block = NULL;
 	in->mode = INBOUND_SKIP;
@@ -131,15 +136,16 @@ struct block *switch_inbound_head_block(struct switch_shard *s, const struct inb
 					uint64_t total, size_t body, size_t *fields_at)
 {
 	struct block *b = switch_block_new(s, MESSAGE_ID_MAX + 100 + fields.n + body + END_DASHES);
-	char *p;
+	char text[MESSAGE_ID_MAX], *p;
+	struct view id = switch_message_shown_id(view_of(in->id, in->id_n), in->alias, text);
 
 	if (!b)
 		return NULL;
 	p = b->bytes;
 	memcpy(p, "Message-ID: ", 12);
 	p += 12;
-	memcpy(p, in->id, in->id_n);
-	p += in->id_n;
+	memcpy(p, id.p, id.n);
+	p += id.n;
 	memcpy(p, "\r\nByte-Range: ", 14);
 	p += 14;
 	p += put_number(p, start);
@@ -180,6 +186,13 @@ static uint64_t shifted(const struct inbound *in, uint64_t x)
 	return x == MSRP_UNKNOWN ? x : x + in->shift;
 }
 
+/* The first chunk brings along what wrapping puts before it; one that says byte 1 again does not.
+ */
+static uint64_t shifted_start(const struct inbound *in)
+{
+	return in->first ? 1 : shifted(in, in->start);
+}
+
 /* How many bytes the chunk is going to have; 0: it does not say. */
 static uint64_t promised(const struct msrp_head *h)
 {
@@ -199,9 +212,9 @@ static int begin_block(struct switch_conn *c, struct inbound *in, const struct m
 
 	if (n < 0)
 		return 400;
-	in->block = switch_inbound_head_block(
-		s, in, view_of(text, (size_t)n), in->start == 1 ? 1 : shifted(in, in->start),
-		shifted(in, in->end), shifted(in, in->total), room + prefix.n, &in->fields_at);
+	in->block = switch_inbound_head_block(s, in, view_of(text, (size_t)n), shifted_start(in),
+					      shifted(in, in->end), shifted(in, in->total),
+					      room + prefix.n, &in->fields_at);
 	if (!in->block)
 		return 413;
 	in->body_at = in->block->n;
@@ -226,17 +239,30 @@ static int begin_gather(struct switch_conn *c, struct inbound *in, const struct 
 	return status;
 }
 
+/* RFC 4975 §5.4, §14.1: an id that was seen by somebody else, or a phone in two places. Whoever
+ * knows one could fill the disk with such lines. */
+static void note_intrusion(struct seat *seat, uint64_t now_ms)
+{
+	enum { QUIET_MS = 10000 };
+
+	if (seat->intruded && now_ms - seat->intruded_ms < QUIET_MS)
+		return;
+	seat->intruded = true;
+	seat->intruded_ms = now_ms;
+	log_line(seat->shard->log, LOG_WARN, "switch",
+		 "a second connection shows the session id of %s: refused", seat->uri);
+}
+
 /* What the head alone decides: 0 or a status. */
-static int check_head(struct switch_conn *c, struct seat *seat, const struct msrp_head *h)
+static int check_head(struct switch_conn *c, struct seat *seat, const struct msrp_head *h,
+		      uint64_t now_ms)
 {
 	const struct switch_config *cfg = &c->shard->cfg;
 
 	if (!seat || seat->state == SEAT_LOST || seat->state == SEAT_DRAINING)
 		return 481;
 	if (seat->conn && seat->conn != c) {
-		/* RFC 4975 §5.4, §14.1: an id that was seen by somebody else, or a phone in two places. */
-		log_line(c->shard->log, LOG_WARN, "switch",
-			 "a second connection shows the session id of %s: refused", seat->uri);
+		note_intrusion(seat, now_ms);
 		return 506;
 	}
 	if (!switch_seat_from_path(seat, h->from_path))
@@ -267,11 +293,14 @@ static int check_content(struct switch_conn *c, struct seat *seat, const struct 
 		const struct switch_config *cfg = &c->shard->cfg;
 
 		in->wrapped = in->message->shift > 0;
+		in->alias = in->message->alias;
 		return cfg->max_chunks && in->message->chunks >= cfg->max_chunks ? 413 : 0;
 	}
 	/* The beginning is not known (any more): 413 makes a sender stop (RFC 4975 §10.5). */
 	if (h->start > 1)
 		return 413;
+	in->first = true;
+	in->alias = switch_message_alias(seat, h->message_id);
 	if (in->is_cpim)
 		return 0;
 	in->wrapped = c->shard->cfg.wrap_plain;
@@ -312,12 +341,12 @@ static int begin_content(struct switch_conn *c, struct seat *seat, const struct 
 void switch_inbound_send(struct switch_conn *c, struct seat *seat, const struct msrp_head *h,
 			 uint64_t now_ms)
 {
-	int status = check_head(c, seat, h);
+	int status = check_head(c, seat, h, now_ms);
 	struct inbound *in;
 
 	c->shard->counts.chunks_in++;
 	if (status) {
-		refuse(c, seat, h, status);
+		refuse(c, seat, h, status, now_ms);
 		return;
 	}
 	c->last = seat;
@@ -387,7 +416,7 @@ void switch_inbound_body(struct switch_conn *c, struct view body, uint64_t now_m
 		refuse_now(c, 413, now_ms);
 		return;
 	}
-	if (!in->block && !(in->block = switch_block_new(s, PIECE_BYTES))) {
+	if (!in->block && !(in->block = switch_block_new(s, body.n))) {
 		refuse_now(c, 413, now_ms);
 		return;
 	}
@@ -445,9 +474,8 @@ static int finish_whole(struct switch_shard *s, struct inbound *in, char flag)
 
 		if (in->total == MSRP_UNKNOWN || in->total < last)
 			in->total = flag == '$' ? last : MSRP_UNKNOWN;
-		b = switch_inbound_head_block(
-			s, in, fields, in->start == 1 ? 1 : shifted(in, in->start),
-			shifted(in, last), shifted(in, in->total), body.n, &at);
+		b = switch_inbound_head_block(s, in, fields, shifted_start(in), shifted(in, last),
+					      shifted(in, in->total), body.n, &at);
 		if (!b || switch_block_put(s, &b, body)) {
 			switch_block_unref(s, b);
 			return 413;

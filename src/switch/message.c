@@ -37,6 +37,7 @@ struct message *switch_message_new(struct seat *sender, struct inbound *in)
 	m->in = in;
 	m->type = -1;
 	m->shift = in->shift;
+	m->alias = in->alias;
 	m->next = 1;
 	m->total = in->total == MSRP_UNKNOWN ? in->total : in->total + in->shift;
 	m->id_n = in->id_n;
@@ -253,6 +254,61 @@ struct message *switch_message_find(struct seat *sender, struct view id)
 			return m;
 	}
 	return NULL;
+}
+
+/* Whose seat it is. Somebody who has come back to another one sends again what was not answered, by
+ * the id that receivers may know already. */
+static uint64_t user_of(const struct seat *seat)
+{
+	const struct hash *h = &seat->shard->by_session;
+
+	bool shared = view_ends(view_str(seat->key), VIEW("@anonymous.invalid"));
+
+	return hash_more(h, hash_bytes(h, view_str(seat->key)),
+			 shared ? view_str(seat->display) : VIEW(""));
+}
+
+uint64_t switch_message_alias(struct seat *sender, struct view id)
+{
+	struct conference *conf = sender->conference;
+	const struct hash *h = &sender->shard->by_session;
+	uint64_t hash = hash_bytes(h, id), user = user_of(sender);
+	struct recent_id *last;
+	bool taken = false;
+
+	/* A slot can be overwritten by whoever says enough; what is under way counts in any case.
+	 */
+	LIST_EACH(l, tmp, &conf->messages)
+	{
+		struct message *m = CONTAINER(l, struct message, conference_link);
+
+		taken = taken || (m->sender != sender && view_eq(view_of(m->id, m->id_n), id) &&
+				  (!m->sender || user_of(m->sender) != user));
+	}
+	if (!conf->recent)
+		conf->recent = calloc(RECENT_IDS, sizeof(*conf->recent));
+	if (conf->recent) {
+		last = &conf->recent[hash % RECENT_IDS];
+		taken = taken || (last->hash == hash && last->user != user);
+		if (!taken)
+			*last = (struct recent_id){hash, user};
+	}
+	return taken ? hash_more(h, hash, view_of((const char *)&user, sizeof(user))) | 1 : 0;
+}
+
+struct view switch_message_shown_id(struct view id, uint64_t alias, char *dst)
+{
+	static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
+	enum { MADE = 13 };
+	size_t n = id.n < ALIAS_MAX - MADE - 1 ? id.n : ALIAS_MAX - MADE - 1;
+
+	if (!alias)
+		return id;
+	memcpy(dst, id.p, n);
+	dst[n++] = '.';
+	for (int i = 0; i < MADE; i++, alias >>= 5)
+		dst[n++] = alphabet[alias & 31];
+	return view_of(dst, n);
 }
 
 bool switch_message_seen(struct seat *sender, struct view id)

@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-enum { NICKNAME_MAX = 1023 };
+enum { NICKNAME_MAX = 1023, NAMING_MS = 1000 };
 
 const char *switch_seat_name(const struct seat *seat)
 {
@@ -88,8 +88,28 @@ static bool in_use(const struct seat *by, const char *key)
 	return false;
 }
 
+/* §7.4: the focus tells the others. However often somebody changes his name, he sends them no more
+ * than one notice in a while: his last one. */
+static void tell(struct seat *seat, uint64_t now_ms)
+{
+	if (timer_armed(&seat->naming))
+		return;
+	if (seat->named && now_ms - seat->named_ms < NAMING_MS) {
+		timer_arm(seat->shard->timers, &seat->naming, seat->named_ms + NAMING_MS);
+		return;
+	}
+	seat->named = true;
+	seat->named_ms = now_ms;
+	switch_seat_event(seat, SWITCH_EV_SEAT_NAMED, 0);
+}
+
+void switch_nickname_due(void *ctx, uint64_t now_ms)
+{
+	tell(ctx, now_ms);
+}
+
 /* 200, or what the request is refused with; the old nickname then stays (§7.2). */
-static int take(struct seat *seat, struct view quoted)
+static int take(struct seat *seat, struct view quoted, uint64_t now_ms)
 {
 	char name[NICKNAME_MAX + 1], key[NICKNAME_MAX + 1];
 	char *kept = NULL, *kept_key = NULL;
@@ -115,21 +135,19 @@ static int take(struct seat *seat, struct view quoted)
 	free(seat->nickname_key);
 	seat->nickname = kept;
 	seat->nickname_key = kept_key;
-	/* §7.4: the focus tells the others. */
 	if (changes)
-		switch_seat_event(seat, SWITCH_EV_SEAT_NAMED, 0);
+		tell(seat, now_ms);
 	return 200;
 }
 
 void switch_nickname(struct switch_conn *c, struct seat *seat, const struct msrp_head *h,
 		     uint64_t now_ms)
 {
-	(void)now_ms;
 	if (!seat || !seat->conference || !seat->conn)
 		switch_conn_answer(c, h, 481);
 	else if (seat->conn != c)
 		switch_conn_answer(c, h, 506);
 	else
-		switch_conn_answer(c, h, take(seat, h->use_nickname));
+		switch_conn_answer(c, h, take(seat, h->use_nickname, now_ms));
 	switch_inbound_new(c, INBOUND_SKIP);
 }

@@ -121,6 +121,9 @@ void switch_output_drop(struct switch_conn *c, size_t n)
 
 void switch_output_wake(struct switch_conn *c)
 {
+	/* What its end brings about is written to nobody; the world has forgotten it. */
+	if (c->freed)
+		return;
 	if (!c->guest && !c->woken) {
 		c->woken = true;
 		c->shard->ops.wake(c->shard->ops.ctx, c->handle);

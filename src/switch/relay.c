@@ -12,7 +12,11 @@
 
 #include <stdio.h>
 
-enum { UNANSWERED_BYTES = 64, MARK_PART = 4 };
+enum {
+	UNANSWERED_BYTES = 256, /* what is kept of one: less than its share, since many are under
+				   way on a long line */
+	MARK_PART = 4
+};
 
 void switch_relay_link(struct conference *conf)
 {
@@ -28,9 +32,25 @@ void switch_relay_link(struct conference *conf)
 
 /* ---- back-pressure ---- */
 
+/* Sessions with other peers use it as well (RFC 4975 §5.4 wants that): who reads nothing must not
+ * stop those. */
+static bool is_shared(const struct switch_conn *c)
+{
+	return c->n_seats > 1 || c->used || c->shared;
+}
+
+bool switch_relay_overflows(const struct seat *seat, size_t bytes)
+{
+	const struct seat *sender = seat->peer;
+
+	return sender && sender->conn && is_shared(sender->conn) &&
+	       seat->unwritten + bytes > seat->shard->cfg.seat_backlog;
+}
+
 void switch_relay_gate(struct seat *sender, bool leaving)
 {
-	bool stop = !leaving && sender->conn && sender->peer && sender->peer->full;
+	bool stop = !leaving && sender->conn && sender->peer && sender->peer->full &&
+		    !is_shared(sender->conn);
 
 	if (stop == sender->stopped || !sender->conn)
 		return;
@@ -129,10 +149,10 @@ int switch_relay_begin(struct switch_shard *s, struct inbound *in, const struct 
 		       size_t room)
 {
 	char text[MSRP_HEAD_BYTES_MAX];
-	int n = copy_lines(text, sizeof(text) - 2, h, false);
+	int n = copy_lines(text, sizeof(text) - 2, h, false), status = switch_passing_check(in);
 
-	if (n < 0)
-		return 400;
+	if (n < 0 || status)
+		return n < 0 ? 400 : status;
 	memcpy(text + n, "\r\n", 2);
 	in->block = switch_inbound_head_block(s, in, view_of(text, (size_t)n + 2), in->start,
 					      in->end, in->total, room, &in->fields_at);
@@ -163,6 +183,13 @@ static bool is_there(const struct seat *to)
 
 int switch_relay_whole(struct inbound *in, char flag, uint64_t now_ms)
 {
+	int status = flag == '+' && is_there(in->seat->peer) ? switch_passing_count(in, now_ms) : 0;
+
+	return status ? status : switch_relay_pass(in, flag, now_ms);
+}
+
+int switch_relay_pass(struct inbound *in, char flag, uint64_t now_ms)
+{
 	struct seat *to = in->seat->peer;
 	struct message *m;
 
@@ -178,13 +205,14 @@ int switch_relay_whole(struct inbound *in, char flag, uint64_t now_ms)
 	return 0;
 }
 
-int switch_relay_stream_begin(struct inbound *in)
+int switch_relay_stream_begin(struct inbound *in, uint64_t now_ms)
 {
 	struct seat *to = in->seat->peer;
 	struct message *m;
+	int status = is_there(to) ? switch_passing_count(in, now_ms) : 408;
 
-	if (!is_there(to))
-		return 408;
+	if (status)
+		return status;
 	m = chunk_record(in);
 	if (!m)
 		return 413;
@@ -202,6 +230,8 @@ void switch_relay_chunk_end(struct switch_shard *s, struct inbound *in, char fla
 
 	if (flag == '$')
 		s->counts.sends_in++;
+	if (flag != '+')
+		switch_passing_end(in);
 	in->message = NULL;
 	if (m)
 		switch_message_end(m, now_ms);

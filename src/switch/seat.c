@@ -87,8 +87,10 @@ struct seat *switch_seat_new(struct switch_shard *s, const struct switch_seat_co
 	list_init(&seat->queue);
 	list_init(&seat->sent);
 	list_init(&seat->incoming);
+	list_init(&seat->watched);
 	timer_init(&seat->timer, seat_timer, seat);
 	timer_init(&seat->answer_timer, switch_delivery_timeout, seat);
+	timer_init(&seat->naming, switch_nickname_due, seat);
 	seat->uri = seat->text;
 	(void)view_copy(sc->uri, seat->uri, sc->uri.n + 1);
 	seat->key = switch_uri_key(sc->uri, seat->text + sc->uri.n + 1);
@@ -121,6 +123,7 @@ void switch_seat_free(struct seat *seat)
 
 	timer_cancel(s->timers, &seat->timer);
 	timer_cancel(s->timers, &seat->answer_timer);
+	timer_cancel(s->timers, &seat->naming);
 	hash_del(&s->by_id, &seat->by_id);
 	hash_del(&s->by_session, &seat->by_session);
 	hash_del(&s->by_uri, &seat->by_uri);
@@ -131,6 +134,7 @@ void switch_seat_free(struct seat *seat)
 	free(seat->local);
 	free_heads(seat);
 	free(seat->seen);
+	free(seat->passing);
 	free(seat->types);
 	free(seat->wrapped_types);
 	s->n_seats--;
@@ -521,6 +525,7 @@ void switch_seat_end(struct seat *seat, bool drain, uint64_t now_ms)
 		seat->peer->peer = NULL;
 		seat->peer = NULL;
 	}
+	timer_cancel(s->timers, &seat->naming);
 	switch_message_listener_gone(seat, now_ms);
 	hash_del(&s->by_id, &seat->by_id);
 	hash_del(&s->by_uri, &seat->by_uri);

@@ -30,6 +30,8 @@ enum {
 	PATH_TEXT_MAX = 1024, /* a participant's a=path */
 	URI_TEXT_MAX = 512,
 	INCOMING_MAX = 16, /* messages in several chunks at once, per seat */
+	RECENT_IDS = 64,   /* of a conference: senders remembered by Message-ID */
+	ALIAS_MAX = 32,	   /* a Message-ID that the switch makes (RFC 4975 §9: ident) */
 	SEEN_MAX = 64,	   /* complete messages of a seat remembered for duplicates */
 	TYPES_MAX = 32,	   /* wrapped types a conference remembers; others are compared */
 	TYPE_TEXT_MAX = 96,
@@ -38,6 +40,10 @@ enum {
 	SEATS_PER_CONN_MAX = 256,
 	PIECE_BYTES = 16384, /* a streamed chunk is passed on in pieces up to this */
 	MAIL_BYTES = 65536,
+	MAIL_LEAST = 1024, /* room in a mail for what may follow */
+	TURN_WORK = 2000, /* deliveries that one connection may cause before it is another's turn */
+	TURN_BYTES = 2048,    /* so much is read of it in any case */
+	AHEAD_MAX = 262144,   /* of a connection's bytes, under way to other shards */
 	REPLIES_MAX = 262144, /* answers that may wait for a peer that does not read them */
 	SHARDS_MAX = 64,      /* that can share a connection: one bit each */
 	GATHER_MS = 1000,     /* failures are gathered so long before they are reported */
@@ -121,7 +127,9 @@ struct inbound {
 	uint64_t n_body;	    /* bytes of the sender's body so far */
 	uint64_t position;	    /* INBOUND_STREAM: of the next piece in the forwarded message */
 	uint64_t shift;		    /* bytes that wrapping puts before the message */
+	uint64_t alias;		    /* see struct message */
 	bool has_range, success_report, is_cpim, wrapped, duplicate;
+	bool first; /* of its message: what wrapping puts before the message goes with it */
 	enum msrp_failure_report failure_report;
 	uint8_t tid_n;
 	uint16_t id_n;
@@ -145,6 +153,7 @@ struct switch_conn {
 	struct delivery *open;	  /* the streamed chunk whose end-line is still due */
 	struct timer timer;	  /* no valid session yet; or its peer takes nothing */
 	size_t unclaimed_bytes;	  /* read while it had no session */
+	size_t ahead;		  /* bytes of mails that other shards have not read yet */
 	struct list dirty;	  /* shard->dirty: output to be mailed */
 	struct switch_mail *mail; /* being filled, for mail_to */
 	uint64_t told, used;	  /* a bit per shard: was sent frames, holds seats bound to it */
@@ -155,9 +164,12 @@ struct switch_conn {
 	uint32_t n_seats;
 	uint32_t replies;   /* bytes of answers queued since the queue was last empty */
 	uint32_t n_stopped; /* of its own shard, like stopped_by */
+	uint32_t work;	    /* deliveries per 64 kB that were read of it lately */
+	uint32_t most;	    /* see switch_conn_most */
 	bool guest;	    /* it lives on another shard; there is no handle */
 	bool woken, paused, finishing, deaf, busy, freed;
 	bool quiet;	 /* is not being read */
+	bool shared;	 /* guest: sessions of other shards use the connection, too */
 	bool tls, known; /* known: sha256 is that of the peer's certificate */
 	uint8_t sha256[SHA256_BYTES];
 };
@@ -181,6 +193,7 @@ struct seat {
 	enum seat_state state;
 	bool held, queues, answered, active, rebound, finish;
 	bool takes_cpim, takes_any, takes_private;
+	bool named;
 	bool tls, vouched; /* vouched: the owner's certificate has the hash sha256 */
 	uint8_t sha256[SHA256_BYTES];
 	struct switch_conn *conn;
@@ -191,6 +204,8 @@ struct seat {
 	char *uri, *key, *display;     /* in text; key: the URI in the form that is compared */
 	char *from;		       /* CPIM From as it last came, when it was right */
 	char *nickname, *nickname_key; /* RFC 7701 §7, and the form that is compared; NULL: none */
+	struct timer naming;	       /* a nickname that the focus has yet to be told */
+	uint64_t named_ms;	       /* when it was last, if named */
 	char session[SESSION_CHARS + 1];
 	char *local;  /* our a=path */
 	char *paths;  /* To-Path and From-Path lines of what we send; NULL: his path is not known */
@@ -206,14 +221,18 @@ struct seat {
 	size_t backlog;	   /* bytes */
 	struct seat *peer; /* the other one of a relay; NULL: gone */
 	bool relay;
-	bool full;	     /* relay: too much is unwritten for its peer to be read */
-	bool stopped;	     /* relay: its connection is not read on its peer's account */
+	bool full;     /* relay: too much is unwritten for its peer to be read */
+	bool stopped;  /* relay: its connection is not read on its peer's account */
+	bool intruded; /* another connection showed its session id, at intruded_ms */
+	uint64_t intruded_ms;
 	bool gone;	     /* relay: down for longer than the grace */
 	size_t unwritten;    /* relay: bytes */
 	uint64_t give_up_ms; /* relay: how long we connect again */
+	struct list watched; /* deliveries from whom only an error is awaited */
 	size_t n_partial;
-	struct list sent;     /* message records of its messages */
-	struct list incoming; /* those of which chunks are still due */
+	struct passing *passing; /* relay: INCOMING_MAX of them; NULL: none yet */
+	struct list sent;	 /* message records of its messages */
+	struct list incoming;	 /* those of which chunks are still due */
 	size_t n_incoming;
 	uint64_t *seen; /* SEEN_MAX hashes of Message-IDs, newest at seen_at - 1; NULL: none yet */
 	unsigned seen_at;
@@ -228,7 +247,8 @@ struct conference {
 	size_t n, size;
 	struct list messages; /* those with an audience */
 	bool relay, closing;
-	struct timer timer; /* relay: of closing */
+	struct timer timer;	  /* relay: of closing */
+	struct recent_id *recent; /* RECENT_IDS of them, by hash; NULL: nothing was said yet */
 	unsigned n_types;
 	char (*type)[TYPE_TEXT_MAX]; /* n_types of them */
 	char text[];
@@ -266,8 +286,25 @@ struct message {
 	struct listener only; /* of a relay's streamed chunk */
 	bool relay;	      /* one chunk on its way through a relay */
 	uint64_t start;	      /* relay: its first byte */
+	size_t head_n;	      /* CPIM headers, in bytes as the sender counts */
+	uint64_t head_hash;   /* of them */
+	uint64_t alias;	      /* receivers are shown another Message-ID, made with this; 0: his */
 	uint16_t id_n;
 	char id[MESSAGE_ID_MAX];
+};
+
+/* A message that goes through a relay in several chunks. */
+struct passing {
+	uint64_t hash;	/* of its Message-ID; 0: a free place */
+	uint64_t at_ms; /* of its last chunk */
+	uint32_t chunks;
+	bool over; /* refused: nothing more of it is passed on */
+};
+
+/* Who used a Message-ID last. */
+struct recent_id {
+	uint64_t hash;
+	uint64_t user;
 };
 
 enum delivery_kind {
@@ -282,7 +319,7 @@ enum delivery_state { DELIVERY_WAITING, DELIVERY_COMMITTED, DELIVERY_WRITTEN };
 
 struct delivery {
 	struct list link;      /* seat->queue */
-	struct list conn_link; /* conn->unwritten */
+	struct list conn_link; /* conn->unwritten; once written, seat->watched */
 	struct switch_shard *owner;
 	struct seat *seat; /* NULL: DELIVERY_REMOTE */
 	struct message *message;
@@ -298,7 +335,7 @@ struct delivery {
 	unsigned shard;	   /* DELIVERY_REMOTE */
 	enum delivery_kind kind;
 	enum delivery_state state;
-	bool watched; /* counted in seat->n_partial */
+	bool watched; /* in seat->watched, and counted in its n_partial */
 	char flag;    /* of the end-line; 0: none yet */
 };
 
@@ -318,6 +355,7 @@ struct switch_shard {
 	struct block *free_block[BLOCK_CLASSES];
 	size_t free_bytes;
 	struct switch_counts counts;
+	uint64_t work; /* deliveries that were tried, ever */
 };
 
 /* ---- output.c: a connection's queue ---- */
@@ -331,7 +369,7 @@ void switch_output_fini(struct switch_conn *c);
 /* Takes n bytes off the front. */
 void switch_output_drop(struct switch_conn *c, size_t n);
 /* So many bytes were queued that answer what the peer sent: when it reads none of them, it is not
- * read either. */
+ * read either. Of a guest they are counted where the connection lives. */
 void switch_output_replied(struct switch_conn *c, size_t n);
 /* Asks for the connection to be written (or mailed). */
 void switch_output_wake(struct switch_conn *c);
@@ -360,6 +398,9 @@ void switch_delivery_flush(struct seat *seat, uint64_t now_ms);
 /* The seat's connection is going: what was not answered waits again, streamed pieces are given up.
  */
 void switch_delivery_unbind(struct seat *seat, uint64_t now_ms);
+/* All seats are going to leave the connection: its list of what is unwritten is gone through once,
+ * and not by each of them. */
+void switch_delivery_forget_written(struct switch_conn *c, uint64_t now_ms);
 /* Everything failed with this status. */
 void switch_delivery_fail_all(struct seat *seat, int status, uint64_t now_ms);
 /* A response came for the seat. */
@@ -373,8 +414,9 @@ bool switch_delivery_remote(struct switch_conn *c, struct block *b, unsigned sha
 void switch_delivery_free(struct delivery *d);
 /* Its result is there; 0: good. d is freed. */
 void switch_delivery_result(struct delivery *d, int status, uint64_t now_ms);
-/* A REPORT on its way to the seat's owner: all behind the paths, and the dashes. The latest are kept
- * for a while after they were written, and written again on a new connection. False: no memory. */
+/* A REPORT on its way to the seat's owner: all behind the paths, and the dashes. The latest are
+ * kept for a while after they were written, and written again on a new connection. False: no
+ * memory. */
 bool switch_delivery_report(struct seat *seat, struct block *b);
 /* Its owner leaves: written ones are done with. */
 void switch_delivery_forget_reports(struct seat *seat, uint64_t now_ms);
@@ -393,6 +435,11 @@ void switch_message_success(struct seat *sender, struct view id, uint64_t bytes)
 void switch_message_sender_gone(struct seat *seat, uint64_t now_ms);
 void switch_message_listener_gone(struct seat *seat, uint64_t now_ms);
 struct message *switch_message_find(struct seat *sender, struct view id);
+/* Whether somebody else in the conference uses this Message-ID, and if so what makes ours another:
+ * RFC 4975 §7.3.1 would have receivers put the two together. 0: it may go on as it is. */
+uint64_t switch_message_alias(struct seat *sender, struct view id);
+/* The Message-ID that receivers are shown; dst: MESSAGE_ID_MAX bytes. */
+struct view switch_message_shown_id(struct view id, uint64_t alias, char *dst);
 bool switch_message_seen(struct seat *sender, struct view id);
 void switch_message_remember(struct seat *sender, struct view id);
 void switch_message_free(struct message *m);
@@ -418,6 +465,8 @@ void switch_relay_link(struct conference *conf);
 /* Stops or goes on reading the sender's connection, as its peer can take more or not. leaving: the
  * sender lets go of the connection. */
 void switch_relay_gate(struct seat *sender, bool leaving);
+/* A relay's receiver cannot take it, and its sender's connection must not stop: others use it. */
+bool switch_relay_overflows(const struct seat *seat, size_t bytes);
 /* Back-pressure's books: d was queued for the seat, or is written (or given up). */
 void switch_relay_queued(struct seat *seat, struct delivery *d);
 void switch_relay_written(struct seat *seat, struct delivery *d);
@@ -426,13 +475,27 @@ void switch_relay_trim(struct seat *seat, uint64_t now_ms);
 int switch_relay_begin(struct switch_shard *s, struct inbound *in, const struct msrp_head *h,
 		       size_t room);
 int switch_relay_whole(struct inbound *in, char flag, uint64_t now_ms);
-int switch_relay_stream_begin(struct inbound *in);
+int switch_relay_stream_begin(struct inbound *in, uint64_t now_ms);
+/* A gathered chunk goes to the other side, whatever becomes of its message: 0 or a status. */
+int switch_relay_pass(struct inbound *in, char flag, uint64_t now_ms);
 void switch_relay_chunk_end(struct switch_shard *s, struct inbound *in, char flag, uint64_t now_ms);
 void switch_relay_report(struct seat *from, const struct msrp_head *h, uint64_t now_ms);
 /* The grace of a seat that is down is over. May free it. */
 void switch_relay_gone(struct seat *seat, uint64_t now_ms);
 /* Ends both seats, the peer's with what waits for it. */
 void switch_relay_over(struct seat *seat, uint64_t now_ms);
+
+/* ---- passing.c: messages in several chunks, through a relay ---- */
+
+/* Whether one more chunk of its message may come: 0 or 413. */
+int switch_passing_check(struct inbound *in);
+/* One that does not end its message: 0, or 413 where too many are under way. */
+int switch_passing_count(struct inbound *in, uint64_t now_ms);
+/* Its message ends. */
+void switch_passing_end(struct inbound *in);
+/* What follows `start` of a message was refused: its receiver is told once, if he has some of it.
+ */
+void switch_passing_stop(struct seat *sender, struct view id, uint64_t start, uint64_t now_ms);
 
 /* ---- inbound.c: SENDs as they come ---- */
 
@@ -459,6 +522,8 @@ struct block *switch_inbound_head_block(struct switch_shard *s, const struct inb
 
 void switch_nickname(struct switch_conn *c, struct seat *seat, const struct msrp_head *h,
 		     uint64_t now_ms);
+/* The timer of what was not told at once. */
+void switch_nickname_due(void *seat, uint64_t now_ms);
 /* What others are shown: the nickname, else the name that the focus gave. */
 const char *switch_seat_name(const struct seat *seat);
 

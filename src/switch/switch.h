@@ -37,7 +37,7 @@ struct switch_config {
 	uint64_t max_message;      /* bytes; a larger one: 413 */
 	/* RFC 4975 §7.1.1, 30 s; also how long a connection may take nothing */
 	uint64_t response_timeout_ms;
-	uint32_t max_chunks;	   /* of one message to a conference; one more: 413; 0: no cap */
+	uint32_t max_chunks;	   /* of one message; one more: 413; 0: no cap */
 	size_t unclaimed_bytes;	   /* most that are read of a connection that has no session (any
 				      more); 0: no cap */
 	uint64_t rebind_grace_ms;  /* how long a seat that lost its connection may be bound anew */
@@ -163,6 +163,8 @@ struct switch_conn *switch_conn_accept(struct switch_shard *s, void *handle, uin
 void switch_conn_secured(struct switch_conn *c, const uint8_t *sha256);
 void switch_conn_up(struct switch_conn *c, uint64_t now_ms);
 void switch_conn_recv(struct switch_conn *c, struct view bytes, uint64_t now_ms);
+/* How much should be read of it at a time, then it is another's turn; 0: as much as there is. */
+size_t switch_conn_most(const struct switch_conn *c);
 /* Output to write, in order: fills up to max pieces, returns their number. They stay until consumed. */
 size_t switch_conn_output(struct switch_conn *c, struct view *piece, size_t max);
 void switch_conn_consumed(struct switch_conn *c, size_t bytes, uint64_t now_ms);

@@ -52,7 +52,7 @@ static void test_the_defaults_are_a_good_configuration(void **state)
 	assert_true(config.conference.replaces_fallback);
 	assert_int_equal(config.msrp.port, 2855);
 	assert_int_equal(config.msrp.threads, 2);
-	assert_int_equal(config.msrp.seat_backlog, 1048576);
+	assert_int_equal(config.msrp.seat_backlog, 2097152);
 	assert_int_equal(config.log.level, LOG_INFO);
 }
 

@@ -240,6 +240,32 @@ static void test_SW_4__phones_that_bind_in_their_own_ways(void **state)
 }
 
 /* Answers that nobody reads do not pile up: the peer is not read any further. */
+/* It is to be closed when what waits was written, and its peer takes none of it. */
+static void test_SW_5__a_connection_that_is_to_end_does_not_wait_for_ever(void **state)
+{
+	struct switch_counts counts;
+
+	(void)state;
+	/* Once by its session's end, once by bytes that are no MSRP. */
+	for (int k = 0; k < 2; k++) {
+		struct phone *p = k ? ann : bo;
+
+		p->stalled = true;
+		phone_say(k ? bo : ann, "m", k ? BO : ANN, CONF, "are you there?");
+		world_run(&w);
+		if (k)
+			phone_write(p, "no MSRP at all\r\n\r\n");
+		else
+			switch_seat_close(w.shard[0].s, 2, true, w.now);
+		world_advance(&w, 45000);
+		assert_true(p->closed);
+		if (!k)
+			bo = phone_join(&w, 0, 7, 22, BO);
+	}
+	switch_shard_counts(w.shard[0].s, &counts);
+	assert_int_equal(counts.conns, w.n_phones - 2);
+}
+
 static void test_SW_3__a_sender_who_reads_no_answers_is_not_read(void **state)
 {
 	char body[300];
@@ -274,6 +300,7 @@ int main(void)
 		T(test_SW_5__what_lacks_a_message_id_or_type_gets_400),
 		T(test_SW_4__phones_that_bind_in_their_own_ways),
 		T(test_SW_3__a_sender_who_reads_no_answers_is_not_read),
+		T(test_SW_5__a_connection_that_is_to_end_does_not_wait_for_ever),
 	};
 
 	return cmocka_run_group_tests_name("switch_connection", tests, NULL, NULL);

@@ -227,7 +227,7 @@ static void test_SW_3__a_stalled_receiver_delays_nobody_and_is_reported_once(voi
 
 	(void)state;
 	world_fini(&w);
-	cfg.seat_backlog = 20000;
+	cfg.seat_backlog = 60000;
 	begin(&cfg);
 	memset(text, 'x', 1000);
 	text[1000] = '\0';
@@ -284,6 +284,63 @@ static void test_SW_3__a_streamed_message_is_aborted_towards_a_stalled_receiver(
 	world_advance(&w, 60000);
 	assert_int_equal(phone_sends(bo), 2);
 	assert_int_equal(phone_reports(ann, NULL), 1);
+	free(body);
+}
+
+/* Bytes that come one by one hold more than themselves, and count as what they hold. */
+static void test_SW_3__a_backlog_counts_what_it_holds(void **state)
+{
+	struct switch_config cfg = world_config();
+	size_t n, before;
+	char *body = large(&n, ANN, CONF, 400000), range[64];
+	struct phone *dee;
+
+	(void)state;
+	world_fini(&w);
+	cfg.seat_backlog = 1 << 20;
+	begin(&cfg);
+	dee = phone_connect(&w, 0);
+	strcpy(dee->path[0], seat_open(&w, 0, 7, 4, "sip:dee@example.com", true));
+	snprintf(range, sizeof(range), "1-*/%zu", n);
+	chunk_head(ann, "m1", range);
+	write_slowly(ann, body, 20000, 5000);
+	write_slowly(ann, body + 20000, 3000, 1);
+	phone_write(ann, "\r\n-------big+\r\n");
+	phone_chunk(ann, 0, "m1", "23001-23001/400000", "", "x", 1, '#');
+	world_advance(&w, 3000);
+	assert_int_equal(phone_reports(ann, NULL), 1);
+	before = phone_sends(dee);
+	seat_answer(&w, 0, 4, dee->local);
+	phone_bind(dee, 0);
+	world_run(&w);
+	assert_int_equal(phone_sends(dee), before);
+	assert_int_equal(phone_send(cy, 0)->n_body, 23000);
+	free(body);
+}
+
+/* Chunks that something interrupts are awaited one by one. */
+static void test_SW_3__chunks_without_an_answer_are_counted(void **state)
+{
+	struct switch_config cfg = world_config();
+	size_t n;
+	char *body = large(&n, ANN, CONF, 400000), range[64];
+
+	(void)state;
+	world_fini(&w);
+	cfg.seat_backlog = 100000;
+	begin(&cfg);
+	bo->mute = true;
+	snprintf(range, sizeof(range), "1-*/%zu", n);
+	chunk_head(ann, "m1", range);
+	write_slowly(ann, body, 20000, 5000);
+	for (size_t i = 0; i < 500; i++) {
+		/* His request is answered in between. */
+		phone_bind(bo, 0);
+		world_run(&w);
+		write_slowly(ann, body + 20000 + i * 10, 10, 10);
+	}
+	assert_in_range(phone_sends(bo), 50, 300);
+	assert_int_equal(phone_send(bo, phone_sends(bo) - 1)->flag, '#');
 	free(body);
 }
 
@@ -511,7 +568,7 @@ static void test_SW_1__a_held_seats_backlog_has_a_cap(void **state)
 
 	(void)state;
 	world_fini(&w);
-	cfg.seat_backlog = 10000;
+	cfg.seat_backlog = 27000;
 	begin(&cfg);
 	dee = phone_connect(&w, 0);
 	strcpy(dee->path[0], seat_open(&w, 0, 7, 4, "sip:dee@example.com", true));
@@ -582,6 +639,8 @@ int main(void)
 		T(test_SW_1__a_chunk_that_stands_still_is_given_up),
 		T(test_SW_3__a_stalled_receiver_delays_nobody_and_is_reported_once),
 		T(test_SW_3__a_streamed_message_is_aborted_towards_a_stalled_receiver),
+		T(test_SW_3__a_backlog_counts_what_it_holds),
+		T(test_SW_3__chunks_without_an_answer_are_counted),
 		T(test_SW_1__what_was_not_answered_comes_again_after_a_cut),
 		T(test_SW_1__after_the_grace_they_count_as_failed),
 		T(test_SW_1__a_message_sent_again_after_a_cut_is_answered_and_not_repeated),

@@ -211,6 +211,107 @@ static void test_SW_5__a_guess_at_another_shard_gets_481(void **state)
 	assert_int_equal(counts.conns, 2);
 }
 
+/* Mails under way, all of them: what is between two threads costs memory as well. */
+static void test_SW_3__a_fast_sender_does_not_run_ahead_of_another_shard(void **state)
+{
+	char body[4096], range[64];
+	size_t n = 0;
+
+	(void)state;
+	cpim(body, sizeof(body), ANN, CONF, "");
+	memset(body + strlen(body), 'x', sizeof(body) - strlen(body) - 1);
+	body[sizeof(body) - 1] = '\0';
+	snprintf(range, sizeof(range), "1-%zu/%zu", strlen(body), strlen(body));
+	/* Nothing is delivered to shard 1 meanwhile. */
+	while (ann->reading && n < 1000) {
+		char id[20];
+
+		snprintf(id, sizeof(id), "f%zu", n++);
+		phone_chunk(ann, 1, id, range, "", body, strlen(body), '$');
+	}
+	assert_in_range(n, 30, 100);
+	world_run(&w);
+	assert_true(ann->reading);
+	assert_int_equal(phone_sends(cy), n);
+}
+
+static void test_SW_3__a_sender_who_reads_no_answers_of_another_shard_is_not_read(void **state)
+{
+	size_t n = 0;
+	uint64_t before;
+
+	(void)state;
+	ann->stalled = true;
+	for (; ann->reading && n < 20000; n++) {
+		char id[20];
+
+		snprintf(id, sizeof(id), "r%zu", n);
+		say(ann, 1, id, ANN, "and I do not listen");
+		world_run(&w);
+	}
+	assert_in_range(n, 500, 3000);
+	assert_int_equal(phone_sends(cy), n);
+	before = ann->bytes;
+	ann->stalled = false;
+	world_run(&w);
+	assert_true(ann->reading);
+	assert_true(ann->bytes - before < 400000);
+}
+
+static void test_SW_5__guesses_at_another_shard_are_counted(void **state)
+{
+	struct switch_config cfg = world_config();
+	struct switch_counts counts;
+	size_t sent = 0, n = 65536;
+	struct phone *p;
+	char *noise;
+
+	(void)state;
+	world_fini(&w);
+	cfg.unclaimed_bytes = 65536;
+	world_init(&w, 2, &cfg);
+	p = phone_connect(&w, 0);
+	noise = malloc(n);
+	memset(noise, 'x', n);
+	phone_write(p, "MSRP gggg SEND\r\nTo-Path: msrp://198.51.100.7:2856/ab-guess;tcp\r\n"
+		       "From-Path: msrp://192.0.2.9:1/x;tcp\r\nMessage-ID: g\r\n"
+		       "Byte-Range: 1-*/*\r\nContent-Type: text/plain\r\n\r\n");
+	for (; !p->closed && sent < 100 * n; sent += n) {
+		phone_recv(p, noise, n);
+		world_run(&w);
+	}
+	free(noise);
+	assert_in_range(sent / n, 2, 12);
+	switch_shard_counts(w.shard[1].s, &counts);
+	assert_int_equal(counts.conns, 0);
+}
+
+/* Whoever binds on another shard and goes on at full speed is not taken for one who guesses. */
+static void test_SW_5__a_fast_claim_of_another_shard_is_no_guess(void **state)
+{
+	struct switch_config cfg = world_config();
+	char body[4096], range[64];
+
+	(void)state;
+	world_fini(&w);
+	cfg.unclaimed_bytes = 65536;
+	world_init(&w, 2, &cfg);
+	cy = phone_join(&w, 1, 8, 3, CY);
+	ann = phone_connect(&w, 0);
+	strcpy(ann->path[1], seat_open(&w, 1, 8, 4, ANN, false));
+	seat_answer(&w, 1, 4, ann->local);
+	cpim(body, sizeof(body), ANN, CONF, "");
+	memset(body + strlen(body), 'x', sizeof(body) - strlen(body) - 1);
+	body[sizeof(body) - 1] = '\0';
+	snprintf(range, sizeof(range), "1-%zu/%zu", strlen(body), strlen(body));
+	for (int i = 0; ann->reading && i < 1000; i++)
+		phone_chunk(ann, 1, "f", range, "", body, strlen(body), '$');
+	assert_false(ann->closed);
+	world_run(&w);
+	assert_false(ann->closed);
+	assert_int_equal(phone_status(ann), 200);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -222,6 +323,10 @@ int main(void)
 		T(test_SW_4__a_closed_seat_of_the_other_shard_finishes_the_connection),
 		T(test_SW_3__a_stalled_receiver_on_another_shard_is_capped),
 		T(test_SW_5__a_guess_at_another_shard_gets_481),
+		T(test_SW_3__a_fast_sender_does_not_run_ahead_of_another_shard),
+		T(test_SW_3__a_sender_who_reads_no_answers_of_another_shard_is_not_read),
+		T(test_SW_5__guesses_at_another_shard_are_counted),
+		T(test_SW_5__a_fast_claim_of_another_shard_is_no_guess),
 	};
 
 	return cmocka_run_group_tests_name("switch_handover", tests, NULL, NULL);

@@ -74,9 +74,34 @@ static void test_SW_1__the_focus_is_told_of_each_change(void **state)
 	assert_int_equal(nick(ann, "x"), 424);
 	assert_int_equal(world_events(&w, SWITCH_EV_SEAT_NAMED, 1), 1);
 	assert_int_equal(world_events(&w, SWITCH_EV_SEAT_NAMED, 2), 0);
+	world_advance(&w, 1000);
 	assert_int_equal(nick(ann, "\"\""), 200);
 	assert_int_equal(world_events(&w, SWITCH_EV_SEAT_NAMED, 1), 2);
 	assert_string_equal(w.nickname, "");
+}
+
+static void test_SW_1__a_storm_of_nicknames_is_told_once_a_second(void **state)
+{
+	char name[40];
+
+	(void)state;
+	for (unsigned i = 0; i < 500; i++) {
+		snprintf(name, sizeof(name), "\"n%u\"", i);
+		assert_int_equal(nick(ann, name), 200);
+	}
+	assert_int_equal(world_events(&w, SWITCH_EV_SEAT_NAMED, 1), 1);
+	assert_string_equal(w.nickname, "n0");
+	world_advance(&w, 1000);
+	assert_int_equal(world_events(&w, SWITCH_EV_SEAT_NAMED, 1), 2);
+	assert_string_equal(w.nickname, "n499");
+	world_advance(&w, 5000);
+	assert_int_equal(world_events(&w, SWITCH_EV_SEAT_NAMED, 1), 2);
+	/* One who leaves in between is not told of any more. */
+	assert_int_equal(nick(ann, "\"a\""), 200);
+	assert_int_equal(nick(ann, "\"b\""), 200);
+	switch_seat_close(w.shard[0].s, 1, true, w.now);
+	world_advance(&w, 5000);
+	assert_int_equal(world_events(&w, SWITCH_EV_SEAT_NAMED, 1), 3);
 }
 
 static void test_SW_1__a_second_phone_of_the_same_user_may_have_it_too(void **state)
@@ -146,6 +171,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_SW_1__a_nickname_belongs_to_one_user),
 		T(test_SW_1__the_focus_is_told_of_each_change),
+		T(test_SW_1__a_storm_of_nicknames_is_told_once_a_second),
 		T(test_SW_1__a_second_phone_of_the_same_user_may_have_it_too),
 		T(test_SW_1__a_malformed_nickname_gets_424_and_the_old_one_stays),
 		T(test_SW_1__nicknames_off_get_403),

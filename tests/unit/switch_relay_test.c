@@ -451,6 +451,202 @@ static void test_PF_9_1_2_2__a_mute_receiver_costs_no_more_than_the_cap(void **s
 	free(body);
 }
 
+/* Ann has a second relay, with Cy, over the same connection (RFC 4975 §5.4). */
+static void test_SW_3__who_reads_nothing_does_not_stop_another_session(void **state)
+{
+	struct switch_config cfg = world_config();
+	struct switch_seat_config seat[2] = {{.seat = 3, .uri = VIEW(""), .display = VIEW("")},
+					     {.seat = 4, .uri = VIEW(""), .display = VIEW("")}};
+	char text[8001], id[20];
+
+	(void)state;
+	memset(text, 'x', 8000);
+	text[8000] = '\0';
+	cfg.seat_backlog = 200000;
+	for (unsigned shards = 1; shards <= 2; shards++) {
+		unsigned far = shards - 1;
+		struct phone *cy;
+
+		world_fini(&w);
+		setup_with(cfg, shards);
+		switch_relay_open(w.shard[far].s, 1, 8, seat, w.now);
+		strcpy(ann->path[1], w.ready[2].path);
+		cy = come(far, w.ready[3].path);
+		seat_answer(&w, far, 3, ann->local);
+		seat_answer(&w, far, 4, cy->local);
+		phone_bind(ann, 1);
+		phone_bind(cy, 0);
+		world_run(&w);
+		/* Each of the two in turn reads nothing: once of ann's own shard, once of the
+		 * other. */
+		for (int k = 0; k < 2; k++) {
+			struct phone *deaf = k ? cy : bo, *good = k ? bo : cy;
+			size_t had = phone_sends(good), reports = phone_reports(ann, NULL), got;
+
+			deaf->stalled = true;
+			for (unsigned i = 0; i < 60; i++) {
+				snprintf(id, sizeof(id), "d%d%u", k, i);
+				phone_chunk(ann, k, id, "1-8000/8000", "", text, 8000, '$');
+				snprintf(id, sizeof(id), "g%d%u", k, i);
+				phone_chunk(ann, !k, id, "1-5/5", "", "hello", 5, '$');
+				world_run(&w);
+				assert_true(ann->reading);
+			}
+			assert_int_equal(phone_sends(good), had + 60);
+			/* Each is delivered or reported. */
+			got = phone_sends(deaf);
+			deaf->stalled = false;
+			world_advance(&w, 2000);
+			got = phone_sends(deaf) - got;
+			reports = phone_reports(ann, NULL) - reports;
+			assert_in_range(reports, 30, 55);
+			assert_int_equal(got + reports, 60);
+		}
+	}
+}
+
+/* The process ends while a connection of another thread is stopped. */
+static void test_SW_5__a_shard_ends_with_what_waits(void **state)
+{
+	struct switch_config cfg = world_config();
+	char *body = calloc(1, 20000);
+
+	(void)state;
+	memset(body, 'x', 20000);
+	cfg.seat_backlog = 100000;
+	for (int k = 0; k < 2; k++) {
+		struct phone *deaf, *writer;
+
+		world_fini(&w);
+		setup_with(cfg, 2);
+		deaf = k ? ann : bo;
+		writer = k ? bo : ann;
+		deaf->stalled = true;
+		for (unsigned i = 0; i < 20 && writer->reading; i++) {
+			phone_chunk(writer, 0, "m", "1-20000/20000", "", body, 20000, '$');
+			world_run(&w);
+		}
+		assert_false(writer->reading);
+	}
+	free(body);
+}
+
+static void part(const char *id, unsigned i, size_t n, const char *bytes, char flag)
+{
+	char range[64];
+
+	snprintf(range, sizeof(range), "%zu-%zu/*", i * n + 1, (i + 1) * n);
+	phone_chunk(ann, 0, id, range, "", bytes, n, flag);
+	world_run(&w);
+}
+
+/* One below, at and above; gathered and streamed. */
+static void test_SW_1__cap_on_the_chunks_of_a_relayed_message_is_413(void **state)
+{
+	enum { CHUNKS = 4 };
+	static const size_t size[] = {1, 300, 20000};
+	char *bytes = calloc(1, 20000);
+
+	(void)state;
+	memset(bytes, 'x', 20000);
+	for (int k = -1; k <= 1; k++)
+		for (size_t s = 0; s < 3; s++) {
+			struct switch_config cfg = world_config();
+			const struct got *last;
+			unsigned n = (unsigned)(CHUNKS + k);
+
+			cfg.max_chunks = CHUNKS;
+			world_fini(&w);
+			setup_with(cfg, 1);
+			for (unsigned i = 0; i < n; i++) {
+				part("m", i, size[s], bytes, i == n - 1 ? '$' : '+');
+				assert_int_equal(phone_status(ann), i < CHUNKS ? 200 : 413);
+			}
+			last = phone_send(bo, phone_sends(bo) - 1);
+			assert_string_equal(last->id, "m");
+			assert_int_equal(last->flag, k <= 0 ? '$' : '#');
+			/* What follows of it is refused as well, and bo hears it once. */
+			for (unsigned i = n; k > 0 && i < n + 3; i++) {
+				size_t sends = phone_sends(bo);
+
+				part("m", i, size[s], bytes, '+');
+				assert_int_equal(phone_status(ann), 413);
+				assert_int_equal(phone_sends(bo), sends);
+			}
+			part("next", 0, size[s], bytes, '$');
+			assert_int_equal(phone_status(ann), 200);
+		}
+	free(bytes);
+}
+
+static void test_SW_1__a_message_that_begins_anew_is_counted_anew(void **state)
+{
+	struct switch_config cfg = world_config();
+	char id[16];
+
+	(void)state;
+	cfg.max_chunks = 3;
+	world_fini(&w);
+	setup_with(cfg, 1);
+	for (unsigned i = 0; i < 200; i++) {
+		snprintf(id, sizeof(id), "m%u", i % 5);
+		for (unsigned k = 0; k < 3; k++) {
+			part(id, k, 5, "12345", k == 2 ? (i % 2 ? '$' : '#') : '+');
+			assert_int_equal(phone_status(ann), 200);
+		}
+	}
+}
+
+/* What is kept of them is bounded, nobody gets past the cap by taking turns, and one who gives
+ * messages up without a word is served after a while. */
+static void test_SW_5__relayed_messages_in_chunks_have_a_cap(void **state)
+{
+	struct switch_config cfg = world_config();
+	char id[16];
+
+	(void)state;
+	cfg.max_chunks = 1000;
+	world_fini(&w);
+	setup_with(cfg, 1);
+	for (unsigned i = 0; i < 20; i++) {
+		snprintf(id, sizeof(id), "m%u", i);
+		part(id, 0, 5, "12345", '+');
+		assert_int_equal(phone_status(ann), i < 16 ? 200 : 413);
+	}
+	part("whole", 0, 5, "12345", '$');
+	assert_int_equal(phone_status(ann), 200);
+	part("m7", 1, 5, "12345", '$');
+	part("m16", 0, 5, "12345", '+');
+	assert_int_equal(phone_status(ann), 200);
+	part("m17", 0, 5, "12345", '+');
+	assert_int_equal(phone_status(ann), 413);
+	world_advance(&w, 31000);
+	part("m17", 0, 5, "12345", '+');
+	assert_int_equal(phone_status(ann), 200);
+}
+
+/* 413 for the size, after bo was given chunks of it. */
+static void
+test_SW_5__a_relayed_message_that_grows_too_large_is_ended_for_its_receiver(void **state)
+{
+	struct switch_config cfg = world_config();
+	char *bytes = calloc(1, 6000);
+
+	(void)state;
+	memset(bytes, 'x', 6000);
+	cfg.max_message = 20000;
+	cfg.max_chunks = 1000;
+	world_fini(&w);
+	setup_with(cfg, 1);
+	for (unsigned i = 0; i < 5; i++) {
+		part("m", i, 6000, bytes, '+');
+		assert_int_equal(phone_status(ann), i < 3 ? 200 : 413);
+	}
+	assert_int_equal(phone_sends(bo), 4);
+	assert_int_equal(phone_send(bo, 3)->flag, '#');
+	free(bytes);
+}
+
 int main(void)
 {
 #define IN(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
@@ -475,6 +671,12 @@ int main(void)
 		IN(test_PF_9_1_2_2__closing_ends_by_itself),
 		IN(test_PF_9_1_2_2__closing_before_anybody_came),
 		IN(test_PF_9_1_2_2__a_mute_receiver_costs_no_more_than_the_cap),
+		IN(test_SW_3__who_reads_nothing_does_not_stop_another_session),
+		IN(test_SW_5__a_shard_ends_with_what_waits),
+		IN(test_SW_1__cap_on_the_chunks_of_a_relayed_message_is_413),
+		IN(test_SW_1__a_message_that_begins_anew_is_counted_anew),
+		IN(test_SW_5__relayed_messages_in_chunks_have_a_cap),
+		IN(test_SW_5__a_relayed_message_that_grows_too_large_is_ended_for_its_receiver),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

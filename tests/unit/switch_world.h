@@ -108,6 +108,8 @@ static inline void world_wake(void *ctx, void *handle)
 	struct phone *p = handle;
 
 	(void)ctx;
+	/* Who is gone is not woken: the world has forgotten him. */
+	assert_non_null(p->conn);
 	assert_false(p->woken);
 	p->woken = true;
 }
