@@ -13,7 +13,7 @@ import threading
 import time
 
 import stage as stage_module
-from intruder import HOST, Failed, Room, Sip, Wire, descriptors, resident, token, until, uri
+from msrp_intruder import HOST, Failed, Room, Sip, Wire, descriptors, resident, token, until, uri
 from stage import DOMAIN, Cases, Stage, expect
 
 MB = 1 << 20
