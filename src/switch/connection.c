@@ -49,7 +49,10 @@ static void conn_timeout(void *ctx, uint64_t now_ms)
 	struct switch_conn *c = ctx;
 	struct switch_shard *s = c->shard;
 
-	if (is_claimed(c))
+	if (c->finishing)
+		log_line(s->log, LOG_INFO, "switch",
+			 "a connection whose sessions are over was not read to the end: closed");
+	else if (is_claimed(c))
 		log_line(s->log, LOG_INFO, "switch",
 			 "a connection with %u sessions takes nothing any more: closed",
 			 c->n_seats);
@@ -159,6 +162,18 @@ void switch_conn_stop(struct switch_conn *c, bool stop)
 		switch_conn_read_update(c);
 }
 
+/* What is queued is written, and not for ever: a peer that does not read would keep it. */
+static void conn_finish(struct switch_conn *c, uint64_t now_ms)
+{
+	struct switch_shard *s = c->shard;
+
+	if (c->finishing)
+		return;
+	c->finishing = true;
+	timer_arm(s->timers, &c->timer, now_ms + s->cfg.response_timeout_ms);
+	s->ops.finish(s->ops.ctx, c->handle);
+}
+
 void switch_conn_idle(struct switch_conn *c, bool finish, uint64_t now_ms)
 {
 	struct switch_shard *s = c->shard;
@@ -169,10 +184,8 @@ void switch_conn_idle(struct switch_conn *c, bool finish, uint64_t now_ms)
 		switch_handover_used(c, false, finish);
 	} else if (!finish) {
 		timer_arm(s->timers, &c->timer, now_ms + s->cfg.bind_timeout_ms);
-	} else if (!c->finishing) {
-		c->finishing = true;
-		timer_cancel(s->timers, &c->timer);
-		s->ops.finish(s->ops.ctx, c->handle);
+	} else {
+		conn_finish(c, now_ms);
 	}
 }
 
@@ -294,11 +307,8 @@ static void on_broken(struct switch_conn *c, const struct msrp_head *h, uint64_t
 	let_seats_go(c, now_ms);
 	if (!view_empty(h->tid) && !view_empty(h->to_path) && !view_empty(h->from_path))
 		switch_conn_answer(c, h, 400);
-	timer_cancel(s->timers, &c->timer);
-	if (!c->finishing && !c->guest) {
-		c->finishing = true;
-		s->ops.finish(s->ops.ctx, c->handle);
-	}
+	if (!c->guest)
+		conn_finish(c, now_ms);
 }
 
 static bool forwards(const struct switch_conn *c)
