@@ -83,6 +83,7 @@ struct leg {
 	unsigned n_notices;
 	bool dialog_over; /* BYE went or came */
 	bool said_bye;    /* it was ours */
+	bool finishing;   /* draining: all of ours is confirmed, and the peer is read to its end */
 	bool incoming;    /* the peer invited us */
 	bool by_server;   /* its MSRP goes to the server's host */
 	bool by_replaces; /* it came with Replaces */
