@@ -275,6 +275,7 @@ static int start_controlling(struct confabd *d)
 		.max_subscriptions_per_user = d->cfg.conference.max_subscriptions_per_user,
 		.invite_timeout_ms = (uint32_t)d->cfg.conference.invite_timeout_ms,
 		.seat_timeout_ms = 5000,
+		.drain_ms = confabd_drain_ms(d),
 		.session_expires_s = (uint32_t)(d->cfg.conference.session_expires_ms / 1000),
 		.min_se_s = SESSION_TIMER_MIN_SE,
 		.end_policy = policy[d->cfg.conference.end_policy],
@@ -320,6 +321,7 @@ static int start_participating(struct confabd *d)
 		.tls = tls[d->cfg.participating.msrp_tls],
 		.session_expires_s = (uint32_t)(d->cfg.participating.session_expires_ms / 1000),
 		.min_se_s = SESSION_TIMER_MIN_SE,
+		.drain_ms = confabd_drain_ms(d),
 	};
 	struct relay_broker broker;
 

@@ -105,6 +105,8 @@ void confabd_on_binding(void *ctx, struct view aor, const struct binding_values 
 			uint64_t now_ms);
 
 /* --- confabd_seats.c: the switch as the focus sees it --- */
+/* How long the switch may take to end a session in good order. */
+uint32_t confabd_drain_ms(const struct confabd *d);
 int confabd_seats_start(struct confabd *d);
 void confabd_seats_broker(struct confabd *d, struct seat_broker *broker);
 /* Events of conferences that are relays, and the relays as the B2BUA sees them: confabd_relays.c. */

@@ -3,8 +3,8 @@
  * sessions are refused with 503 and Retry-After, and those that run go on.
  *
  * The end: SIGTERM or SIGINT begins it. Sessions have shutdown.grace to come to their own ends;
- * then they are ended by BYE with a Reason, and the process ends as soon as these are answered. A
- * second signal ends it at once.
+ * then what was acknowledged is delivered or reported (msrp.drain_ms), they are ended by BYE with a
+ * Reason, and the process ends as soon as these are answered. A second signal ends it at once.
  */
 #include "confabd.h"
 
@@ -70,7 +70,8 @@ static void look_at_end(void *ctx, uint64_t now_ms)
 	}
 	log_line(&d->log.log, LOG_INFO, "confabd", "%zu sessions are ended", sessions(d));
 	d->gate.told = true;
-	d->gate.end_ms = now_ms + FAREWELL_MS;
+	/* Relays that stand in a row are drained twice. */
+	d->gate.end_ms = now_ms + 2 * (uint64_t)confabd_drain_ms(d) + FAREWELL_MS;
 	controlling_shut_down(d->controlling, now_ms);
 	b2bua_shut_down(d->b2bua, now_ms);
 	timer_arm(&d->timers, &d->gate.end, now_ms + LOOK_MS);
@@ -100,7 +101,7 @@ void confabd_gate_drain(struct confabd *d)
 		 (unsigned long long)grace);
 	d->gate.draining = true;
 	/* When another server, or this one anew, will be there. */
-	d->gate.retry_after_s = (unsigned)((grace + FAREWELL_MS) / 1000 + 1);
+	d->gate.retry_after_s = (unsigned)((grace + confabd_drain_ms(d) + FAREWELL_MS) / 1000 + 1);
 	d->gate.end_ms = now_ms + grace;
 	look_at_end(d, now_ms);
 }

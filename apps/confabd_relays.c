@@ -40,10 +40,18 @@ static void relay_answer(void *ctx, uint64_t relay, enum b2bua_side side,
 					    .accept_types = end->accept_types,
 					    .accept_wrapped_types = end->accept_wrapped_types,
 					    .fingerprint = end->fingerprint,
-					    .connect = end->connect};
+					    .connect = end->connect,
+					    .end_to_end = end->focus};
 
 	switch_threads_seat_answer(d->switch_threads, shard_of(d, relay), seat_of(relay, side),
 				   &answer);
+}
+
+static void relay_drain(void *ctx, uint64_t relay, bool refuse)
+{
+	struct confabd *d = ctx;
+
+	switch_threads_conference_drain(d->switch_threads, shard_of(d, relay), relay, refuse);
 }
 
 static void relay_close(void *ctx, uint64_t relay)
@@ -64,6 +72,7 @@ void confabd_relays_broker(struct confabd *d, struct relay_broker *broker)
 {
 	*broker = (struct relay_broker){.open = relay_open,
 					.answer = relay_answer,
+					.drain = relay_drain,
 					.close = relay_close,
 					.fingerprint = d->msrp_tls ? fingerprint : NULL,
 					.ctx = d};
@@ -88,6 +97,9 @@ bool confabd_relays_event(struct confabd *d, const struct switch_event *ev, uint
 		 */
 		if (ev->error != E_CLOSED)
 			b2bua_relay_lost(d->b2bua, ev->conference, now_ms);
+		break;
+	case SWITCH_EV_DRAINED:
+		b2bua_relay_drained(d->b2bua, ev->conference, now_ms);
 		break;
 	case SWITCH_EV_SEAT_BOUND:
 	case SWITCH_EV_SEAT_DOWN:

@@ -60,6 +60,14 @@ static void seat_close(void *ctx, uint64_t conference, uint64_t seat, bool drain
 	switch_threads_seat_close(d->switch_threads, shard_of(d, conference), seat, drain);
 }
 
+static void conference_drain(void *ctx, uint64_t conference)
+{
+	struct confabd *d = ctx;
+
+	switch_threads_conference_drain(d->switch_threads, shard_of(d, conference), conference,
+					true);
+}
+
 static void conference_over(void *ctx, uint64_t conference)
 {
 	struct confabd *d = ctx;
@@ -79,6 +87,7 @@ void confabd_seats_broker(struct confabd *d, struct seat_broker *broker)
 	*broker = (struct seat_broker){.open = seats_open,
 				       .answer = seat_answer,
 				       .close = seat_close,
+				       .drain = conference_drain,
 				       .end = conference_over,
 				       .fingerprint = d->msrp_tls ? fingerprint : NULL,
 				       .ctx = d};
@@ -126,10 +135,18 @@ static void on_event(void *ctx, unsigned shard, const struct switch_event *ev)
 		controlling_seat_named(d->controlling, ev->conference, ev->seat, ev->nickname,
 				       now_ms);
 		break;
+	case SWITCH_EV_DRAINED:
+		controlling_drained(d->controlling, ev->conference, now_ms);
+		break;
 	case SWITCH_EV_SEAT_BOUND:
 	case SWITCH_EV_SEAT_DOWN:
 		break;
 	}
+}
+
+uint32_t confabd_drain_ms(const struct confabd *d)
+{
+	return (uint32_t)d->cfg.msrp.drain_ms + SWITCH_DRAIN_FLUSH_MS;
 }
 
 int confabd_seats_start(struct confabd *d)
@@ -152,6 +169,7 @@ int confabd_seats_start(struct confabd *d)
 			  .response_timeout_ms = 30000,
 			  .rebind_grace_ms = d->cfg.msrp.rebind_grace_ms,
 			  .bind_timeout_ms = 30000,
+			  .drain_ms = d->cfg.msrp.drain_ms,
 			  .max_conns = d->cfg.msrp.max_connections,
 			  .max_conferences =
 				  (size_t)d->cfg.conference.max + d->cfg.msrp.max_connections,

@@ -62,6 +62,7 @@ enum command_type {
 	COMMAND_RELAY_CLOSE,
 	COMMAND_ANSWER,
 	COMMAND_CLOSE,
+	COMMAND_DRAIN,
 	COMMAND_END,
 	COMMAND_MAIL,
 	COMMAND_STOP
@@ -74,7 +75,7 @@ struct command {
 	uint64_t request;
 	switch_conference_id conference;
 	switch_seat_id seat;
-	bool drain;
+	bool drain, refuse;
 	struct switch_mail *switch_mail;
 	struct view uri;
 	struct switch_seat_answer answer;
@@ -425,6 +426,9 @@ static void on_command(void *ctx, struct io_mail *mail)
 	case COMMAND_CLOSE:
 		switch_seat_close(t->shard, c->seat, c->drain, now);
 		break;
+	case COMMAND_DRAIN:
+		switch_conference_drain(t->shard, c->conference, c->refuse, now);
+		break;
 	case COMMAND_END:
 		switch_conference_close(t->shard, c->conference, now);
 		break;
@@ -573,6 +577,21 @@ void switch_threads_seat_close(struct switch_threads *ts, unsigned shard, switch
 		return;
 	c->seat = seat;
 	c->drain = drain;
+	command_post(ts, shard, c);
+}
+
+void switch_threads_conference_drain(struct switch_threads *ts, unsigned shard,
+				     switch_conference_id conference, bool refuse)
+{
+	struct command *c = command_new(ts, COMMAND_DRAIN, 0);
+	struct switch_event ev = {.type = SWITCH_EV_DRAINED, .conference = conference};
+
+	if (!c) {
+		ts->cfg.event(ts->cfg.ctx, shard, &ev);
+		return;
+	}
+	c->conference = conference;
+	c->refuse = refuse;
 	command_post(ts, shard, c);
 }
 

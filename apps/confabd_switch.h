@@ -64,6 +64,8 @@ void switch_threads_seat_answer(struct switch_threads *ts, unsigned shard, switc
 				const struct switch_seat_answer *a);
 void switch_threads_seat_close(struct switch_threads *ts, unsigned shard, switch_seat_id seat,
 			       bool drain);
+void switch_threads_conference_drain(struct switch_threads *ts, unsigned shard,
+				     switch_conference_id conference, bool refuse);
 void switch_threads_conference_close(struct switch_threads *ts, unsigned shard,
 				     switch_conference_id conference);
 

@@ -42,7 +42,7 @@ struct link {
 struct asked {
 	uint64_t request, conference, seat[SEATS];
 	size_t n;
-	bool relay;
+	bool relay, drain;
 };
 
 struct world {
@@ -224,6 +224,20 @@ static void seat_close(void *ctx, uint64_t conference, uint64_t seat, bool drain
 	(void)drain;
 }
 
+/* Answered later, or never where too much is asked. */
+static void note_drain(uint64_t id, bool relay)
+{
+	if (w->n_asked < ASKED)
+		w->asked[w->n_asked++] =
+			(struct asked){.conference = id, .relay = relay, .drain = true};
+}
+
+static void conference_drain(void *ctx, uint64_t conference)
+{
+	(void)ctx;
+	note_drain(conference, false);
+}
+
 static void conference_end(void *ctx, uint64_t conference)
 {
 	(void)ctx;
@@ -249,6 +263,13 @@ static void relay_answer(void *ctx, uint64_t relay, enum b2bua_side side,
 	check(end->remote_path.n > 0);
 }
 
+static void relay_drain(void *ctx, uint64_t relay, bool refuse)
+{
+	(void)ctx;
+	(void)refuse;
+	note_drain(relay, true);
+}
+
 static void relay_close(void *ctx, uint64_t relay)
 {
 	(void)ctx;
@@ -268,7 +289,11 @@ static void switch_answers(bool grants)
 				       ++w->serial);
 			path[i] = view_str(text[i]);
 		}
-		if (a.relay && grants)
+		if (a.drain && a.relay)
+			b2bua_relay_drained(w->b2bua, a.conference, w->d.now);
+		else if (a.drain)
+			controlling_drained(w->controlling, a.conference, w->d.now);
+		else if (a.relay && grants)
 			b2bua_relay_ready(w->b2bua, a.request, path[0], path[1], w->d.now);
 		else if (a.relay)
 			b2bua_relay_failed(w->b2bua, a.request, w->d.now);
@@ -449,11 +474,18 @@ static void start_core(unsigned settings)
 
 static void start_functions(unsigned settings)
 {
-	const struct seat_broker seats = {seats_open,	  seat_answer, seat_close,
-					  conference_end, NULL,	       NULL};
+	const struct seat_broker seats = {.open = seats_open,
+					  .answer = seat_answer,
+					  .close = seat_close,
+					  .drain = conference_drain,
+					  .end = conference_end};
 	const struct relay_broker relays = {
-		.open = relay_open, .answer = relay_answer, .close = relay_close};
-	const struct b2bua_config b2bua = {VIEW("+g.oma.sip-im"), VIEW("fuzz"), 8, 1800, 90};
+		.open = relay_open, .answer = relay_answer, .drain = relay_drain, .close = relay_close};
+	const struct b2bua_config b2bua = {.feature_tag = VIEW("+g.oma.sip-im"),
+					   .release = VIEW("fuzz"),
+					   .max_calls = 8,
+					   .session_expires_s = 1800,
+					   .min_se_s = 90};
 	const struct controlling_config cfg = {
 		.factory_user = VIEW("conference-factory"),
 		.feature_tag = VIEW("+g.oma.sip-im"),

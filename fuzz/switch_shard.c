@@ -115,6 +115,7 @@ static void begin(void)
 		.response_timeout_ms = 3000,
 		.rebind_grace_ms = 2000,
 		.bind_timeout_ms = 3000,
+		.drain_ms = 1000,
 		.max_conns = 8,
 		.max_conferences = 4,
 		.max_seats = 8,
@@ -211,6 +212,10 @@ static void control(uint8_t what)
 	case 2:
 		if (what == (2 << 3 | 7))
 			switch_conference_close(w.s[0], 1, w.now);
+		else if (what == (2 << 3 | 6))
+			switch_conference_drain(w.s[0], 1, true, w.now);
+		else if (what == (2 << 3 | 5))
+			switch_conference_drain(w.s[1], 2, true, w.now);
 		break;
 	default:
 		if (w.conn[id % CONNS])

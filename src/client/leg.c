@@ -384,9 +384,11 @@ void leg_down(struct leg *leg, int error, uint64_t now_ms)
 /* Who got the BYE has the last word: he finishes what he has under way and closes; the other reads to that end. */
 void leg_drain_progress(struct leg *leg, uint64_t now_ms)
 {
-	if (leg->state != LEG_DRAINING || leg->said_bye || !leg_settled(leg))
+	/* Finished: what the other has written is read to its end. That may be more REPORTs than one. */
+	if (leg->state != LEG_DRAINING || leg->said_bye || leg->finishing || !leg_settled(leg))
 		return;
-	if (msrp_session_is_open(leg->msrp))
+	leg->finishing = msrp_session_is_open(leg->msrp);
+	if (leg->finishing)
 		msrp_session_finish(leg->msrp, false, now_ms);
 	else
 		conversation_leg_closed(leg, now_ms);

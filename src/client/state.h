@@ -91,6 +91,7 @@ struct leg {
 	bool dialog_over; /* BYE went or came */
 	bool said_bye;    /* it was ours */
 	int rung;	  /* the latest provisional status that was told */
+	bool finishing;   /* draining: all of ours is confirmed, and the peer is read to its end */
 	bool incoming;    /* the peer invited us */
 	bool by_server;   /* its MSRP goes to the server's host */
 	bool by_replaces; /* it came with Replaces */

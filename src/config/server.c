@@ -275,6 +275,10 @@ static const struct option_spec specs[] = {
 	 600 * SECOND, NULL,
 	 "How long a seat waits for its client to connect, or to connect anew after a broken "
 	 "connection."},
+	{"msrp.drain_ms", OPTION_DURATION, AT(msrp.drain_ms), "2000", 0, 60 * SECOND, NULL,
+	 "How long a session that is to end goes on writing what was acknowledged to those who do "
+	 "not take it; then that is reported to its senders, and the session ends. Where everybody "
+	 "has taken everything it ends at once."},
 	{"msrp.chunk_whole_max", OPTION_SIZE, AT(msrp.chunk_whole_max), "64K", 2 * KIB, 16 * MIB,
 	 NULL,
 	 "A chunk up to this size is passed on whole; a larger one may be interrupted when "

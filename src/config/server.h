@@ -106,6 +106,7 @@ struct server_config {
 		uint64_t unclaimed_bytes;
 		uint64_t seat_backlog;
 		uint64_t rebind_grace_ms;
+		uint64_t drain_ms;
 		uint64_t chunk_whole_max;
 		uint32_t max_connections;
 		uint32_t max_connections_per_address; /* 0: no cap */

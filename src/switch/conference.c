@@ -59,6 +59,7 @@ void switch_conference_free(struct switch_shard *s, struct conference *conf)
 {
 	if (!conf)
 		return;
+	switch_drain_stop(conf, true);
 	hash_del(&s->conferences, &conf->node);
 	timer_cancel(s->timers, &conf->timer);
 	free(conf->seat);
@@ -75,8 +76,10 @@ static struct conference *conference_new(struct switch_shard *s, switch_conferen
 	*error = E_NOMEM;
 	if (!conf)
 		return NULL;
+	conf->shard = s;
 	conf->id = id;
 	list_init(&conf->messages);
+	list_init(&conf->due);
 	timer_init(&conf->timer, NULL, NULL);
 	conf->uri = conf->text;
 	(void)view_copy(uri, conf->uri, uri.n + 1);
@@ -110,6 +113,7 @@ void switch_conference_remove(struct conference *conf, struct seat *seat)
 {
 	struct seat *last = conf->seat[--conf->n];
 
+	switch_drain_leave(seat);
 	conf->seat[seat->index] = last;
 	last->index = seat->index;
 	seat->conference = NULL;
@@ -193,6 +197,8 @@ static int check_room(const struct switch_shard *s, const struct conference *con
 {
 	if (!conf && s->conferences.n >= s->cfg.max_conferences)
 		return E_LIMIT;
+	if (conf && conf->refuses)
+		return E_STATE;
 	if (n > s->cfg.max_seats || s->n_seats > s->cfg.max_seats - n)
 		return E_LIMIT;
 	if ((conf ? conf->n : 0) + n > s->cfg.max_members)

@@ -49,7 +49,10 @@ static void conn_timeout(void *ctx, uint64_t now_ms)
 	struct switch_conn *c = ctx;
 	struct switch_shard *s = c->shard;
 
-	if (is_claimed(c))
+	if (c->finishing)
+		log_line(s->log, LOG_INFO, "switch",
+			 "a connection whose sessions are over was not read to the end: closed");
+	else if (is_claimed(c))
 		log_line(s->log, LOG_INFO, "switch",
 			 "a connection with %u sessions takes nothing any more: closed",
 			 c->n_seats);

@@ -51,7 +51,7 @@ void switch_delivery_free(struct delivery *d)
 
 	if (d->unwritten)
 		switch_relay_written(d->seat, d);
-
+	switch_drain_written(d);
 	list_del(&d->link);
 	list_del(&d->conn_link);
 	switch_block_unref(s, d->block);
@@ -284,6 +284,7 @@ bool switch_delivery_report(struct seat *seat, struct block *b)
 	d->bytes = cost(seat, b);
 	seat->backlog += d->bytes;
 	switch_relay_queued(seat, d);
+	switch_drain_report(d);
 	if (!seat->conn || delivery_commit(seat->conn, d))
 		return true;
 	delivery_undo(d);
@@ -406,8 +407,9 @@ void switch_delivery_forget_written(struct switch_conn *c, uint64_t now_ms)
 	}
 }
 
-/* What of the seat stands only in the connection's list: pieces of streamed chunks. */
-static void drop_pieces(struct seat *seat, struct switch_conn *c, uint64_t now_ms)
+/* What of the seat stands only in the connection's list: pieces of streamed chunks. reports: what
+ * is under way of REPORTs is no longer watched either. */
+static void drop_pieces(struct seat *seat, struct switch_conn *c, bool reports, uint64_t now_ms)
 {
 	LIST_EACH(l, tmp, &c->unwritten)
 	{
@@ -417,7 +419,7 @@ static void drop_pieces(struct seat *seat, struct switch_conn *c, uint64_t now_m
 			continue;
 		if (d->kind == DELIVERY_PIECE)
 			delivery_done(d, 408, now_ms);
-		else
+		else if (reports || d->kind != DELIVERY_REPORT)
 			list_del(&d->conn_link);
 	}
 }
@@ -441,7 +443,7 @@ void switch_delivery_unbind(struct seat *seat, uint64_t now_ms)
 
 	if (c->open && c->open->seat == seat)
 		switch_delivery_interrupt(c, '#');
-	drop_pieces(seat, c, now_ms);
+	drop_pieces(seat, c, true, now_ms);
 	LIST_EACH(l, tmp, &seat->queue)
 	{
 		struct delivery *d = CONTAINER(l, struct delivery, link);
@@ -457,19 +459,30 @@ void switch_delivery_unbind(struct seat *seat, uint64_t now_ms)
 	}
 }
 
-void switch_delivery_fail_all(struct seat *seat, int status, uint64_t now_ms)
+static void fail(struct seat *seat, bool reports, int status, uint64_t now_ms)
 {
 	if (seat->conn) {
 		if (seat->conn->open && seat->conn->open->seat == seat)
 			switch_delivery_interrupt(seat->conn, '#');
-		drop_pieces(seat, seat->conn, now_ms);
+		drop_pieces(seat, seat->conn, reports, now_ms);
 	}
 	LIST_EACH(l, tmp, &seat->queue)
 	{
 		struct delivery *d = CONTAINER(l, struct delivery, link);
 
-		delivery_done(d, d->watched ? 0 : status, now_ms);
+		if (reports || d->kind != DELIVERY_REPORT)
+			delivery_done(d, d->watched ? 0 : status, now_ms);
 	}
+}
+
+void switch_delivery_fail_all(struct seat *seat, int status, uint64_t now_ms)
+{
+	fail(seat, true, status, now_ms);
+}
+
+void switch_delivery_fail_messages(struct seat *seat, int status, uint64_t now_ms)
+{
+	fail(seat, false, status, now_ms);
 }
 
 /* With Failure-Report: partial no answer means success, and a REPORT gets none: only so many of the
@@ -493,6 +506,7 @@ void switch_delivery_written(struct switch_conn *c, struct delivery *d, uint64_t
 
 	if (d->unwritten)
 		switch_relay_written(seat, d);
+	switch_drain_written(d);
 	if (d->kind == DELIVERY_REMOTE) {
 		switch_handover_written(c, d->shard, d->n);
 		switch_delivery_free(d);

@@ -307,7 +307,7 @@ static void for_host(struct switch_shard *s, const struct switch_mail *mail, uin
 		switch_conn_read_update(c);
 		break;
 	case MAIL_USED:
-		if (!c->n_seats && !c->used)
+		if (!c->n_seats && !c->used && !c->finishing)
 			timer_cancel(s->timers, &c->timer);
 		c->used |= bit;
 		break;

@@ -329,6 +329,9 @@ static int begin_content(struct switch_conn *c, struct seat *seat, const struct 
 	uint64_t size = promised(h);
 	int status;
 
+	/* It is to end: nobody would be told in time what becomes of this. */
+	if (seat->conference->refuses)
+		return 403;
 	if (seat->relay)
 		return switch_relay_begin(c->shard, c->in, h,
 					  size && size <= c->shard->cfg.chunk_whole_max
@@ -434,6 +437,15 @@ void switch_inbound_pause(struct switch_conn *c, uint64_t now_ms)
 {
 	if (c->in && c->in->mode == INBOUND_STREAM)
 		switch_fanout_stream(c->shard, c->in, 0, now_ms);
+}
+
+void switch_inbound_refuse(struct seat *seat, int status, uint64_t now_ms)
+{
+	struct switch_conn *c = seat->conn;
+
+	if (c && c->in && c->in->seat == seat &&
+	    (c->in->mode == INBOUND_GATHER || c->in->mode == INBOUND_STREAM))
+		refuse_now(c, status, now_ms);
 }
 
 int switch_inbound_prefix(struct inbound *in, struct view prefix)
@@ -555,8 +567,12 @@ void switch_inbound_end(struct switch_conn *c, char flag, uint64_t now_ms)
 	}
 	if (content && in->message && !in->seat->relay)
 		note_chunk(in->message, in, now_ms);
-	if (wants_response(in->failure_report, 200))
-		switch_conn_reply(c, in->seat, view_of(in->tid, in->tid_n), 200);
+	if (wants_response(in->failure_report, 200)) {
+		if (content && switch_relay_withholds(in))
+			switch_message_withhold(in->message, view_of(in->tid, in->tid_n));
+		else
+			switch_conn_reply(c, in->seat, view_of(in->tid, in->tid_n), 200);
+	}
 	if (content && in->seat->relay)
 		switch_relay_chunk_end(s, in, flag, now_ms);
 	else if (content && (flag != '+' || in->duplicate))

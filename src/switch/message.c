@@ -30,6 +30,7 @@ struct message *switch_message_new(struct seat *sender, struct inbound *in)
 	list_add_tail(&sender->sent, &m->sender_link);
 	list_init(&m->incoming_link);
 	list_init(&m->conference_link);
+	list_init(&m->due_link);
 	timer_init(&m->timer, gathered, m);
 	timer_init(&m->idle, idle, m);
 	m->failure_report = in->failure_report;
@@ -72,6 +73,7 @@ void switch_message_free(struct message *m)
 	stop_receiving(m);
 	timer_cancel(s->timers, &m->timer);
 	list_del(&m->sender_link);
+	switch_drain_message_done(m);
 	switch_block_unref(s, m->fields);
 	if (m->listener != &m->only)
 		free(m->listener);
@@ -134,6 +136,9 @@ static void conclude(struct message *m, uint64_t now_ms)
 {
 	if (m->receiving || m->pending)
 		return;
+	if (m->tid_n && m->sender && m->sender->conn)
+		switch_conn_reply(m->sender->conn, m->sender, view_of(m->tid, m->tid_n),
+				  m->n_failed ? m->status : 200);
 	if (report(m))
 		switch_message_free(m);
 	else
@@ -169,6 +174,14 @@ void switch_message_failed(struct message *m, uint32_t listener, int status, uin
 		timer_arm(s->timers, &m->timer, now_ms + GATHER_MS);
 }
 
+void switch_message_withhold(struct message *m, struct view tid)
+{
+	m->tid_n = (uint8_t)tid.n;
+	memcpy(m->tid, tid.p, tid.n);
+	m->reported = true; /* by the answer */
+	timer_cancel(m->shard->timers, &m->timer);
+}
+
 void switch_message_result(struct message *m, uint32_t listener, int status, uint64_t now_ms)
 {
 	if (status)
@@ -198,6 +211,22 @@ void switch_message_abandon(struct message *m, uint64_t now_ms)
 		l->dead = true;
 	}
 	switch_message_end(m, now_ms);
+}
+
+void switch_message_cut_short(struct message *m, int status, uint64_t now_ms)
+{
+	for (size_t i = 0; i < m->n_listeners; i++)
+		if (!m->listener[i].dead)
+			switch_message_failed(m, (uint32_t)i, status, now_ms);
+	switch_message_abandon(m, now_ms);
+}
+
+void switch_message_give_up(struct message *m, int status, uint64_t now_ms)
+{
+	if (!m->n_failed)
+		switch_message_failed(m, UINT32_MAX, status, now_ms);
+	if (report(m))
+		switch_drain_message_done(m);
 }
 
 void switch_message_success(struct seat *sender, struct view id, uint64_t bytes)

@@ -205,6 +205,14 @@ int switch_relay_pass(struct inbound *in, char flag, uint64_t now_ms)
 	return 0;
 }
 
+bool switch_relay_withholds(const struct inbound *in)
+{
+	const struct conference *conf = in->seat->conference;
+
+	return in->message && in->seat->relay &&
+	       (in->seat->end_to_end || conf->closing || conf->drain != DRAIN_NONE);
+}
+
 int switch_relay_stream_begin(struct inbound *in, uint64_t now_ms)
 {
 	struct seat *to = in->seat->peer;
@@ -281,6 +289,8 @@ void switch_relay_over(struct seat *seat, uint64_t now_ms)
 {
 	struct seat *peer = seat->peer;
 
+	/* The owner is gone: the peer may still be there to hear of what that one has not got. */
+	switch_delivery_fail_messages(seat, 408, now_ms);
 	if (peer)
 		switch_seat_end(peer, true, now_ms);
 	switch_seat_end(seat, true, now_ms);
@@ -289,8 +299,10 @@ void switch_relay_over(struct seat *seat, uint64_t now_ms)
 static void close_late(void *ctx, uint64_t now_ms)
 {
 	struct conference *conf = ctx;
-	struct switch_shard *s = conf->seat[0]->shard;
+	struct switch_shard *s = conf->shard;
 
+	if (conf->n == 2)
+		switch_delivery_fail_messages(conf->seat[1], 408, now_ms);
 	switch_relay_over(conf->seat[0], now_ms);
 	switch_handover_output(s);
 }
@@ -316,6 +328,7 @@ void switch_relay_close(struct switch_shard *s, switch_conference_id id, uint64_
 
 	if (!conf || !conf->relay || conf->closing)
 		return;
+	switch_drain_stop(conf, false);
 	conf->closing = true;
 	if (conf->n < 2 || (!may_say_more(conf->seat[0]) && !may_say_more(conf->seat[1]))) {
 		switch_relay_over(conf->seat[0], now_ms);

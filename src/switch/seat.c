@@ -278,7 +278,7 @@ void switch_seat_bind(struct seat *seat, struct switch_conn *c, uint64_t now_ms)
 	timer_cancel(s->timers, &seat->timer);
 	list_add_tail(&c->seats, &seat->conn_link);
 	c->n_seats++;
-	if (c->n_seats == 1 && !c->used)
+	if (c->n_seats == 1 && !c->used && !c->finishing)
 		timer_cancel(s->timers, &c->timer);
 	switch_handover_used(c, true, false);
 	seat->gone = false;
@@ -504,6 +504,7 @@ void switch_seat_answer(struct switch_shard *s, switch_seat_id id,
 	}
 	seat->max_size = a->max_size;
 	seat->takes_private = a->takes_private;
+	seat->end_to_end = a->end_to_end;
 	seat->answered = seat->queues = true;
 	if (!seat->conn && seat->state != SEAT_CONNECTING) {
 		seat->state = SEAT_ANSWERED;
@@ -539,7 +540,7 @@ void switch_seat_end(struct seat *seat, bool drain, uint64_t now_ms)
 	if (drain && seat->conn && !list_empty(&seat->queue)) {
 		seat->state = SEAT_DRAINING;
 		seat->finish = true;
-		timer_arm(s->timers, &seat->timer, now_ms + DRAIN_MS);
+		timer_arm(s->timers, &seat->timer, now_ms + s->cfg.drain_ms);
 	} else {
 		switch_delivery_fail_all(seat, 481, now_ms);
 		leave_conn(seat, drain, now_ms);

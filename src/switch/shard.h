@@ -47,11 +47,11 @@ enum {
 	REPLIES_MAX = 262144, /* answers that may wait for a peer that does not read them */
 	SHARDS_MAX = 64,      /* that can share a connection: one bit each */
 	GATHER_MS = 1000,     /* failures are gathered so long before they are reported */
-	DRAIN_MS = 2000,      /* a closed seat waits so long for answers */
 	RECONNECT_MS = 500,
 	RELAY_RECONNECT_MS = 100,
 	RELAY_DRAIN_MS = 7000,	/* more than phones take for theirs */
 	RELAY_BACK_MS = 1000,	/* in that time a side that was cut off may be back */
+	RELAY_TURN_MS = 2,	/* at least one turn of the loop */
 	CHUNK_IDLE_MS = 540000, /* RFC 7701 §6.1: on the order of a TCP timeout */
 	BLOCK_CLASSES = 10,	/* 512 bytes to 256 kB */
 };
@@ -180,7 +180,7 @@ enum seat_state {
 	SEAT_CONNECTING, /* we are active */
 	SEAT_BOUND,
 	SEAT_DOWN,     /* lost its connection */
-	SEAT_DRAINING, /* closed; waits for answers */
+	SEAT_DRAINING, /* closed; waits for answers, for drain_ms at most */
 	SEAT_LOST,
 };
 
@@ -220,7 +220,7 @@ struct seat {
 	struct list queue; /* deliveries, in order */
 	size_t backlog;	   /* bytes */
 	struct seat *peer; /* the other one of a relay; NULL: gone */
-	bool relay;
+	bool relay, end_to_end;
 	bool full;     /* relay: too much is unwritten for its peer to be read */
 	bool stopped;  /* relay: its connection is not read on its peer's account */
 	bool intruded; /* another connection showed its session id, at intruded_ms */
@@ -239,7 +239,15 @@ struct seat {
 	char text[]; /* uri, key, display */
 };
 
+enum drain_state {
+	DRAIN_NONE,
+	DRAIN_RUNNING,	 /* what was acknowledged is written, and answers are waited for */
+	DRAIN_REPORTING, /* the time is over: REPORTs are written */
+	DRAIN_OVER,
+};
+
 struct conference {
+	struct switch_shard *shard;
 	struct hash_node node;
 	switch_conference_id id;
 	char *uri, *key; /* in text */
@@ -247,7 +255,12 @@ struct conference {
 	size_t n, size;
 	struct list messages; /* those with an audience */
 	bool relay, closing;
-	struct timer timer;	  /* relay: of closing */
+	bool refuses; /* it is to end, and takes nothing any more */
+	bool turned;  /* draining a relay: what was there to be read when it began was read */
+	enum drain_state drain;
+	struct list due;    /* draining: message records whose end is waited for */
+	size_t n_unwritten; /* draining: deliveries of its seats that are only to be written */
+	struct timer timer; /* of draining; relay: of closing */
 	struct recent_id *recent; /* RECENT_IDS of them, by hash; NULL: nothing was said yet */
 	unsigned n_types;
 	char (*type)[TYPE_TEXT_MAX]; /* n_types of them */
@@ -265,7 +278,8 @@ struct listener {
 struct message {
 	struct switch_shard *shard;
 	struct seat *sender; /* NULL: gone */
-	struct list sender_link, incoming_link, conference_link;
+	struct list sender_link, incoming_link, conference_link, due_link;
+	struct conference *due; /* that waits for its end; NULL: none */
 	struct timer timer; /* report gathering */
 	struct timer idle;  /* chunk reception (RFC 7701 §6.1) */
 	uint32_t chunks;    /* that came whole */
@@ -289,7 +303,9 @@ struct message {
 	size_t head_n;	      /* CPIM headers, in bytes as the sender counts */
 	uint64_t head_hash;   /* of them */
 	uint64_t alias;	      /* receivers are shown another Message-ID, made with this; 0: his */
+	uint8_t tid_n;	      /* relay: of the chunk whose answer waits for the receiver's; 0: it was given */
 	uint16_t id_n;
+	char tid[MSRP_TID_MAX];
 	char id[MESSAGE_ID_MAX];
 };
 
@@ -336,6 +352,7 @@ struct delivery {
 	enum delivery_kind kind;
 	enum delivery_state state;
 	bool watched; /* in seat->watched, and counted in its n_partial */
+	bool due;     /* counted in its conference's n_unwritten */
 	char flag;    /* of the end-line; 0: none yet */
 };
 
@@ -403,6 +420,8 @@ void switch_delivery_unbind(struct seat *seat, uint64_t now_ms);
 void switch_delivery_forget_written(struct switch_conn *c, uint64_t now_ms);
 /* Everything failed with this status. */
 void switch_delivery_fail_all(struct seat *seat, int status, uint64_t now_ms);
+/* The same, but for the REPORTs to its owner. */
+void switch_delivery_fail_messages(struct seat *seat, int status, uint64_t now_ms);
 /* A response came for the seat. */
 void switch_delivery_answer(struct seat *seat, const struct msrp_head *h, uint64_t now_ms);
 /* Its last byte was written (d may be freed). */
@@ -428,6 +447,8 @@ struct message *switch_message_new(struct seat *sender, struct inbound *in);
 void switch_message_result(struct message *m, uint32_t listener, int status, uint64_t now_ms);
 /* A receiver failed without a delivery; never frees m. */
 void switch_message_failed(struct message *m, uint32_t listener, int status, uint64_t now_ms);
+/* The chunk is answered when the receiver has answered it. */
+void switch_message_withhold(struct message *m, struct view tid);
 /* No more chunks will come. May free m. */
 void switch_message_end(struct message *m, uint64_t now_ms);
 /* Success-Report of the switch itself (SW-2). */
@@ -447,6 +468,10 @@ void switch_message_free(struct message *m);
 void switch_message_arm(struct message *m, uint64_t now_ms);
 /* The rest will not come: receivers are told by '#'. May free m. */
 void switch_message_abandon(struct message *m, uint64_t now_ms);
+/* The same for one that the sender has to hear of, although chunks of it were acknowledged. May free m. */
+void switch_message_cut_short(struct message *m, int status, uint64_t now_ms);
+/* Its sender is told now, whatever is still pending. */
+void switch_message_give_up(struct message *m, int status, uint64_t now_ms);
 
 /* ---- fanout.c: who gets a message ---- */
 
@@ -475,6 +500,8 @@ void switch_relay_trim(struct seat *seat, uint64_t now_ms);
 int switch_relay_begin(struct switch_shard *s, struct inbound *in, const struct msrp_head *h,
 		       size_t room);
 int switch_relay_whole(struct inbound *in, char flag, uint64_t now_ms);
+/* Nothing is acknowledged to him that might not come through: his session is to end, or he asks for it. */
+bool switch_relay_withholds(const struct inbound *in);
 int switch_relay_stream_begin(struct inbound *in, uint64_t now_ms);
 /* A gathered chunk goes to the other side, whatever becomes of its message: 0 or a status. */
 int switch_relay_pass(struct inbound *in, char flag, uint64_t now_ms);
@@ -505,6 +532,8 @@ void switch_inbound_body(struct switch_conn *c, struct view body, uint64_t now_m
 void switch_inbound_end(struct switch_conn *c, char flag, uint64_t now_ms);
 /* The input of this call is at its end: a streamed chunk's bytes go on. */
 void switch_inbound_pause(struct switch_conn *c, uint64_t now_ms);
+/* What is being read for the seat is refused with this status, unless it has no content. */
+void switch_inbound_refuse(struct seat *seat, int status, uint64_t now_ms);
 /* The sender is gone in the middle of a frame. */
 void switch_inbound_abort(struct switch_conn *c, uint64_t now_ms);
 /* Puts bytes before the content of the gathered chunk, which is the first one of its message: 0 or
@@ -564,6 +593,18 @@ bool switch_seat_takes(struct seat *seat, int type, const char *text);
 /* "sip:Ann@EXAMPLE.com;x=y" → "ann@example.com"-like key in dst, which takes it and a NUL: at most
  * URI_TEXT_MAX bytes, and no more than the URI has. Returns dst. */
 char *switch_uri_key(struct view uri, char *dst);
+
+/* ---- drain.c: what is under way when a conference ends ---- */
+
+/* A record has come to its end; a delivery is written, or has come to its end. */
+void switch_drain_message_done(struct message *m);
+void switch_drain_written(struct delivery *d);
+/* A REPORT was queued. */
+void switch_drain_report(struct delivery *d);
+/* The seat is about to leave its conference. */
+void switch_drain_leave(struct seat *seat);
+/* Nothing is waited for any more; tell: SWITCH_EV_DRAINED where that is still due. */
+void switch_drain_stop(struct conference *conf, bool tell);
 
 /* ---- connection.c ---- */
 

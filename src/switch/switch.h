@@ -42,6 +42,7 @@ struct switch_config {
 				      more); 0: no cap */
 	uint64_t rebind_grace_ms;  /* how long a seat that lost its connection may be bound anew */
 	uint64_t bind_timeout_ms;  /* how long a seat whose owner has answered may stay unclaimed */
+	uint64_t drain_ms; /* how long what was acknowledged is still written when its session ends */
 	size_t max_conns, max_conferences, max_seats; /* of this shard; max_seats per conference below */
 	size_t max_members;
 	bool wrap_plain; /* SW-2: wrap what comes without CPIM on behalf of its sender, and name the
@@ -59,6 +60,7 @@ enum switch_event_type {
 	SWITCH_EV_SEAT_LOST, /* not bound in time (bind_timeout or grace over): the focus should end
 				the leg */
 	SWITCH_EV_SEAT_NAMED, /* its owner has another nickname (RFC 7701 §7), or none any more */
+	SWITCH_EV_DRAINED, /* answer to switch_conference_drain */
 };
 
 enum { SWITCH_PATH_TEXT_MAX = 160 };
@@ -133,6 +135,9 @@ struct switch_seat_answer {
 				    * vouched for   by ops.vouch, and who comes by the session id that
 				    * he shows) */
 	bool connect;              /* we are the active side (RFC 6135) */
+	/* Relay: what he sends is answered when it has come through, as by the receiver himself: a conference's switch
+	 * has no use for a REPORT after a 200 (RFC 7701 §6.3). */
+	bool end_to_end;
 	bool takes_private; /* it tells private messages from others (a=chatroom:private-messages);
 			     * else 428 to who sends it one (RFC 7701 §6.2) */
 };
@@ -143,6 +148,14 @@ void switch_seat_answer(struct switch_shard *s, switch_seat_id seat, const struc
  * it; what cannot be delivered any more is reported to its senders. Unknown seats are ignored. */
 void switch_seat_close(struct switch_shard *s, switch_seat_id seat, bool drain, uint64_t now_ms);
 void switch_conference_close(struct switch_shard *s, switch_conference_id conference, uint64_t now_ms);
+/* A conference or relay is to end: what was acknowledged goes on being written, for drain_ms at most; what then has no
+ * answer is reported to its senders, and these REPORTs are written. SWITCH_EV_DRAINED follows, at once where nothing is
+ * under way (or the conference is unknown), and within SWITCH_DRAIN_FLUSH_MS more than drain_ms. Nothing is closed by
+ * it. refuse: from now on whoever still sends something gets 403 (a conference always refuses): not 481, which would have
+ * him leave before he is told (RFC 4975 §10.3, §10.8). It may be asked again. */
+enum { SWITCH_DRAIN_FLUSH_MS = 1000 };
+void switch_conference_drain(struct switch_shard *s, switch_conference_id conference, bool refuse,
+			     uint64_t now_ms);
 
 /* The 1-1 relay (PF-9.1.2-2): a conference of exactly two seats; each chunk that one sends goes to the other with its paths
  * rewritten, REPORTs too. Answers as switch_seats_open does; switch_seat_answer says who the two are. A seat whose
@@ -152,7 +165,7 @@ void switch_conference_close(struct switch_shard *s, switch_conference_id confer
 void switch_relay_open(struct switch_shard *s, uint64_t request, switch_conference_id relay,
 		       const struct switch_seat_config seat[2], uint64_t now_ms);
 /* The session is over: what either side still has to say is passed on until it closes its connection, then the
- * other's is closed; both are after 7 s. */
+ * other's is closed; both are after 7 s. Who is there until then is told of what was not delivered. */
 void switch_relay_close(struct switch_shard *s, switch_conference_id relay, uint64_t now_ms);
 
 /* --- connections: called by the world on the shard's thread --- */

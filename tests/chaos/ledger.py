@@ -2,19 +2,20 @@
 
 The rule: a message that the server answered with 200 comes to everyone who was in the session when it was sent, or
 its sender is told by a REPORT that it did not. One whose sender's own session broke (a server that was killed) is
-counted apart: the break is what he was told. Anything else is unaccounted.
+counted apart: the break is what he was told. So is one whose sender has said BYE, where a receiver does not take
+it: he has ended his session himself. Anything else is unaccounted.
 """
 
 
 class Message:
-    __slots__ = ("id", "audience", "size", "status", "reported", "got", "cut_off", "sent_at")
+    __slots__ = ("id", "by", "audience", "size", "status", "reported", "got", "cut_off", "sent_at")
 
-    def __init__(self, mid, audience, size, sent_at):
-        self.id, self.audience, self.size, self.sent_at = mid, audience, size, sent_at
+    def __init__(self, mid, by, audience, size, sent_at):
+        self.id, self.by, self.audience, self.size, self.sent_at = mid, by, audience, size, sent_at
         self.status = 0             # of the last chunk's answer; 0: none came
         self.reported = 0
         self.got = set()
-        self.cut_off = False        # the sender's session broke
+        self.cut_off = False        # the sender's session broke, or he ended it himself
 
 
 class Ledger:
@@ -26,8 +27,8 @@ class Ledger:
         self.strangers = 0
         self.dropped = self.dropped_copies = 0
 
-    def sent(self, mid, audience, size, now):
-        self.messages[mid] = Message(mid, frozenset(audience), size, now)
+    def sent(self, mid, by, audience, size, now):
+        self.messages[mid] = Message(mid, by, frozenset(audience), size, now)
         return self.messages[mid]
 
     def answered(self, mid, status):
@@ -47,6 +48,18 @@ class Ledger:
         self.changed += not intact
         m.got.add(who)
         self.delays.append(now - m.sent_at)
+
+    def leaves(self, who):
+        """He says BYE: whether what was not answered yet is still for him, the server alone knows."""
+        for m in self.messages.values():
+            if not m.status:
+                m.audience -= {who}
+
+    def left(self, who, hurt):
+        """He has said BYE: nobody can tell him any more of those who could not take what he said last."""
+        for m in self.messages.values():
+            if m.by == who and m.audience - m.got <= hurt:
+                m.cut_off = True
 
     def forget_delivered(self):
         """Those whose end is known are counted and dropped: a long run would gather millions."""

@@ -32,7 +32,9 @@ class Context:
 class Stage:
     """A server, rooms that talk, and one ledger."""
 
-    def __init__(self, context, report, n_rooms, n_members, n_pairs=0, settings=(), extra=()):
+    def __init__(self, context, report, n_rooms, n_members, n_pairs=0, settings=(), extra=(), end_policy="creator",
+                 served=()):
+        """served: those of the conferences' members in whose media path the server is, too."""
         self.context, self.report, self.ledger = context, report, Ledger()
         rooms = [[f"u{r}x{i}" for i in range(n_members)] for r in range(n_rooms)]
         pairs = [[f"p{r}x{i}" for i in range(2)] for r in range(n_pairs)]
@@ -42,9 +44,9 @@ class Stage:
         if not any(s.startswith("overload.limit") for s in settings):
             settings = [*settings, "overload.limit = 100"]
         self.server = Server(context.binaries, everybody + ["lone", "spare", *extra],
-                             ["conference.end_policy = creator", "msrp.max_connections = 100000",
+                             [f"conference.end_policy = {end_policy}", "msrp.max_connections = 100000",
                               "sip.max_connections = 100000", *settings],
-                             b2bua=[u for users in pairs for u in users])
+                             b2bua=[u for users in pairs for u in users] + list(served))
         self.rooms, self.talks, self.ends = [], [], 0.0
 
     async def __aenter__(self):
@@ -288,6 +290,120 @@ async def drain(context, report):
         lone.close()
 
 
+CLOSES_S = 0.1      # a phone closes its line so long after it got BYE
+
+
+async def ill(stage, room, kind):
+    """One member of a room goes on badly; the room is to end while he does. None: nothing is wrong with anybody."""
+    victim = room.members[1 if room.cpim else stage.context.random.randrange(2)]
+    if kind == "nobody":
+        return
+    stage.report.faults[f"ends with a receiver {kind}"] += 1
+    if kind == "slow":
+        victim.stall()
+        asyncio.get_running_loop().call_later(stage.context.random.uniform(0.1, 0.6), victim.resume)
+        return
+    victim.hurt = True
+    if kind == "stalled":
+        victim.stall()
+    else:
+        victim.reset()
+    if kind == "reset and back":
+        try:
+            await come_back(victim, stage.context.random.uniform(0.05, 0.5))
+            victim.hurt = False
+        except (Failed, OSError, asyncio.TimeoutError):
+            pass        # there is nothing any more to come back to
+
+
+async def fall(stage, room, kind, end):
+    """A room whose members all talk at once, and which ends in the middle of it; everybody hears BYE."""
+    for m in room.members:
+        m.closes_s = CLOSES_S
+    talks = [asyncio.get_running_loop().create_task(room.chatter(m, MIXED)) for m in room.members]
+    rng = stage.context.random
+    await asyncio.sleep(rng.uniform(0.1, 0.5))
+    sick = asyncio.get_running_loop().create_task(ill(stage, room, kind))
+    await asyncio.sleep(rng.uniform(0, 0.5))
+    began = time.monotonic()
+    await end(stage, room)
+    for m in room.members:
+        if not m.hurt or m.closes_s is None:
+            await asyncio.wait_for(m.over.wait(), 20)
+    await sick
+    stage.slowest = max(stage.slowest, time.monotonic() - began)
+    room.hang_up()
+    for result in await asyncio.gather(*talks, return_exceptions=True):
+        if isinstance(result, Exception):
+            stage.report.problems.append(f"a talk broke off: {result!r}")
+
+
+async def first_leaves(stage, room):
+    """The creator of a conference, who ends it by that; of a chat, who had called."""
+    status = await room.hang_up_as(room.members[0])
+    stage.report.expect(status == 200, f"BYE got {status}")
+
+
+async def last_leaves(stage, room):
+    """Of a chat, who was called. Of a conference all but one, and the last one is told."""
+    for member in room.members[:1:-1] if room.cpim else room.members[1:]:
+        await room.hang_up_as(member)
+    if room.cpim and room.members[0].in_session:
+        await room.hang_up_as(room.members[0])
+
+
+ILLS = ("stalled", "killed", "slow", "reset and back", "nobody")
+
+
+async def ended_by(stage, number, end, rounds):
+    users, cpim = stage.plan[number]
+    room = None
+    for n in range(rounds):
+        room = Room(stage.server, stage.ledger, users, cpim, after=room)
+        stage.rooms.append(room)
+        await room.start()
+        await fall(stage, room, ILLS[(n + number) % len(ILLS)], end)
+        stage.rooms.remove(room)
+    room.drop()
+
+
+async def ending(context, report):
+    """Sessions end in the middle of load, with receivers that are stalled, killed, reset or slow: by one who leaves, by
+    the last but one, by SIGTERM. Who is told BYE closes his line at once: by then he knows what became of his words."""
+    rounds = context.pick(5, 20)
+    for policy, ways in (("creator", (first_leaves,)), ("below-two", (last_leaves, first_leaves))):
+        n_rooms, n_pairs = context.pick(2, 4), context.pick(2, 4)
+        async with Stage(context, report, n_rooms, 4, n_pairs,
+                         ["msrp.rebind_grace_ms = 1500", "msrp.seat_backlog = 8M", "msrp.drain_ms = 1000",
+                          "shutdown.grace = 0"], end_policy=policy, served=["u1x1", "u1x2"]) as stage:
+            stage.slowest = 0.0
+            await stage.server.start()
+            began = time.monotonic()
+            await asyncio.gather(*(ended_by(stage, i, ways[i % len(ways)] if not cpim else ways[0], rounds)
+                                   for i, (_, cpim) in enumerate(stage.plan)))
+            report.faults["sessions ended in mid-load"] += rounds * len(stage.plan)
+            report.note(f"{policy}: from the first BYE to the last {stage.slowest:.1f} s at most")
+            # And all at once.
+            await stage.fill()
+            for room in stage.rooms:
+                for m in room.members:
+                    m.closes_s = CLOSES_S
+            told = asyncio.Event()
+
+            async def terminated(_, room):
+                await asyncio.sleep(0.5)
+                if not told.is_set():
+                    told.set()
+                    stage.server.signal(signal.SIGTERM)
+                    report.faults["SIGTERM in mid-load"] += 1
+
+            await asyncio.gather(*(fall(stage, room, ILLS[i % 2], terminated) for i, room in enumerate(stage.rooms)))
+            report.expect(await stage.server.ended(10) == 0, f"the server does not end: {stage.server.words()}")
+            left = len(stage.ledger.open())
+            report.expect(left == 0, f"{left} messages open after {policy}")
+            stage.held(time.monotonic() - began)
+
+
 async def until(condition, seconds, text):
     end = time.monotonic() + seconds
     while not condition():
@@ -439,4 +555,4 @@ async def overload(context, report):
         crowd.close()
 
 
-ALL = {"media": media, "idle": idle, "death": death, "drain": drain, "poor": poor, "growth": growth, "overload": overload}
+ALL = {"media": media, "idle": idle, "death": death, "drain": drain, "ending": ending, "poor": poor, "growth": growth, "overload": overload}

@@ -184,6 +184,8 @@ class Member:
         self.remote = ""            # the switch's path for this session
         self.line = None
         self.in_session, self.broken, self.stays_away = False, False, False
+        self.hurt = False           # does not take what is sent to him, or is gone
+        self.closes_s = None        # how long after BYE he closes his line; None: he does not
         self.parts = {}             # Message-ID -> what has come of it, over whatever connection
         self.pending = {}           # tid -> future of the answer
         self.bound = asyncio.Event()
@@ -233,6 +235,10 @@ class Member:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.line.transport.abort()
 
+    def close(self):
+        if self.line and self.line.open:
+            self.line.transport.abort()
+
     def answered(self, tid, status):
         future = self.pending.get(tid)
         if future and not future.done():
@@ -257,10 +263,13 @@ class Member:
         body, status = self.body(size), 0
         kind = "message/cpim" if self.room.cpim else "text/plain"
         audience = [m.user for m in self.room.members if m is not self and m.in_session]
-        self.room.ledger.sent(mid, audience, size, time.monotonic())
+        self.room.ledger.sent(mid, self.user, audience, size, time.monotonic())
         for at in range(0, len(body), chunk):
             part = body[at:at + chunk]
             last = at + len(part) == len(body)
+            if not self.line.open:
+                status = 0
+                break
             tid = f"t{next(serial):09d}"
             future = self.pending[tid] = asyncio.get_running_loop().create_future()
             lines = f"Message-ID: {mid}\r\nByte-Range: {at + 1}-{at + len(part)}/{len(body)}\r\nContent-Type: {kind}\r\n\r\n"
@@ -329,6 +338,8 @@ class Room:
             member.in_session = False
             member.reason = header(fields, "reason")
             member.over.set()
+            if member.closes_s is not None:
+                asyncio.get_running_loop().call_later(member.closes_s, member.close)
 
     async def open(self):
         loop = asyncio.get_running_loop()
@@ -405,6 +416,23 @@ class Room:
             await speakers[turn % len(speakers)].say(sizes[turn % len(sizes)])
             if pause:
                 await asyncio.sleep(pause)
+
+    async def chatter(self, member, sizes):
+        """He speaks for as long as he is in, whatever the others do."""
+        turn = 0
+        while member.in_session and member.bound.is_set() and not member.hurt:
+            turn += 1
+            await member.say(sizes[turn % len(sizes)])
+
+    async def hang_up_as(self, member):
+        """He says BYE, and closes his line as soon as that is answered."""
+        gone = {m.user for m in self.members if not m.in_session}
+        self.ledger.leaves(member.user)
+        status = await self.leave(member)
+        self.ledger.left(member.user, gone | {m.user for m in self.members if m.hurt})
+        member.over.set()
+        member.close()
+        return status
 
     async def end(self):
         """Everybody leaves; then the lines are closed."""

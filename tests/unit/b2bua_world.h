@@ -19,10 +19,11 @@ static struct phone ann, bo, bo2;
 
 /* The relay as the B2BUA asks for it. */
 static uint64_t opened, closed;
-static int n_opened, n_closed;
+static int n_opened, n_closed, n_drained;
+static bool slow_drain, drain_refuses; /* slow: it answers only when told to */
 static char end_path[2][128];
 static char end_print[2][128];
-static bool end_connect[2], opened_tls[2];
+static bool end_connect[2], end_focus[2], opened_tls[2];
 static bool answer_at_once;
 
 static int relay_open(void *ctx, uint64_t relay, const bool tls[2])
@@ -41,6 +42,16 @@ static void relay_answer(void *ctx, uint64_t relay, enum b2bua_side side, const 
 	view_copy(e->remote_path, end_path[side], sizeof(end_path[side]));
 	view_copy(e->fingerprint, end_print[side], sizeof(end_print[side]));
 	end_connect[side] = e->connect;
+	end_focus[side] = e->focus;
+}
+
+static void relay_drain(void *ctx, uint64_t relay, bool refuse)
+{
+	(void)ctx;
+	n_drained++;
+	drain_refuses = refuse;
+	if (!slow_drain)
+		b2bua_relay_drained(b, relay, w->now);
 }
 
 static void relay_close(void *ctx, uint64_t relay)
@@ -70,15 +81,17 @@ static void begin_with(int tls)
 						.release = VIEW("IM-serv/OMA1.0 Confab/test"),
 						.max_calls = 100,
 						.session_expires_s = 1800,
-						.min_se_s = 90};
-	struct relay_broker broker = {relay_open, relay_answer, relay_close,
+						.min_se_s = 90,
+						.drain_ms = 3000};
+	struct relay_broker broker = {relay_open, relay_answer, relay_drain, relay_close,
 				      tls < 0 ? NULL : relay_fingerprint, NULL};
 
 	cfg.tls = tls < 0 ? B2BUA_TLS_KEEP : (enum b2bua_tls)tls;
 	world_start(w);
 	b = b2bua_new(&cfg, w->core, &broker);
 	assert_non_null(b);
-	n_opened = n_closed = 0;
+	n_opened = n_closed = n_drained = 0;
+	slow_drain = drain_refuses = false;
 	memset(end_path, 0, sizeof(end_path));
 	memset(end_print, 0, sizeof(end_print));
 	answer_at_once = true;

@@ -54,7 +54,8 @@ struct room {
 	const char *sdp;		    /* what phones say; NULL: ROOM_SDP */
 	uint64_t request, conference, seat[ROOM_SEATS];
 	size_t n_seats; /* of the last request */
-	size_t n_open, n_answers, n_closed, n_ended;
+	size_t n_open, n_answers, n_closed, n_drained, n_ended;
+	bool slow_drain; /* it says nothing until room_drained */
 	uint64_t closed[ROOM_SEATS];
 	bool connect; /* of the last answer that it was told */
 	char remote_path[128];
@@ -245,6 +246,20 @@ static inline void room_close(void *ctx, uint64_t conference, uint64_t seat, boo
 	r->closed[r->n_closed++] = seat;
 }
 
+static inline void room_drained(struct room *r)
+{
+	controlling_drained(r->ctl, r->conference, r->now);
+}
+
+static inline void room_drain(void *ctx, uint64_t conference)
+{
+	struct room *r = ctx;
+
+	r->n_drained++;
+	if (!r->slow_drain)
+		controlling_drained(r->ctl, conference, r->now);
+}
+
 static inline void room_end(void *ctx, uint64_t conference)
 {
 	(void)conference;
@@ -270,6 +285,7 @@ static inline struct room *room_new(void)
 		.max_conferences = 10,
 		.invite_timeout_ms = 20000,
 		.seat_timeout_ms = 5000,
+		.drain_ms = 3000,
 		.session_expires_s = 1800,
 		.min_se_s = 90,
 		.replaces_fallback = true,
@@ -295,6 +311,7 @@ static inline struct room *room_start(struct room *r)
 	struct seat_broker broker = {.open = room_open,
 				     .answer = room_answer,
 				     .close = room_close,
+				     .drain = room_drain,
 				     .end = room_end,
 				     .fingerprint = r->has_tls ? room_fingerprint : NULL,
 				     .ctx = r};

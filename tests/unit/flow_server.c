@@ -17,7 +17,7 @@ struct link {
 	bool finish, blocked;
 };
 
-enum command_type { COMMAND_OPEN, COMMAND_ANSWER, COMMAND_CLOSE, COMMAND_END };
+enum command_type { COMMAND_OPEN, COMMAND_ANSWER, COMMAND_CLOSE, COMMAND_DRAIN, COMMAND_END };
 
 struct command {
 	enum command_type type;
@@ -83,6 +83,9 @@ static void run_command(void *ctx, void *mail)
 		break;
 	case COMMAND_CLOSE:
 		switch_seat_close(s->shard, c->seat, c->drain, now);
+		break;
+	case COMMAND_DRAIN:
+		switch_conference_drain(s->shard, c->conference, true, now);
 		break;
 	case COMMAND_END:
 		switch_conference_close(s->shard, c->conference, now);
@@ -153,6 +156,15 @@ static void seat_close(void *ctx, uint64_t conference, uint64_t seat, bool drain
 	post(s, 0, run_command, c, command_free);
 }
 
+static void conference_drain(void *ctx, uint64_t conference)
+{
+	struct flow_server *s = ctx;
+	struct command *c = command_new(COMMAND_DRAIN);
+
+	c->conference = conference;
+	post(s, 0, run_command, c, command_free);
+}
+
 static void conference_over(void *ctx, uint64_t conference)
 {
 	struct flow_server *s = ctx;
@@ -190,6 +202,8 @@ static void run_event(void *ctx, void *mail)
 					 now);
 	else if (ev->type == SWITCH_EV_SEAT_LOST)
 		controlling_seat_lost(s->controlling, ev->conference, ev->seat, now);
+	else if (ev->type == SWITCH_EV_DRAINED)
+		controlling_drained(s->controlling, ev->conference, now);
 	else if (ev->type == SWITCH_EV_SEAT_NAMED)
 		controlling_seat_named(s->controlling, ev->conference, ev->seat, ev->nickname, now);
 	free(m);
@@ -487,6 +501,7 @@ void server_init(struct flow_server *s, struct flow_world *w)
 					     .max_conferences = 100,
 					     .invite_timeout_ms = 20000,
 					     .seat_timeout_ms = 5000,
+					     .drain_ms = 3000,
 					     .session_expires_s = 1800,
 					     .min_se_s = 90,
 					     .end_policy = CONFERENCE_END_LAST,
@@ -501,6 +516,7 @@ void server_init(struct flow_server *s, struct flow_world *w)
 					       .response_timeout_ms = 30000,
 					       .rebind_grace_ms = 10000,
 					       .bind_timeout_ms = 30000,
+					       .drain_ms = 2000,
 					       .max_conns = 1000,
 					       .max_conferences = 100,
 					       .max_seats = 1000,
@@ -559,6 +575,7 @@ void server_start(struct flow_server *s)
 	struct seat_broker broker = {.open = seats_open,
 				     .answer = seat_answer,
 				     .close = seat_close,
+				     .drain = conference_drain,
 				     .end = conference_over,
 				     .ctx = s};
 

@@ -399,6 +399,9 @@ static void test_R_9__the_uri_of_a_focus_stays_what_it_is(void **state)
 	assert_non_null(strstr(header(w, got, "Contact"), "<sip:conf-9@far.example;x=y;pf="));
 	assert_non_null(strstr(header(w, got, "Contact"), ">;isfocus;text;+g.oma.sip-im"));
 	assert_non_null(strstr(header(w, got, "Record-Route"), "192.0.2.1:5060"));
+	/* The relay answers its switch end to end. */
+	assert_true(end_focus[B2BUA_FAR]);
+	assert_false(end_focus[B2BUA_NEAR]);
 }
 
 static void test_PF_9_1_2_2__a_reinvite_passes_and_renews(void **state)

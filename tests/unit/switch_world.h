@@ -212,6 +212,7 @@ static inline struct switch_config world_config(void)
 		.response_timeout_ms = 30000,
 		.rebind_grace_ms = 20000,
 		.bind_timeout_ms = 30000,
+		.drain_ms = 2000,
 		.max_conns = 5000,
 		.max_conferences = 100,
 		.max_seats = 5000,

@@ -33,6 +33,9 @@ struct seat_broker {
 		    const struct seat_offer *seat, size_t n);
 	void (*answer)(void *ctx, uint64_t conference, uint64_t seat, const struct seat_answer *a);
 	void (*close)(void *ctx, uint64_t conference, uint64_t seat, bool drain);
+	/* The conference is to end: it takes no messages any more, and what is under way is delivered
+	 * or reported. controlling_drained answers. */
+	void (*drain)(void *ctx, uint64_t conference);
 	void (*end)(void *ctx, uint64_t conference);
 	/* The a=fingerprint of the switch as it is now (112 bytes); NULL where it has no TLS. */
 	void (*fingerprint)(void *ctx, char *dst);
@@ -81,6 +84,7 @@ struct controlling_config {
 	uint32_t invite_timeout_ms; /* how long the others wait for the final answer of an entry
 				       with Replaces */
 	uint32_t seat_timeout_ms;   /* how long the switch may take */
+	uint32_t drain_ms; /* how much longer for broker.drain */
 	uint32_t session_expires_s, min_se_s; /* RFC 4028; at least SESSION_TIMER_MIN_SE */
 	enum conference_end_policy end_policy;
 	enum conference_remove_policy remove;
@@ -121,6 +125,8 @@ void controlling_seats_failed(struct controlling *c, uint64_t request, uint64_t 
 			      int error, uint64_t now_ms);
 void controlling_seat_lost(struct controlling *c, uint64_t conference, uint64_t seat,
 			   uint64_t now_ms);
+
+void controlling_drained(struct controlling *c, uint64_t conference, uint64_t now_ms);
 
 /* Ends all conferences; each BYE says why. They are gone when controlling_conference_count is 0. */
 void controlling_shut_down(struct controlling *c, uint64_t now_ms);

@@ -59,6 +59,15 @@ static void seats_late(void *ctx, uint64_t now_ms)
 	conference_release(conf);
 }
 
+static void drain_late(void *ctx, uint64_t now_ms)
+{
+	struct conference *conf = ctx;
+
+	log_line(sip_stack_log(conf->ctl->stack), LOG_WARN, "focus",
+		 "%s: the switch did not say in time that it is drained", conf->uri);
+	conference_finish(conf, now_ms);
+}
+
 static void replaces_late(void *ctx, uint64_t now_ms)
 {
 	struct conference *conf = ctx;
@@ -89,6 +98,7 @@ static struct conference *make(struct controlling *c)
 	list_init(&conf->referrals);
 	timer_init(&conf->seats_late, seats_late, conf);
 	timer_init(&conf->replaces_late, replaces_late, conf);
+	timer_init(&conf->drain_late, drain_late, conf);
 	if (hash_add(&c->by_user, &conf->by_user, hash_bytes(&c->by_user, view_str(conf->user)))) {
 		free(conf);
 		return NULL;
@@ -263,6 +273,7 @@ void conference_free(struct conference *conf)
 
 	timer_cancel(q, &conf->seats_late);
 	timer_cancel(q, &conf->replaces_late);
+	timer_cancel(q, &conf->drain_late);
 	conf->depth++; /* nothing below may end it a second time */
 	watchers_free(conf);
 	referrals_drop(conf);
@@ -320,12 +331,40 @@ void member_leave(struct member *m, enum conference_disconnection why, bool drai
 	if (!over && !member_by_aor(conf, view_str(m->aor)))
 		watchers_reject(conf, view_str(m->aor), now_ms);
 	conference_changed(conf, now_ms);
-	if (over)
+	if (conf->ending && !conference_count(conf, true))
+		conference_finish(conf, now_ms); /* nobody is left to be told anything */
+	else if (over)
 		conference_end(conf, now_ms);
 	else
 		conference_invite_next(conf, now_ms);
 }
 
+/* BYE, CANCEL or 410 to those who are joined, or to those who are not. */
+static void dismiss(struct conference *conf, bool joined, uint64_t now_ms)
+{
+	struct controlling *c = conf->ctl;
+
+	LIST_EACH(l, next, &conf->members)
+	{
+		struct member *m = CONTAINER(l, struct member, link);
+
+		if (m->state == MEMBER_GONE || (m->state == MEMBER_JOINED) != joined)
+			continue;
+		session_timer_stop(&m->timer);
+		m->state = MEMBER_GONE;
+		m->why = CONFERENCE_BOOTED;
+		member_settle(m, 487, now_ms);
+		if (m->session && sip_session_state(m->session) == SIP_SESSION_INCOMING)
+			(void)sip_session_reject(m->session, 410, "Conference Has Ended", VIEW(""),
+						 now_ms);
+		else if (m->session)
+			sip_session_end(m->session, view_str(c->farewell ? c->farewell : ""),
+					now_ms);
+	}
+}
+
+/* Who is joined may have messages under way: those are delivered, or reported to him, before he
+ * gets his BYE (SW-2). */
 void conference_end(struct conference *conf, uint64_t now_ms)
 {
 	struct controlling *c = conf->ctl;
@@ -336,29 +375,40 @@ void conference_end(struct conference *conf, uint64_t now_ms)
 	/* Those that wait for a last answer are no longer running. */
 	quota_release(&c->made, conf->share);
 	conf->share = NULL;
-	conference_hold(conf);
-	log_line(sip_stack_log(c->stack), LOG_INFO, "focus", "%s ends", conf->uri);
-	LIST_EACH(l, next, &conf->members)
-	{
-		struct member *m = CONTAINER(l, struct member, link);
-
-		if (m->state != MEMBER_GONE) {
-			session_timer_stop(&m->timer);
-			m->state = MEMBER_GONE;
-			m->why = CONFERENCE_BOOTED;
-			member_settle(m, 487, now_ms);
-			if (m->session && sip_session_state(m->session) == SIP_SESSION_INCOMING)
-				(void)sip_session_reject(m->session, 410, "Conference Has Ended",
-							 VIEW(""), now_ms);
-			else if (m->session)
-				sip_session_end(m->session,
-						view_str(c->farewell ? c->farewell : ""), now_ms);
-		}
-	}
-	c->broker.end(c->broker.ctx, conf->id);
 	(void)view_copy(view_str(conf->user), c->ended[c->n_ended++ % CONFERENCES_ENDED_KEPT],
 			CONFERENCE_USER_MAX);
+	conference_hold(conf);
+	log_line(sip_stack_log(c->stack), LOG_INFO, "focus", "%s ends", conf->uri);
+	dismiss(conf, false, now_ms);
+	if (conference_count(conf, true)) {
+		timer_arm(sip_stack_timers(c->stack), &conf->drain_late,
+			  now_ms + c->cfg.drain_ms + c->cfg.seat_timeout_ms);
+		c->broker.drain(c->broker.ctx, conf->id);
+	} else {
+		conference_finish(conf, now_ms);
+	}
+	conference_release(conf);
+}
+
+void controlling_drained(struct controlling *c, uint64_t conference, uint64_t now_ms)
+{
+	struct conference *conf = conference_by_id(c, conference);
+
+	if (conf && conf->ending)
+		conference_finish(conf, now_ms);
+}
+
+void conference_finish(struct conference *conf, uint64_t now_ms)
+{
+	struct controlling *c = conf->ctl;
+
+	if (conf->dead)
+		return;
 	conf->dead = true;
+	timer_cancel(sip_stack_timers(c->stack), &conf->drain_late);
+	conference_hold(conf);
+	dismiss(conf, true, now_ms);
+	c->broker.end(c->broker.ctx, conf->id);
 	watchers_end(conf, now_ms);
 	conference_release(conf);
 }

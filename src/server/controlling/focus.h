@@ -101,8 +101,10 @@ struct conference {
 	uint32_t version, next_anonymous;
 	uint64_t sess_id;
 	struct timer seats_late;    /* the switch does not answer */
+	struct timer drain_late;    /* nor to this */
 	struct timer replaces_late; /* an entry with Replaces does not answer */
-	bool seated, ending, others_released;
+	bool seated, others_released;
+	bool ending; /* it takes nobody and nothing any more; joined ones get their BYE when it is drained */
 	bool tls; /* its creator uses MSRP over TLS, and so the others are offered it */
 	int depth; /* handlers under way: freed only at 0 */
 	bool dead;
@@ -128,6 +130,8 @@ size_t conference_count(const struct conference *conf, bool joined_only);
 /* A member is out: his seat is freed, the others are told, the end policy is looked at. */
 void member_leave(struct member *m, enum conference_disconnection why, bool drain, uint64_t now_ms);
 void conference_end(struct conference *conf, uint64_t now_ms);
+/* What was said is delivered or reported: BYE to all. */
+void conference_finish(struct conference *conf, uint64_t now_ms);
 /* Brackets around work that may end the conference. */
 void conference_hold(struct conference *conf);
 void conference_release(struct conference *conf);

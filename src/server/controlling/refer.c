@@ -161,6 +161,10 @@ void conference_refer(struct conference *conf, struct member *asker, struct sip_
 	struct refer r;
 	int status;
 
+	if (conf->ending) {
+		refuse(tx, 410, "Conference Has Ended", now_ms);
+		return;
+	}
 	if (!inside)
 		asker = asker_of(conf, who);
 	(void)members_prune(conf);

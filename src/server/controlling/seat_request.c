@@ -152,9 +152,14 @@ void controlling_seats_ready(struct controlling *c, uint64_t request, uint64_t c
 	struct conference *conf = conference_by_id(c, conference);
 	struct member *creator;
 
-	if (!conf || conf->ending) {
-		/* Given up on meanwhile: nothing may stay taken. */
+	/* Given up on meanwhile: nothing may stay taken. */
+	if (!conf || conf->dead) {
 		c->broker.end(c->broker.ctx, conference);
+		return;
+	}
+	if (conf->ending) {
+		for (size_t i = 0; i < n; i++)
+			c->broker.close(c->broker.ctx, conference, seat[i], false);
 		return;
 	}
 	conference_hold(conf);

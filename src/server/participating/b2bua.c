@@ -47,6 +47,7 @@ static void call_free(struct b2bua_call *call)
 	while (!list_empty(&call->dialogs))
 		dialog_free(CONTAINER(call->dialogs.next, struct b2bua_dialog, link));
 	call_media_end(call);
+	call_drain_stop(call);
 	hash_del(&b->by_token, &call->by_token);
 	hash_del(&b->by_relay, &call->by_relay);
 	if (call->near)
@@ -174,7 +175,7 @@ int call_invitation(const struct b2bua_call *call, struct sip_msg *out)
 
 /* ---- whose it is ---- */
 
-static struct b2bua_call *call_of_relay(const struct b2bua *b, uint64_t relay)
+struct b2bua_call *call_of_relay(const struct b2bua *b, uint64_t relay)
 {
 	uint64_t h = relay_hash(b, relay);
 
@@ -344,6 +345,7 @@ static struct b2bua_call *call_new(struct inbound *r, enum b2bua_role role)
 	call->near_trusted = core_is_trusted(r->c, r->from);
 	call->far_expires_s = b->cfg.session_expires_s;
 	list_init(&call->dialogs);
+	call_drain_init(call);
 	entropy_token(sip_stack_entropy(b->stack), call->token, B2BUA_TOKEN_CHARS);
 	call->invite = view_dup(r->m->raw);
 	call->invite_n = r->m->raw.n;

@@ -25,6 +25,7 @@ struct relay_end {
 	struct view remote_path, accept_types, accept_wrapped_types;
 	struct view fingerprint; /* of the phone's certificate; empty: none given */
 	bool connect;		 /* the relay connects */
+	bool focus; /* a conference: its switch has to know of each message whether it came through */
 };
 
 /* The MSRP relay (switch/relay.c), seen from here. Calls return at once; b2bua_relay_ready or
@@ -34,6 +35,9 @@ struct relay_broker {
 	int (*open)(void *ctx, uint64_t relay, const bool tls[2]);
 	void (*answer)(void *ctx, uint64_t relay, enum b2bua_side side,
 		       const struct relay_end *end);
+	/* The session is to end: what is under way is delivered or reported, and b2bua_relay_drained
+	 * answers. refuse: nothing more is taken from either side. */
+	void (*drain)(void *ctx, uint64_t relay, bool refuse);
 	void (*close)(void *ctx, uint64_t relay);
 	/* The a=fingerprint of the relay as it is now (112 bytes); NULL where it has no TLS. */
 	void (*fingerprint)(void *ctx, char *dst);
@@ -55,6 +59,7 @@ struct b2bua_config {
 	size_t max_calls;
 	enum b2bua_tls tls;
 	uint32_t session_expires_s, min_se_s; /* RFC 4028 */
+	uint32_t drain_ms;		      /* how long the relay takes to drain, at most */
 };
 
 /* Registers itself with the core. cfg is copied. NULL: no memory. */
@@ -77,6 +82,7 @@ void b2bua_ack(struct inbound *r);
 void b2bua_relay_ready(struct b2bua *b, uint64_t relay, struct view near_path, struct view far_path,
 		       uint64_t now_ms);
 void b2bua_relay_failed(struct b2bua *b, uint64_t relay, uint64_t now_ms);
+void b2bua_relay_drained(struct b2bua *b, uint64_t relay, uint64_t now_ms);
 /* A side never connected: the session is ended on both sides. */
 void b2bua_relay_lost(struct b2bua *b, uint64_t relay, uint64_t now_ms);
 

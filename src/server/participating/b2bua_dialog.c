@@ -182,7 +182,20 @@ void dialog_over(struct b2bua_dialog *d)
 
 void dialog_hang_up(struct b2bua_dialog *d, const char *reason, uint64_t now_ms)
 {
-	if (d->over)
+	if (d->over || d->farewell)
+		return;
+	d->farewell = reason;
+	session_timer_stop(&d->leg[B2BUA_NEAR].timer);
+	session_timer_stop(&d->leg[B2BUA_FAR].timer);
+	if (d->call->media != d || !call_drain(d->call, true, now_ms))
+		dialog_say_farewell(d, now_ms);
+}
+
+void dialog_say_farewell(struct b2bua_dialog *d, uint64_t now_ms)
+{
+	const char *reason = d->farewell;
+
+	if (d->over || !reason)
 		return;
 	dialog_over(d);
 	pass_bye(d, B2BUA_NEAR, reason, now_ms);

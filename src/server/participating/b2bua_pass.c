@@ -34,6 +34,7 @@ void pass_free(struct b2bua_pass *p)
 	list_del(&p->link);
 	p->dialog->n_passes--;
 	free(p->answer);
+	free(p->held);
 	free(p);
 }
 
@@ -289,6 +290,56 @@ static void compose_request(struct inbound *r, struct b2bua_pass *p,
 	message_put_body(b, r->m, media->sdp);
 }
 
+/* Its sender has ended his session; the other one hears of it when he has heard what became of his
+ * messages. False: no memory. */
+static bool hold(struct b2bua_pass *p)
+{
+	struct b2bua_dialog *d = p->dialog;
+	const struct buf *out = &d->call->b->out;
+
+	p->held = buf_ok(out) ? view_dup(buf_view(out)) : NULL;
+	p->held_n = out->n;
+	if (!p->held)
+		return false;
+	session_timer_stop(&d->leg[B2BUA_NEAR].timer);
+	session_timer_stop(&d->leg[B2BUA_FAR].timer);
+	return true;
+}
+
+void pass_release(struct b2bua_pass *p, uint64_t now_ms)
+{
+	struct b2bua_dialog *d = p->dialog;
+	struct buf *out = &d->call->b->out;
+
+	if (!p->held)
+		return;
+	buf_reset(out);
+	buf_put(out, view_of(p->held, p->held_n));
+	free(p->held);
+	p->held = NULL;
+	if (pass_send(p, &out_handler, now_ms)) {
+		p->open = false;
+		if (p->in && sip_server_tx_pending(p->in))
+			(void)sip_server_tx_reply(p->in, 500, NULL, VIEW(""), now_ms);
+	}
+	/* From now on nobody has anything new to say; what is under way is still relayed. */
+	if (d->call->media == d)
+		call_media_end(d->call);
+}
+
+/* He has said BYE, and it is held: nothing of his may overtake it. */
+static bool has_left(const struct b2bua_dialog *d, enum b2bua_side from)
+{
+	LIST_EACH(l, tmp, &d->passes)
+	{
+		const struct b2bua_pass *p = CONTAINER(l, struct b2bua_pass, link);
+
+		if (p->held && p->from == from)
+			return true;
+	}
+	return false;
+}
+
 static void pass_on(struct inbound *r, struct b2bua_dialog *d, enum b2bua_side from)
 {
 	struct b2bua *b = d->call->b;
@@ -324,11 +375,15 @@ static void pass_on(struct inbound *r, struct b2bua_dialog *d, enum b2bua_side f
 	if (r->m->method == SIP_INVITE)
 		core_reply(r, 100, NULL, VIEW(""));
 	compose_request(r, p, &media);
+	if (r->m->method == SIP_BYE && d->call->media == d && hold(p)) {
+		if (!call_drain(d->call, false, r->now_ms))
+			pass_release(p, r->now_ms);
+		return;
+	}
 	if (pass_send(p, &out_handler, r->now_ms)) {
 		p->open = false;
 		core_reply(r, 500, NULL, VIEW(""));
 	}
-	/* From now on nobody has anything new to say; what is under way is still relayed. */
 	if (r->m->method == SIP_BYE && d->call->media == d)
 		call_media_end(d->call);
 }
@@ -350,7 +405,7 @@ void b2bua_request(struct inbound *r)
 	struct b2bua_dialog *d = b2bua_dialog_of(r, &from);
 	struct b2bua_call *call;
 
-	if (!d || d->over || !d->leg[other_side(from)].target) {
+	if (!d || d->over || !d->leg[other_side(from)].target || has_left(d, from)) {
 		core_reply(r, 481, NULL, VIEW(""));
 		return;
 	}

@@ -87,11 +87,19 @@ static uint64_t hash_of(const struct b2bua *b, const struct sdp_msrp *msrp)
 	return hash_more(&b->by_relay, hash_bytes(&b->by_relay, msrp->path), msrp->fingerprint) | 1;
 }
 
+/* RFC 4579 §5.1. */
+static bool is_focus(const struct b2bua_call *call, enum b2bua_side side)
+{
+	const char *contact = call->media ? call->media->leg[side].contact : NULL;
+
+	return contact && sip_param(view_str(contact), VIEW("isfocus"), NULL);
+}
+
 void media_tell(struct b2bua_call *call, enum b2bua_side side, const struct b2bua_media *m,
 		bool connect)
 {
 	const struct sdp_msrp *msrp = m->msrp ? &m->msrp->msrp : NULL;
-	struct relay_end end = {.connect = connect};
+	struct relay_end end = {.connect = connect, .focus = is_focus(call, side)};
 	uint64_t hash;
 
 	if (!msrp || !call->relay)

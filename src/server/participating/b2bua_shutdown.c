@@ -29,7 +29,11 @@ static void end_one(void *ctx, struct hash_node *node)
 
 void b2bua_shut_down(struct b2bua *b, uint64_t now_ms)
 {
+	b->shut_down = true;
+	b->n_draining++;
 	hash_each(&b->by_token, end_one, &now_ms);
+	b->n_draining--;
+	b2bua_go_on_all(b, now_ms);
 }
 
 static void count_one(void *ctx, struct hash_node *node)

@@ -23,6 +23,8 @@ struct b2bua {
 	struct relay_broker broker;
 	struct hash by_token, by_relay;
 	uint64_t next_relay;
+	bool shut_down, looked_again;
+	size_t n_draining;    /* calls whose relay drains */
 	struct buf out, body; /* scratch: the message being composed, and its body */
 };
 
@@ -49,9 +51,10 @@ struct b2bua_dialog {
 	struct list passes;
 	unsigned n_passes;
 	bool confirmed, over;
-	bool server_told; /* PF-9.1.1-6 */
-	char *answer;	  /* the 2xx as it went to the near side, for its retransmissions;
-			   * NULL once the call is settled */
+	const char *farewell; /* the Reason of the BYEs that both are to get; NULL: none */
+	bool server_told;     /* PF-9.1.1-6 */
+	char *answer;	      /* the 2xx as it went to the near side, for its retransmissions;
+			       * NULL once the call is settled */
 	size_t answer_n;
 };
 
@@ -69,7 +72,11 @@ struct b2bua_pass {
 	struct session_terms terms; /* of the side it came from */
 	char *answer;
 	size_t answer_n;
+	char *held; /* a BYE, as it goes out when the relay is drained; NULL: it went */
+	size_t held_n;
 };
+
+enum b2bua_drain { B2BUA_RUNS, B2BUA_DRAINING, B2BUA_DRAINED };
 
 struct b2bua_call {
 	struct hash_node by_token, by_relay;
@@ -88,7 +95,9 @@ struct b2bua_call {
 	uint32_t far_expires_s, far_seq;
 	struct quota_share *share; /* of the sessions that its originator may have */
 	uint64_t relay;		   /* 0: none (any more) */
-	bool relay_up;
+	bool relay_up, refuses;
+	enum b2bua_drain drain; /* of the relay, before its sessions end */
+	struct timer drain_late;
 	bool tls[2]; /* the kind of MSRP on each side, for as long as the session lasts */
 	bool near_told, turned; /* of the relay's path; the far side's kind was changed */
 	char *path[2];		/* of our ends; NULL before the relay is up */
@@ -107,6 +116,7 @@ static inline enum b2bua_side other_side(enum b2bua_side s)
 }
 
 /* b2bua.c */
+struct b2bua_call *call_of_relay(const struct b2bua *b, uint64_t relay);
 /* The dialog of a request by its Request-URI and tags, and the side its sender is on; NULL. */
 struct b2bua_dialog *b2bua_dialog_of(struct inbound *r, enum b2bua_side *side);
 void call_hold(struct b2bua_call *call);
@@ -126,12 +136,28 @@ void dialog_free(struct b2bua_dialog *d);
 /* Contact and Route set of a leg from a message of its peer. */
 int leg_learn(struct b2bua_leg *leg, const struct sip_msg *m, bool routes, bool reversed);
 void leg_fini(struct b2bua_leg *leg);
-/* Ends both sides with BYE. */
+/* Ends both sides with BYE, once the relay is drained. */
 void dialog_hang_up(struct b2bua_dialog *d, const char *reason, uint64_t now_ms);
 void dialog_over(struct b2bua_dialog *d);
 extern const struct session_timer_handler leg_timer;
 
+/* Now. */
+void dialog_say_farewell(struct b2bua_dialog *d, uint64_t now_ms);
+
+/* b2bua_drain.c */
+void call_drain_init(struct b2bua_call *call);
+/* What the relay has under way is delivered, or reported to who is still there to hear it, before a
+ * BYE ends his session. False: nothing has to be waited for, or it has been (also while this ran).
+ */
+bool call_drain(struct b2bua_call *call, bool refuse, uint64_t now_ms);
+/* It is not waited for any more. */
+void call_drain_stop(struct b2bua_call *call);
+/* Shutting down: all that has waited for the relays, once the last one is drained. */
+void b2bua_go_on_all(struct b2bua *b, uint64_t now_ms);
+
 /* b2bua_pass.c: requests inside a dialog */
+/* A BYE that was held goes out. */
+void pass_release(struct b2bua_pass *p, uint64_t now_ms);
 struct b2bua_pass *pass_new(struct b2bua_dialog *d, enum b2bua_side from, enum sip_method method);
 void pass_free(struct b2bua_pass *p);
 /* An INVITE inside the dialog has no final answer; whose it is. */
