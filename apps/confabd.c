@@ -175,6 +175,7 @@ static int start_core(struct confabd *d)
 			       .local_ack = local_ack,
 			       .resolve = resolve,
 			       .on_binding = confabd_on_binding,
+			       .on_served = confabd_on_served,
 			       .ctx = d};
 	struct buf route;
 	struct core_config cfg = {
@@ -353,16 +354,21 @@ static void on_signal(void *ctx, int signo)
 	confabd_gate_drain(d);
 }
 
-/* In IMS mode the users are the core's; what the file says of some of them is welcome, but not
- * needed. */
+/* In IMS mode the users are the core's: what the file says of some of them is welcome, but it is for what is kept over
+ * a restart. It is made here, unless it would then belong to another user than it has to. */
 static int start_store(struct confabd *d)
 {
+	bool make = d->cfg.ims.mode && !(io_is_root() && d->cfg.run.user[0]);
 	char why[256] = "";
-	int rc;
+	int rc = store_open(d->cfg.store.path, io_digest(), make ? STORE_CREATE : 0, &d->store, why,
+			    sizeof(why));
 
-	if (d->cfg.ims.mode && access(d->cfg.store.path, F_OK))
+	if (rc && d->cfg.ims.mode && access(d->cfg.store.path, F_OK)) {
+		log_line(&d->log.log, LOG_WARN, "confabd",
+			 "%s: nothing is kept over a restart (store.path says where it could be)",
+			 why);
 		return 0;
-	rc = store_open(d->cfg.store.path, io_digest(), 0, &d->store, why, sizeof(why));
+	}
 	if (rc)
 		log_line(&d->log.log, LOG_ERROR, "confabd", "%s: %s (confabctl user add makes one)",
 			 d->cfg.store.path, why[0] ? why : error_text(rc));

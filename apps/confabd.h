@@ -103,6 +103,8 @@ void confabd_bindings_close(struct confabd *d);
 /* core_ops.on_binding; ctx is the struct confabd. */
 void confabd_on_binding(void *ctx, struct view aor, const struct binding_values *b,
 			uint64_t now_ms);
+/* core_ops.on_served; likewise. */
+void confabd_on_served(void *ctx, struct view aor, uint64_t expires_at_ms, uint64_t now_ms);
 
 /* --- confabd_seats.c: the switch as the focus sees it --- */
 int confabd_seats_start(struct confabd *d);

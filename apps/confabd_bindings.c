@@ -1,6 +1,6 @@
 /*
  * Registrations over a restart: each is in the store before its REGISTER is answered, and is put
- * back at start. While the store cannot be written to (a full disk) the server goes on from memory,
+ * back at start; in IMS mode, what the core's third-party REGISTERs say. While the store cannot be written to (a full disk) the server goes on from memory,
  * and writes them all as soon as it can.
  */
 #include "confabd.h"
@@ -50,6 +50,15 @@ static void write_one(void *ctx, struct view aor, const struct binding_values *b
 		w->rc = store_binding_put(w->d->store, &s);
 }
 
+static void write_served(void *ctx, struct view aor, uint64_t expires_at_ms)
+{
+	struct writing *w = ctx;
+
+	if (w->rc == 0)
+		w->rc = store_served_put(w->d->store, aor,
+					 io_wall_ms() + expires_at_ms - w->now_ms);
+}
+
 static void write_all(void *ctx, uint64_t now_ms)
 {
 	struct confabd *d = ctx;
@@ -59,6 +68,9 @@ static void write_all(void *ctx, uint64_t now_ms)
 	if (w.rc == 0) {
 		w.rc = store_binding_purge(d->store, UINT64_MAX);
 		core_each_binding(d->core, write_one, &w);
+		if (w.rc == 0)
+			w.rc = store_served_purge(d->store, UINT64_MAX);
+		core_each_served(d->core, write_served, &w);
 		if (w.rc == 0)
 			w.rc = store_commit(d->store);
 		else
@@ -89,6 +101,19 @@ void confabd_on_binding(void *ctx, struct view aor, const struct binding_values 
 		fall_behind(d, now_ms);
 }
 
+void confabd_on_served(void *ctx, struct view aor, uint64_t expires_at_ms, uint64_t now_ms)
+{
+	struct confabd *d = ctx;
+	int rc;
+
+	if (!d->store || d->bindings.behind)
+		return;
+	rc = expires_at_ms ? store_served_put(d->store, aor, io_wall_ms() + expires_at_ms - now_ms)
+			   : store_served_del(d->store, aor);
+	if (rc)
+		fall_behind(d, now_ms);
+}
+
 struct reading {
 	struct confabd *d;
 	uint64_t now_ms, wall_ms;
@@ -115,6 +140,17 @@ static int put_back(void *ctx, const struct store_binding *s)
 	return 0;
 }
 
+static int put_back_served(void *ctx, struct view aor, uint64_t expires_unix_ms)
+{
+	struct reading *r = ctx;
+
+	if (expires_unix_ms > r->wall_ms &&
+	    core_restore_served(r->d->core, aor, r->now_ms + (expires_unix_ms - r->wall_ms),
+				r->now_ms) == 0)
+		r->n++;
+	return 0;
+}
+
 int confabd_bindings_open(struct confabd *d)
 {
 	struct reading r = {.d = d, .now_ms = io_now_ms(&d->loop), .wall_ms = io_wall_ms()};
@@ -124,10 +160,13 @@ int confabd_bindings_open(struct confabd *d)
 	if (!d->store)
 		return 0;
 	rc = store_binding_list(d->store, put_back, &r);
+	if (rc == 0)
+		rc = store_served_list(d->store, put_back_served, &r);
 	if (rc == 0 && r.n)
 		log_line(&d->log.log, LOG_INFO, "confabd", "%zu registrations of before", r.n);
 	/* A disk that is full already is no reason not to serve. */
-	if (rc == 0 && store_binding_purge(d->store, r.wall_ms))
+	if (rc == 0 && (store_binding_purge(d->store, r.wall_ms) ||
+			store_served_purge(d->store, r.wall_ms)))
 		fall_behind(d, r.now_ms);
 	return rc;
 }

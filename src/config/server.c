@@ -311,7 +311,8 @@ static const struct option_spec specs[] = {
 	 "ended. A second SIGTERM ends the server at once."},
 
 	{"store.path", OPTION_STRING, AT(store.path), "/var/lib/confab/users.db", 0, 0, NULL,
-	 "The SQLite file with the users; made and filled by confabctl."},
+	 "The SQLite file with the users and with what is kept over a restart; made and filled by "
+	 "confabctl (in IMS mode by the server, where it can)."},
 	{"run.user", OPTION_STRING, AT(run.user), "", 0, 0, NULL,
 	 "Started as root, the server becomes this user once its sockets and files are open. Files "
 	 "that it opens later (the users, the key on SIGHUP) must be his. Where it is not set, a "
