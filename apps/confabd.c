@@ -288,6 +288,7 @@ static int start_controlling(struct confabd *d)
 		.private_messages = d->cfg.msrp.private_messages,
 		.nicknames = d->cfg.msrp.nicknames,
 		.wrap_plain = d->cfg.msrp.wrap_plain,
+		.comeback_ms = d->cfg.conference.comeback_ms,
 	};
 	struct seat_broker broker;
 
@@ -305,7 +306,7 @@ static int start_controlling(struct confabd *d)
 	if (!d->controlling)
 		return E_NOMEM;
 	controlling_set_domain_check(d->controlling, served, d);
-	return 0;
+	return confabd_conferences_open(d);
 }
 
 static int start_participating(struct confabd *d)
@@ -451,6 +452,7 @@ static int start(struct confabd *d, const char **what)
 static void stop(struct confabd *d)
 {
 	switch_threads_stop(d->switch_threads);
+	confabd_conferences_close(d);
 	controlling_free(d->controlling);
 	b2bua_free(d->b2bua);
 	confabd_resolve_close(d);

@@ -106,6 +106,12 @@ void confabd_on_binding(void *ctx, struct view aor, const struct binding_values 
 /* core_ops.on_served; likewise. */
 void confabd_on_served(void *ctx, struct view aor, uint64_t expires_at_ms, uint64_t now_ms);
 
+/* --- confabd_conferences.c: conferences over a restart --- */
+/* Puts back what the store has. After controlling_new. 0, or a negative code. */
+int confabd_conferences_open(struct confabd *d);
+/* Writes what has not been written yet. */
+void confabd_conferences_close(struct confabd *d);
+
 /* --- confabd_seats.c: the switch as the focus sees it --- */
 int confabd_seats_start(struct confabd *d);
 void confabd_seats_broker(struct confabd *d, struct seat_broker *broker);

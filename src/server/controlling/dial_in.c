@@ -41,13 +41,34 @@ static void forget(struct member *m)
 	m->superseded = true;
 }
 
+/* A place is free for those who may still come back. */
+static bool is_full(const struct conference *conf, const struct core_identity *who)
+{
+	char *aor = aor_of(who->uri);
+	size_t n = conference_count(conf, false) + conference_awaits(conf, view_str(aor));
+
+	free(aor);
+	return n >= conf->ctl->cfg.max_members;
+}
+
+static int ask_seat(struct member *m, uint64_t now_ms)
+{
+	if (!m->conference->seated)
+		return E_STATE;
+	if (!member_reclaim(m))
+		return conference_ask_seats(m->conference, m->request, now_ms);
+	if (m->path[0])
+		member_seated(m, now_ms);
+	return 0;
+}
+
 static void join(struct conference *conf, struct sip_server_tx *tx, const struct sip_msg *m,
 		 const struct core_identity *who, struct view sdp, bool tls, uint64_t now_ms)
 {
 	struct member *joiner;
 	int rc;
 
-	if (conference_count(conf, false) >= conf->ctl->cfg.max_members) {
+	if (is_full(conf, who)) {
 		refuse(tx, 403, "Size Exceeded", now_ms);
 		return;
 	}
@@ -64,7 +85,7 @@ static void join(struct conference *conf, struct sip_server_tx *tx, const struct
 		refuse(tx, rc == E_SYNTAX ? 400 : 500, rc == E_SYNTAX ? "Missing Contact" : NULL,
 		       now_ms);
 	} else {
-		rc = conf->seated ? conference_ask_seats(conf, joiner->request, now_ms) : E_STATE;
+		rc = ask_seat(joiner, now_ms);
 		if (rc)
 			controlling_seats_failed(conf->ctl, joiner->request, conf->id, rc, now_ms);
 	}
@@ -122,6 +143,7 @@ void member_take_over(struct member *m, uint64_t now_ms)
 		if (old == m || !view_eq(view_str(old->aor), view_str(m->aor)))
 			continue;
 		old->superseded = true;
+		member_expected_no_more(old);
 		/* What he may do comes back with him. */
 		m->creator = m->creator || old->creator;
 		old->creator = false;
