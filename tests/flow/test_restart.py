@@ -3,6 +3,7 @@
 themselves, as the same conversations. And a client that was killed comes back to its conference."""
 # timeout: 300
 
+import sqlite3
 import time
 
 from stage import Cases, Stage, expect
@@ -24,6 +25,31 @@ def kill(stage, failures=0):
     return began
 
 
+def time_to_keep(stage, n):
+    """What has changed is written within a tenth of a second."""
+    end = time.monotonic() + SOON
+    while n and rows(stage) != n:
+        expect(time.monotonic() < end, f"{rows(stage)} conferences in the store, not {n}")
+        time.sleep(0.02)
+    expect(rows(stage) == n, "what is in the store")
+
+
+def rows(stage):
+    with sqlite3.connect(f"file:{stage.store}?mode=ro", uri=True) as db:
+        return db.execute("SELECT count(*) FROM conference WHERE ended = 0").fetchone()[0]
+
+
+def all_in_the_roster(clients):
+    """Which each subscribes to anew."""
+    for c, number in clients.items():
+        def everybody(c, number=number):
+            since = len(c.events)
+            c.send(cmd="who", conversation=number)
+            people = c.wait("roster", since=since)["participants"]
+            return sum(p["status"] == "connected" for p in people) == len(clients)
+        c.until(everybody, "everybody in the roster")
+
+
 def restored(clients, since):
     for c, chat in clients.items():
         c.wait("connection", since=since[c], conversation=chat, state="restored", timeout=SOON)
@@ -40,8 +66,8 @@ def all_hear(clients, what):
         expect(len(c.texts()) == len(set(c.texts())), f"{c.name} saw something twice: {c.texts()}")
 
 
-def conference(transport):
-    with Stage() as stage:
+def conference(transport, kept):
+    with Stage(settings=[] if kept else ["conference.comeback = 0"]) as stage:
         ann, bo, charles = (stage.client(n, transport=transport, extra=["--keepalive", "2"])
                             for n in ("ann", "bo", "charles"))
         chat = ann.chat(BO, CHARLES)
@@ -50,6 +76,9 @@ def conference(transport):
         for c in clients:
             c.until(lambda x: len({e["peer"] for e in x.events if e["event"] == "joined"}) == 2, "all have joined")
         all_hear(clients, "before")
+        before = {c.wait("open")["uri"] for c in clients}
+        expect(len(before) == 1, f"one conference: {before}")
+        time_to_keep(stage, 1 if kept else 0)
         since = {c: len(c.events) for c in clients}
         began = kill(stage)
         # Written while nobody hears it: it is not lost.
@@ -66,8 +95,11 @@ def conference(transport):
             expect(c.find("ended") < 0, f"{c.name}'s conversation ended")
             expect(len([e for e in c.events if e["event"] == "open"]) == 1, f"{c.name} has a second conversation")
         uris = {c.wait("connection", since=since[c], state="restored").get("uri") for c in clients}
-        expect(len(uris) == 1 and None not in uris, f"one new conference: {uris}")
-        print(f"note a conference of three over {transport}: all back {took:.1f} s after the server", flush=True)
+        expect(len(uris) == 1 and None not in uris, f"one conference: {uris}")
+        expect((uris == before) == kept, f"the same conference: {before}, then {uris}")
+        all_in_the_roster(clients)
+        print(f"note a conference of three over {transport}, {'kept' if kept else 'made anew'}: all back {took:.1f} s after the server",
+              flush=True)
 
 
 def last_words(client):
@@ -80,9 +112,9 @@ def last_words(client):
     return {t: said.get(i, []) for t, i in text.items()}
 
 
-def under_load(failures):
+def under_load(failures, kept):
     """Everybody writes all the time while the server is killed: what was acknowledged is seen, once, or its writer is told."""
-    with Stage() as stage:
+    with Stage(settings=[] if kept else ["conference.comeback = 0"]) as stage:
         ann, bo, charles = (stage.client(n) for n in ("ann", "bo", "charles"))
         ann.chat(BO, CHARLES)
         clients = {c: c.wait("open")["conversation"] for c in (ann, bo, charles)}
@@ -178,10 +210,13 @@ def client_killed():
 
 
 cases = Cases()
-cases.run("a conference comes back, TCP", ["CF-X-5"], conference, "tcp")
-cases.run("a conference comes back, UDP", ["CF-X-5"], conference, "udp")
-cases.run("a conference under load", ["CF-X-5", "SW-1"], under_load, 0)
-cases.run("and a server that is away for longer", ["CF-X-5", "SW-1"], under_load, 4)
+cases.run("a conference comes back, TCP", ["CF-X-5"], conference, "tcp", True)
+cases.run("a conference comes back, UDP", ["CF-X-5"], conference, "udp", True)
+cases.run("a conference is made anew, TCP", ["CF-X-5"], conference, "tcp", False)
+cases.run("a conference is made anew, UDP", ["CF-X-5"], conference, "udp", False)
+cases.run("a conference under load", ["CF-X-5", "SW-1"], under_load, 0, True)
+cases.run("and a server that is away for longer", ["CF-X-5", "SW-1"], under_load, 4, True)
+cases.run("a conference under load, made anew", ["CF-X-5", "SW-1"], under_load, 0, False)
 cases.run("a relayed chat comes back, TCP", ["PF-9.1.2-2"], relayed, "tcp")
 cases.run("a chat between two phones goes on", ["FL-1"], direct)
 cases.run("a client that was killed comes back", ["CF-X-5"], client_killed)
