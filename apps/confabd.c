@@ -410,6 +410,7 @@ static int start(struct confabd *d, const char **what)
 	timers_init(&d->timers, io_now_fresh_ms(&d->loop));
 	io_deadline_init(&d->deadline, &d->loop, on_deadline, d);
 	io_loop_after_batch(&d->loop, &d->batch, after_batch, d);
+	confabd_clock_open(d);
 	*what = "store.path";
 	rc = start_store(d);
 	if (rc)
@@ -458,6 +459,7 @@ static void stop(struct confabd *d)
 	confabd_resolve_close(d);
 	confabd_bindings_close(d);
 	confabd_gate_close(d);
+	confabd_clock_close(d);
 	core_free(d->core);
 	sip_stack_free(d->stack);
 	confabd_sockets_close(d);

@@ -11,8 +11,8 @@
 enum { RETRY_MS = 2000 };
 
 /* The store outlives the process, so it counts by the wall clock. */
-static struct store_binding to_store(struct view aor, const struct binding_values *b,
-				     uint64_t now_ms)
+static struct store_binding to_store(const struct confabd *d, struct view aor,
+				     const struct binding_values *b)
 {
 	return (struct store_binding){.aor = aor,
 				      .contact = b->contact,
@@ -23,10 +23,10 @@ static struct store_binding to_store(struct view aor, const struct binding_value
 				      .transport = (uint32_t)b->flow.transport,
 				      .cseq = b->cseq,
 				      .q = b->q,
-				      .expires_unix_ms = io_wall_ms() + b->expires_at_ms - now_ms};
+				      .expires_unix_ms = confabd_wall_ms(d, b->expires_at_ms)};
 }
 
-static void fall_behind(struct confabd *d, uint64_t now_ms)
+void confabd_bindings_behind(struct confabd *d, uint64_t now_ms)
 {
 	log_line(&d->log.log, LOG_ERROR, "confabd",
 		 "registrations cannot be kept: %s: a restart would lose the newest; trying again",
@@ -37,14 +37,13 @@ static void fall_behind(struct confabd *d, uint64_t now_ms)
 
 struct writing {
 	struct confabd *d;
-	uint64_t now_ms;
 	int rc;
 };
 
 static void write_one(void *ctx, struct view aor, const struct binding_values *b)
 {
 	struct writing *w = ctx;
-	struct store_binding s = to_store(aor, b, w->now_ms);
+	struct store_binding s = to_store(w->d, aor, b);
 
 	if (w->rc == 0)
 		w->rc = store_binding_put(w->d->store, &s);
@@ -56,13 +55,13 @@ static void write_served(void *ctx, struct view aor, uint64_t expires_at_ms)
 
 	if (w->rc == 0)
 		w->rc = store_served_put(w->d->store, aor,
-					 io_wall_ms() + expires_at_ms - w->now_ms);
+					 confabd_wall_ms(w->d, expires_at_ms));
 }
 
 static void write_all(void *ctx, uint64_t now_ms)
 {
 	struct confabd *d = ctx;
-	struct writing w = {.d = d, .now_ms = now_ms};
+	struct writing w = {.d = d};
 
 	w.rc = store_begin(d->store);
 	if (w.rc == 0) {
@@ -92,13 +91,13 @@ void confabd_on_binding(void *ctx, struct view aor, const struct binding_values 
 	if (!d->store || d->bindings.behind)
 		return;
 	if (b->expires_at_ms) {
-		s = to_store(aor, b, now_ms);
+		s = to_store(d, aor, b);
 		rc = store_binding_put(d->store, &s);
 	} else {
 		rc = store_binding_del(d->store, aor, b->contact);
 	}
 	if (rc)
-		fall_behind(d, now_ms);
+		confabd_bindings_behind(d, now_ms);
 }
 
 void confabd_on_served(void *ctx, struct view aor, uint64_t expires_at_ms, uint64_t now_ms)
@@ -108,10 +107,10 @@ void confabd_on_served(void *ctx, struct view aor, uint64_t expires_at_ms, uint6
 
 	if (!d->store || d->bindings.behind)
 		return;
-	rc = expires_at_ms ? store_served_put(d->store, aor, io_wall_ms() + expires_at_ms - now_ms)
+	rc = expires_at_ms ? store_served_put(d->store, aor, confabd_wall_ms(d, expires_at_ms))
 			   : store_served_del(d->store, aor);
 	if (rc)
-		fall_behind(d, now_ms);
+		confabd_bindings_behind(d, now_ms);
 }
 
 struct reading {
@@ -153,7 +152,8 @@ static int put_back_served(void *ctx, struct view aor, uint64_t expires_unix_ms)
 
 int confabd_bindings_open(struct confabd *d)
 {
-	struct reading r = {.d = d, .now_ms = io_now_ms(&d->loop), .wall_ms = io_wall_ms()};
+	uint64_t now_ms = io_now_ms(&d->loop);
+	struct reading r = {.d = d, .now_ms = now_ms, .wall_ms = confabd_wall_ms(d, now_ms)};
 	int rc;
 
 	timer_init(&d->bindings.retry, write_all, d);
@@ -167,7 +167,7 @@ int confabd_bindings_open(struct confabd *d)
 	/* A disk that is full already is no reason not to serve. */
 	if (rc == 0 && (store_binding_purge(d->store, r.wall_ms) ||
 			store_served_purge(d->store, r.wall_ms)))
-		fall_behind(d, r.now_ms);
+		confabd_bindings_behind(d, r.now_ms);
 	return rc;
 }
 

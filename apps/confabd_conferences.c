@@ -13,10 +13,13 @@ static int begin(void *ctx)
 
 static int put(void *ctx, struct view user, struct view record, bool ended)
 {
-	struct store_conference c = {
-		.user = user, .record = record, .saved_unix_ms = io_wall_ms(), .ended = ended};
+	struct confabd *d = ctx;
+	struct store_conference c = {.user = user,
+				     .record = record,
+				     .saved_unix_ms = confabd_wall_ms(d, io_now_ms(&d->loop)),
+				     .ended = ended};
 
-	return store_conference_put(((struct confabd *)ctx)->store, &c);
+	return store_conference_put(d->store, &c);
 }
 
 static int drop(void *ctx, struct view user)
@@ -70,7 +73,8 @@ int confabd_conferences_open(struct confabd *d)
 						 .commit = commit,
 						 .rollback = rollback,
 						 .ctx = d};
-	struct reading r = {.d = d, .now_ms = io_now_ms(&d->loop), .wall_ms = io_wall_ms()};
+	uint64_t now_ms = io_now_ms(&d->loop);
+	struct reading r = {.d = d, .now_ms = now_ms, .wall_ms = confabd_wall_ms(d, now_ms)};
 	int rc;
 
 	if (!d->store)

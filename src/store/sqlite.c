@@ -95,6 +95,9 @@ static const char *const statement_text[] = {
 	[STATEMENT_CONFERENCE_CLEAR] = "DELETE FROM conference",
 	[STATEMENT_CONFERENCE_LIST] =
 		"SELECT user, record, saved, ended FROM conference ORDER BY id",
+	[STATEMENT_BINDING_MOVE] = "UPDATE binding SET expires = expires + ?1",
+	[STATEMENT_SERVED_MOVE] = "UPDATE served SET expires = expires + ?1",
+	[STATEMENT_CONFERENCE_MOVE] = "UPDATE conference SET saved = saved + ?1",
 };
 
 _Static_assert(sizeof(statement_text) / sizeof(*statement_text) == STORE_STATEMENTS,

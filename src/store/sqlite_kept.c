@@ -113,3 +113,28 @@ int store_conference_list(struct store *store,
 	(void)sqlite3_reset(statement);
 	return rc;
 }
+
+static int move(struct store *store, enum statement which, int64_t by_ms)
+{
+	sqlite3_stmt *statement = store_statement(store, which);
+
+	return store_change(store, statement,
+			    store_code(sqlite3_bind_int64(statement, 1, by_ms)));
+}
+
+int store_clock_moved(struct store *store, int64_t by_ms)
+{
+	int rc = store_begin(store);
+
+	if (rc)
+		return rc;
+	rc = move(store, STATEMENT_BINDING_MOVE, by_ms);
+	if (rc == 0)
+		rc = move(store, STATEMENT_SERVED_MOVE, by_ms);
+	if (rc == 0)
+		rc = move(store, STATEMENT_CONFERENCE_MOVE, by_ms);
+	if (rc == 0)
+		return store_commit(store);
+	store_rollback(store);
+	return rc;
+}

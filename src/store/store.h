@@ -124,6 +124,9 @@ int store_conference_clear(struct store *store);
 int store_conference_list(struct store *store,
 			  int (*each)(void *ctx, const struct store_conference *c), void *ctx);
 
+/* The wall clock was set by so much: all times in the store are moved with it, in one go. E_IO. */
+int store_clock_moved(struct store *store, int64_t by_ms);
+
 /* Between these the changes are one: all or nothing. E_IO of either: nothing is changed, and
  * there is no transaction. */
 int store_begin(struct store *store);
