@@ -343,8 +343,14 @@ async def poor(context, report):
                 break
         report.expect(server.logged("registrations cannot be kept") == 1, "no log line about the full disk, or several")
         report.expect(await phones[1].page("lone", "on a full disk") == 200, "nobody is found while the disk is full")
+        late = Room(server, stage.ledger, ["lone", "spare"])
+        stage.rooms.append(late)
+        await late.start()
+        await until(lambda: server.logged("conferences cannot be kept"), 10, "the log line about conferences on the full disk")
         resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         await until(lambda: server.logged("registrations are kept again"), 10, "the log line that there is room again")
+        report.expect(server.logged("conferences cannot be kept") == 1, "several log lines about conferences on the full disk")
+        await until(lambda: server.logged("conferences are kept again"), 10, "the log line that conferences are kept again")
         # The machine was suspended.
         report.faults["stops of the process"] += 1
         server.signal(signal.SIGSTOP)
@@ -369,6 +375,8 @@ async def poor(context, report):
             room.drop()
         await server.start()
         report.expect(await phones[1].page("lone", "after") == 200, "a registration of the full disk is lost")
+        await late.back([0, 0])
+        report.expect(await late.members[0].say() == 200, "a conference of the full disk is lost")
         for phone in phones:
             phone.close()
     deaf.close()
