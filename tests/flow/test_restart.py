@@ -3,6 +3,8 @@
 themselves, as the same conversations. And a client that was killed comes back to its conference."""
 # timeout: 300
 
+import os
+import socket
 import sqlite3
 import time
 
@@ -209,6 +211,62 @@ def client_killed():
         all_hear(clients, "after")
 
 
+def damaged():
+    """A row that cannot be read is left out, with a line in the log; the others come back."""
+    with Stage() as stage:
+        ann, bo, charles = (stage.client(n, extra=["--keepalive", "2"]) for n in ("ann", "bo", "charles"))
+        uris, chats = [], []
+        for n in range(2):
+            chats.append(ann.chat(BO, CHARLES))
+            uris.append(ann.wait("open", conversation=chats[n])["uri"])
+            for c in (bo, charles):
+                c.wait("open", uri=uris[n])
+        time_to_keep(stage, 2)
+        stage.process.kill()
+        stage.process.wait()
+        with sqlite3.connect(stage.store) as db:
+            name, record = db.execute("SELECT user, record FROM conference ORDER BY id").fetchone()
+            expect(name in uris[0], "the first one is the first one")
+            db.execute("UPDATE conference SET record = ? WHERE user = ?", (record[:-7] + b"\xff\0\xff", name))
+        db.close()
+        since = len(ann.events)
+        stage.start()
+        with open(os.path.join(stage.dir, "server.log"), encoding="utf-8") as f:
+            log = f.read()
+        expect(f"{name} of before is left out: does not follow the grammar" in log, f"the log: {log[-500:]}")
+        expect("1 conferences of before" in log, "the other one")
+        back = {e: ann.wait("connection", since=since, conversation=chat, state="restored", timeout=SOON)["uri"]
+                for e, chat in enumerate(chats)}
+        expect(back[1] == uris[1] and back[0] != uris[0], f"{uris}, then {back}")
+
+
+def third_party(port, user):
+    """What the S-CSCF says when somebody has registered there."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(("127.0.0.1", 0))
+        s.settimeout(5)
+        here = "127.0.0.1:%d" % s.getsockname()[1]
+        s.sendto("\r\n".join([
+            "REGISTER sip:as.example.com SIP/2.0", f"Via: SIP/2.0/UDP {here};branch=z9hG4bK-{user}", "Max-Forwards: 70",
+            "From: <sip:scscf@example.com>;tag=1", f"To: <sip:{user}@example.com>", f"Call-ID: tp-{user}", "CSeq: 1 REGISTER",
+            f"Contact: <sip:scscf@{here}>", "Expires: 600", "Content-Length: 0", "", ""]).encode(), ("127.0.0.1", port))
+        return s.recv(4096).decode().split("\r\n")[0]
+
+
+def ims():
+    """Whom the core has told to be registered is known again. The store is made for that."""
+    with Stage(users=(), settings=["ims.mode = on", "sip.trusted = 127.0.0.1", "ims.route = sip:127.0.0.1:5999;lr",
+                                         "auth.required = no"]) as stage:
+        expect(os.stat(stage.store).st_mode & 0o777 == 0o600, "the store is its owner's alone")
+        for user in ("ann", "bo"):
+            expect(third_party(stage.sip_port, user) == "SIP/2.0 200 OK", "a third-party REGISTER")
+        stage.process.kill()
+        stage.process.wait()
+        stage.start()
+        with open(os.path.join(stage.dir, "server.log"), encoding="utf-8") as f:
+            expect("2 registrations of before" in f.read(), "the log says nothing of registrations")
+
+
 cases = Cases()
 cases.run("a conference comes back, TCP", ["CF-X-5"], conference, "tcp", True)
 cases.run("a conference comes back, UDP", ["CF-X-5"], conference, "udp", True)
@@ -220,4 +278,6 @@ cases.run("a conference under load, made anew", ["CF-X-5", "SW-1"], under_load, 
 cases.run("a relayed chat comes back, TCP", ["PF-9.1.2-2"], relayed, "tcp")
 cases.run("a chat between two phones goes on", ["FL-1"], direct)
 cases.run("a client that was killed comes back", ["CF-X-5"], client_killed)
+cases.run("a damaged conference is left out", ["CF-X-5"], damaged)
+cases.run("whom another core has registered", ["PF-X-2"], ims)
 cases.done()
