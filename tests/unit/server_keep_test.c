@@ -393,6 +393,22 @@ static void test_CF_X_5__members_come_back_to_the_same_conference(void **state)
 	room_free(r);
 }
 
+static void test_CF_X_3__who_was_put_out_stays_out_from_that_moment(void **state)
+{
+	struct room *r = keeping(room_new());
+	const char *ok = room_of_two(r), *uri = room_uri(r, ok);
+
+	(void)state;
+	room_run(r, 200);
+	assert_int_equal(status_of(room_inside(r, ok, "REFER", 8,
+					       "Refer-To: <sip:bo@example.com;method=BYE>\n", "")),
+			 200);
+	restart(r, 3000);
+	assert_int_equal(status_of(join(r, uri, "bo")), 403);
+	assert_int_equal(status_of(join(r, uri, "ann")), 200);
+	room_free(r);
+}
+
 static void test_RFC_3261_12_2__dialogs_of_before_are_481(void **state)
 {
 	struct room *r = keeping(room_new());
@@ -767,6 +783,7 @@ int main(void)
 		T(test_where_more_end_than_can_be_written_all_is_written_anew),
 		T(test_at_the_end_of_the_process_nothing_is_left_unwritten),
 		T(test_CF_X_5__members_come_back_to_the_same_conference),
+		T(test_CF_X_3__who_was_put_out_stays_out_from_that_moment),
 		T(test_RFC_3261_12_2__dialogs_of_before_are_481),
 		T(test_CF_X_2__a_conference_that_nobody_comes_back_to_ends),
 		T(test_CF_X_2__those_who_are_not_back_in_time_have_left),

@@ -169,6 +169,8 @@ void keep_init(struct controlling *c);
 void keep_fini(struct controlling *c);
 /* There is something new to keep of it. */
 void conference_dirty(struct conference *conf, uint64_t now_ms);
+/* And it is not to be lost in the moment before it is written. */
+void conference_dirty_at_once(struct conference *conf, uint64_t now_ms);
 /* It is over: that is kept. */
 void conference_dirty_end(struct conference *conf, uint64_t now_ms);
 /* Its members may come back from now on. */

@@ -40,6 +40,15 @@ void conference_dirty(struct conference *conf, uint64_t now_ms)
 	arm(c, now_ms, KEEP_BATCH_MS);
 }
 
+void conference_dirty_at_once(struct conference *conf, uint64_t now_ms)
+{
+	struct controlling *c = conf->ctl;
+
+	conference_dirty(conf, now_ms);
+	if (!c->keep.behind && timer_armed(&c->keep.timer))
+		timer_arm(sip_stack_timers(c->stack), &c->keep.timer, now_ms);
+}
+
 /* Takes the place of the oldest one. */
 static void remember_ended(struct controlling *c, struct view user, bool kept, bool written)
 {
