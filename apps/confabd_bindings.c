@@ -1,7 +1,7 @@
 /*
  * Registrations over a restart: each is in the store before its REGISTER is answered, and is put
- * back at start; in IMS mode, what the core's third-party REGISTERs say. While the store cannot be written to (a full disk) the server goes on from memory,
- * and writes them all as soon as it can.
+ * back at start; in IMS mode, what the core's third-party REGISTERs say. While the store cannot be
+ * written to (a full disk) the server goes on from memory, and writes them all as soon as it can.
  */
 #include "confabd.h"
 
@@ -54,8 +54,7 @@ static void write_served(void *ctx, struct view aor, uint64_t expires_at_ms)
 	struct writing *w = ctx;
 
 	if (w->rc == 0)
-		w->rc = store_served_put(w->d->store, aor,
-					 confabd_wall_ms(w->d, expires_at_ms));
+		w->rc = store_served_put(w->d->store, aor, confabd_wall_ms(w->d, expires_at_ms));
 }
 
 static void write_all(void *ctx, uint64_t now_ms)
@@ -165,8 +164,8 @@ int confabd_bindings_open(struct confabd *d)
 	if (rc == 0 && r.n)
 		log_line(&d->log.log, LOG_INFO, "confabd", "%zu registrations of before", r.n);
 	/* A disk that is full already is no reason not to serve. */
-	if (rc == 0 && (store_binding_purge(d->store, r.wall_ms) ||
-			store_served_purge(d->store, r.wall_ms)))
+	if (rc == 0 &&
+	    (store_binding_purge(d->store, r.wall_ms) || store_served_purge(d->store, r.wall_ms)))
 		confabd_bindings_behind(d, r.now_ms);
 	return rc;
 }

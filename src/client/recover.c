@@ -335,8 +335,8 @@ void recover_opened(struct leg *leg, uint64_t now_ms)
 	if (!r->on || leg != v->current)
 		return;
 	recover_end(v);
-	/* The same conference, but not the same switch: what that one had accepted may not have been
-	 * passed on. */
+	/* The same conference, but not the same switch: what that one had accepted may not have
+	 * been passed on. */
 	if (leg->conference && leg->peer_sdp_id != r->peer_sdp_id)
 		conversation_say_again(v, r->began_ms - RECENT_MS);
 	if (r->anew && !leg->incoming) {

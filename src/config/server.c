@@ -250,9 +250,12 @@ static const struct option_spec specs[] = {
 	{"conference.replaces_fallback", OPTION_BOOL, AT(conference.replaces_fallback), "yes", 0, 0,
 	 NULL, "Whether one whose client knows no Replaces (420) is invited once more without it."},
 
-	{"conference.comeback", OPTION_DURATION, AT(conference.comeback_ms), "90s", 0, 3600000, NULL,
-	 "Conferences are kept in store.path over a restart. So long after it those who were in one may "
-	 "come back to it; who has not is out, and a conference without anybody ends. 0: conferences "
+	{"conference.comeback", OPTION_DURATION, AT(conference.comeback_ms), "90s", 0, 3600000,
+	 NULL,
+	 "Conferences are kept in store.path over a restart. So long after it those who were in "
+	 "one may "
+	 "come back to it; who has not is out, and a conference without anybody ends. 0: "
+	 "conferences "
 	 "end with the server, and nothing of them is written."},
 	{"msrp.listen", OPTION_IP, AT(msrp.listen), "127.0.0.1", 0, 0, NULL,
 	 "The address on which the MSRP switch listens."},

@@ -64,7 +64,8 @@ int sip_dialog_init_uac(struct sip_dialog *d, struct sip_ua *ua, const struct si
 			void *ctx);
 int sip_dialog_init_uas(struct sip_dialog *d, struct sip_ua *ua, const struct sip_msg *request,
 			struct view local_tag, const struct sip_dialog_owner *owner, void *ctx);
-/* What a dialog is made of, for one that outlives the process. Views are of the dialog's own text. */
+/* What a dialog is made of, for one that outlives the process. Views are of the dialog's own text.
+ */
 struct sip_dialog_state {
 	struct view call_id, local_tag, remote_tag, local, remote, target, routes;
 	uint32_t local_seq, remote_seq;

@@ -118,8 +118,7 @@ static int move(struct store *store, enum statement which, int64_t by_ms)
 {
 	sqlite3_stmt *statement = store_statement(store, which);
 
-	return store_change(store, statement,
-			    store_code(sqlite3_bind_int64(statement, 1, by_ms)));
+	return store_change(store, statement, store_code(sqlite3_bind_int64(statement, 1, by_ms)));
 }
 
 int store_clock_moved(struct store *store, int64_t by_ms)

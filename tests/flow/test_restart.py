@@ -263,6 +263,7 @@ def ims():
         stage.process.kill()
         stage.process.wait()
         stage.start()
+        expect(third_party(stage.sip_port, "charles") == "SIP/2.0 200 OK", "a third-party REGISTER to the new life")
         with open(os.path.join(stage.dir, "server.log"), encoding="utf-8") as f:
             expect("2 registrations of before" in f.read(), "the log says nothing of registrations")
 

@@ -514,7 +514,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_CF_X_5__joined_again_by_its_uri),
-		cmocka_unit_test(test_CF_X_5__what_the_dead_switch_had_accepted_goes_to_the_new_one),
+		cmocka_unit_test(
+			test_CF_X_5__what_the_dead_switch_had_accepted_goes_to_the_new_one),
 		cmocka_unit_test(test_CF_X_5__a_new_one_where_it_is_gone),
 		cmocka_unit_test(test_CF_X_5__the_others_wait_for_the_first_one),
 		cmocka_unit_test(test_CF_X_5__and_do_it_themselves_if_he_does_not_come),

@@ -370,7 +370,8 @@ static void test_PF_X_2__third_party_registration_comes_back_after_a_restart(voi
 	assert_int_equal(i.w->served_told, 2);
 	assert_true(i.w->served_expires == 0);
 	now = i.w->now;
-	assert_int_equal(core_restore_served(core, VIEW("sip:ann@ims.example"), now + 5000, now), 0);
+	assert_int_equal(core_restore_served(core, VIEW("sip:ann@ims.example"), now + 5000, now),
+			 0);
 	assert_int_equal(core_restore_served(core, VIEW("sip:bo@ims.example"), now, now),
 			 E_NOTFOUND);
 	assert_int_equal(core_restore_served(core, VIEW("nonsense"), now + 5000, now), E_SYNTAX);
@@ -381,9 +382,9 @@ static void test_PF_X_2__third_party_registration_comes_back_after_a_restart(voi
 	(void)third_party(&i, &i.core, "sip:ann@ims.example", "Expires: 0\n");
 	assert_int_equal(i.w->served_told, 3);
 	/* A wall clock that was set cannot make it last for ever. */
-	assert_int_equal(
-		core_restore_served(core, VIEW("sip:ann@ims.example"), UINT64_MAX, now), 0);
-	world_run(i.w, 7 * 86400 * 1000u);
+	assert_int_equal(core_restore_served(core, VIEW("sip:ann@ims.example"), UINT64_MAX, now),
+			 0);
+	world_run(i.w, 7 * 86400 * (uint64_t)1000);
 	assert_int_equal(core_served_count(core), 0);
 	world_end(i.w);
 }
@@ -394,9 +395,9 @@ static void test_PF_X_2__nobody_is_served_so_without_ims_mode(void **state)
 
 	(void)state;
 	world_start(w);
-	assert_int_equal(core_restore_served(w->core, VIEW("sip:ann@ims.example"), w->now + 5000,
-					     w->now),
-			 E_NOTFOUND);
+	assert_int_equal(
+		core_restore_served(w->core, VIEW("sip:ann@ims.example"), w->now + 5000, w->now),
+		E_NOTFOUND);
 	core_each_served(w->core, count_served, NULL);
 	world_end(w);
 }

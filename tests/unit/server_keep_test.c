@@ -726,7 +726,7 @@ static void test_no_damaged_record_comes_back_or_does_harm(void **state)
 		free(bad);
 	}
 	assert_int_equal(controlling_conference_count(r->ctl), 0);
-	bad = malloc(n);
+	bad = malloc(n ? n : 1);
 	for (size_t i = 0; i < n; i++)
 		for (unsigned bit = 1; bit < 256; bit <<= 1) {
 			memcpy(bad, good, n);

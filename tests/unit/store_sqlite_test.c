@@ -405,9 +405,8 @@ static void test_a_store_of_version_3_is_brought_up_to_date_and_loses_nothing(vo
 
 	(void)state;
 	assert_int_equal(add("ann", "example.com", "", "x"), 0);
-	assert_int_equal(store_user_set_mode(store, VIEW("ann"), VIEW("example.com"),
-					     STORE_MODE_B2BUA),
-			 0);
+	assert_int_equal(
+		store_user_set_mode(store, VIEW("ann"), VIEW("example.com"), STORE_MODE_B2BUA), 0);
 	assert_int_equal(store_binding_put(store, &b), 0);
 	downgrade();
 	assert_int_equal(open_it(0), 0);

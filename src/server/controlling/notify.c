@@ -34,8 +34,8 @@ struct watcher {
 	bool ending;		/* the next NOTIFY is the last one */
 	bool last;		/* that is under way */
 	bool lost;		/* a NOTIFY could not be sent */
-	bool asleep;   /* of an earlier life, and not to be told yet */
-	bool restored; /* of an earlier life, and has not answered yet */
+	bool asleep;		/* of an earlier life, and not to be told yet */
+	bool restored;		/* of an earlier life, and has not answered yet */
 	bool waits;		/* was told that he has to wait until he is in */
 	const char *reason;	/* of the termination */
 	uint32_t version;
@@ -194,8 +194,8 @@ static int write_state(const struct watcher *w, uint32_t version, struct buf *b)
 
 static void send_notify(struct watcher *w, uint64_t now_ms);
 
-/* One of an earlier life whose phone is not there yet: again, as long as it may come back. False: it
- * is not, or the phone knows nothing of it. */
+/* One of an earlier life whose phone is not there yet: again, as long as it may come back. False:
+ * it is not, or the phone knows nothing of it. */
 static bool sleeps_on(struct watcher *w, int status, uint64_t now_ms)
 {
 	struct conference *conf = w->conference;
@@ -488,7 +488,8 @@ int watcher_restore(struct conference *conf, const struct watcher_state *s, uint
 {
 	struct controlling *c = conf->ctl;
 	struct timers *q = sip_stack_timers(c->stack);
-	uint64_t left_ms = s->left_ms < EXPIRES_MAX * 1000u ? s->left_ms : EXPIRES_MAX * 1000u;
+	uint64_t most_ms = (uint64_t)EXPIRES_MAX * 1000;
+	uint64_t left_ms = s->left_ms < most_ms ? s->left_ms : most_ms;
 	struct watcher *w = calloc(1, sizeof(*w));
 	int rc;
 

@@ -13,7 +13,7 @@
 
 #include <stdlib.h>
 
-enum { RECORD_FORMAT = 1 };
+enum { RECORD_FORMAT = 1, WATCHER_TEXTS = 9 };
 
 /* Bits of flags; they stand on disks. */
 enum { CONFERENCE_TLS = 1 };
@@ -68,12 +68,13 @@ static void put_member(struct buf *b, const struct member *m)
 static void put_watcher(void *ctx, const struct watcher_state *w)
 {
 	const struct sip_dialog_state *d = &w->dialog;
-	const struct view text[] = {w->aor,   w->event,	 d->call_id, d->local_tag, d->remote_tag,
-				    d->local, d->remote, d->target,  d->routes};
+	const struct view text[WATCHER_TEXTS] = {w->aor,       w->event,      d->call_id,
+						 d->local_tag, d->remote_tag, d->local,
+						 d->remote,    d->target,     d->routes};
 	struct buf *b = ctx;
 
 	buf_putc(b, 'W');
-	for (size_t i = 0; i < sizeof(text) / sizeof(*text); i++)
+	for (size_t i = 0; i < WATCHER_TEXTS; i++)
 		put_text(b, text[i]);
 	put_number(b, d->local_seq);
 	put_number(b, d->remote_seq);
@@ -203,11 +204,11 @@ static int take_watcher(struct reader *r, struct conference *conf, uint64_t elap
 {
 	struct watcher_state w = {.dialog = {.has_remote_seq = true}};
 	struct sip_dialog_state *d = &w.dialog;
-	struct view *const text[] = {&w.aor,	    &w.event,	    &d->call_id,
-				     &d->local_tag, &d->remote_tag, &d->local,
-				     &d->remote,    &d->target,	    &d->routes};
+	struct view *const text[WATCHER_TEXTS] = {&w.aor,	 &w.event,	 &d->call_id,
+						  &d->local_tag, &d->remote_tag, &d->local,
+						  &d->remote,	 &d->target,	 &d->routes};
 
-	for (size_t i = 0; i < sizeof(text) / sizeof(*text); i++)
+	for (size_t i = 0; i < WATCHER_TEXTS; i++)
 		*text[i] = take_text(r);
 	d->local_seq = (uint32_t)take_number(r, UINT32_MAX);
 	d->remote_seq = (uint32_t)take_number(r, UINT32_MAX);
