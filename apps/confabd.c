@@ -175,6 +175,7 @@ static int start_core(struct confabd *d)
 			       .local_ack = local_ack,
 			       .resolve = resolve,
 			       .on_binding = confabd_on_binding,
+			       .on_served = confabd_on_served,
 			       .ctx = d};
 	struct buf route;
 	struct core_config cfg = {
@@ -288,6 +289,7 @@ static int start_controlling(struct confabd *d)
 		.private_messages = d->cfg.msrp.private_messages,
 		.nicknames = d->cfg.msrp.nicknames,
 		.wrap_plain = d->cfg.msrp.wrap_plain,
+		.comeback_ms = d->cfg.conference.comeback_ms,
 	};
 	struct seat_broker broker;
 
@@ -305,7 +307,7 @@ static int start_controlling(struct confabd *d)
 	if (!d->controlling)
 		return E_NOMEM;
 	controlling_set_domain_check(d->controlling, served, d);
-	return 0;
+	return confabd_conferences_open(d);
 }
 
 static int start_participating(struct confabd *d)
@@ -355,16 +357,21 @@ static void on_signal(void *ctx, int signo)
 	confabd_gate_drain(d);
 }
 
-/* In IMS mode the users are the core's; what the file says of some of them is welcome, but not
- * needed. */
+/* In IMS mode the users are the core's: what the file says of some of them is welcome, but it is for what is kept over
+ * a restart. It is made here, unless it would then belong to another user than it has to. */
 static int start_store(struct confabd *d)
 {
+	bool make = d->cfg.ims.mode && !(io_is_root() && d->cfg.run.user[0]);
 	char why[256] = "";
-	int rc;
+	int rc = store_open(d->cfg.store.path, io_digest(), make ? STORE_CREATE : 0, &d->store, why,
+			    sizeof(why));
 
-	if (d->cfg.ims.mode && access(d->cfg.store.path, F_OK))
+	if (rc && d->cfg.ims.mode && access(d->cfg.store.path, F_OK)) {
+		log_line(&d->log.log, LOG_WARN, "confabd",
+			 "%s: nothing is kept over a restart (store.path says where it could be)",
+			 why);
 		return 0;
-	rc = store_open(d->cfg.store.path, io_digest(), 0, &d->store, why, sizeof(why));
+	}
 	if (rc)
 		log_line(&d->log.log, LOG_ERROR, "confabd", "%s: %s (confabctl user add makes one)",
 			 d->cfg.store.path, why[0] ? why : error_text(rc));
@@ -405,6 +412,7 @@ static int start(struct confabd *d, const char **what)
 	timers_init(&d->timers, io_now_fresh_ms(&d->loop));
 	io_deadline_init(&d->deadline, &d->loop, on_deadline, d);
 	io_loop_after_batch(&d->loop, &d->batch, after_batch, d);
+	confabd_clock_open(d);
 	*what = "store.path";
 	rc = start_store(d);
 	if (rc)
@@ -447,11 +455,13 @@ static int start(struct confabd *d, const char **what)
 static void stop(struct confabd *d)
 {
 	switch_threads_stop(d->switch_threads);
+	confabd_conferences_close(d);
 	controlling_free(d->controlling);
 	b2bua_free(d->b2bua);
 	confabd_resolve_close(d);
 	confabd_bindings_close(d);
 	confabd_gate_close(d);
+	confabd_clock_close(d);
 	core_free(d->core);
 	sip_stack_free(d->stack);
 	confabd_sockets_close(d);

@@ -42,6 +42,10 @@ struct confabd {
 		bool behind; /* the store is not what memory is */
 	} bindings;
 	struct {
+		struct timer look;
+		int64_t offset_ms; /* of the wall clock from the monotonic one, when it was looked at */
+	} clock;
+	struct {
 		struct overload overload;
 		struct timer window, end;
 		uint64_t idle_ms, looked_ms, refused_told;
@@ -103,6 +107,25 @@ void confabd_bindings_close(struct confabd *d);
 /* core_ops.on_binding; ctx is the struct confabd. */
 void confabd_on_binding(void *ctx, struct view aor, const struct binding_values *b,
 			uint64_t now_ms);
+/* core_ops.on_served; likewise. */
+void confabd_on_served(void *ctx, struct view aor, uint64_t expires_at_ms, uint64_t now_ms);
+
+/* The store is not what memory is: says so, and writes all of it anew as soon as it can. */
+void confabd_bindings_behind(struct confabd *d, uint64_t now_ms);
+
+/* --- confabd_clock.c: the wall clock is set --- */
+/* Before anything is read from the store. */
+void confabd_clock_open(struct confabd *d);
+/* The wall clock as it was when it was looked at last: all times in the store are by this, also in the moment between a
+ * jump and its being noticed. */
+uint64_t confabd_wall_ms(const struct confabd *d, uint64_t now_ms);
+void confabd_clock_close(struct confabd *d);
+
+/* --- confabd_conferences.c: conferences over a restart --- */
+/* Puts back what the store has. After controlling_new. 0, or a negative code. */
+int confabd_conferences_open(struct confabd *d);
+/* Writes what has not been written yet. */
+void confabd_conferences_close(struct confabd *d);
 
 /* --- confabd_seats.c: the switch as the focus sees it --- */
 /* How long the switch may take to end a session in good order. */

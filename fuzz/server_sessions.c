@@ -11,6 +11,8 @@
  *  - o: the newest request of the server's is answered: status, then header lines and body
  *  - s, f, l: the switch grants what it is asked, refuses it, loses a seat
  *  - 0 to 9: time passes, more with each
+ *  - K: the server is killed and starts again, with the conferences that it kept
+ *  - k: it starts again with this for one more: a name, a line feed, the record
  *
  * In texts, {A} is also an Authorization line for what was challenged last.
  */
@@ -24,7 +26,7 @@
 
 #include <stdio.h>
 
-enum { PEERS = 4, LINKS = 16, ASKED = 8, SEATS = 64 };
+enum { PEERS = 4, LINKS = 16, ASKED = 8, SEATS = 64, KEPT = 16, KEPT_MAX = 65536 };
 
 #define SDP                                                                                        \
 	"v=0\r\no=- 1 1 IN IP4 192.0.2.11\r\ns=-\r\nc=IN IP4 192.0.2.11\r\nt=0 0\r\n"              \
@@ -45,8 +47,19 @@ struct asked {
 	bool relay, drain;
 };
 
+/* Of the keeper of conferences. */
+struct kept {
+	char user[64];
+	char *record;
+	size_t n;
+	bool ended;
+};
+
 struct world {
 	struct driver d;
+	unsigned settings;
+	struct kept kept[KEPT];
+	size_t n_kept;
 	struct sip_stack *stack;
 	struct core *core;
 	struct controlling *controlling;
@@ -310,6 +323,72 @@ static void switch_answers(bool grants)
 	}
 }
 
+/* --- the keeper of conferences --- */
+
+static int keeper_begin(void *ctx)
+{
+	(void)ctx;
+	return 0;
+}
+
+static void keeper_rollback(void *ctx)
+{
+	(void)ctx;
+}
+
+static struct kept *kept_of(struct view name)
+{
+	for (size_t i = 0; i < w->n_kept; i++)
+		if (view_eq(view_str(w->kept[i].user), name))
+			return &w->kept[i];
+	return NULL;
+}
+
+static int keeper_drop(void *ctx, struct view name)
+{
+	struct kept *k = kept_of(name);
+
+	(void)ctx;
+	if (!k)
+		return 0;
+	free(k->record);
+	*k = w->kept[--w->n_kept];
+	return 0;
+}
+
+static int keeper_put(void *ctx, struct view name, struct view record, bool ended)
+{
+	struct kept *k;
+
+	(void)keeper_drop(ctx, name);
+	if (w->n_kept == KEPT || record.n > KEPT_MAX)
+		return E_IO;
+	k = &w->kept[w->n_kept];
+	/* Of its own length, so that a byte too far is seen. */
+	*k = (struct kept){
+		.record = malloc(record.n ? record.n : 1), .n = record.n, .ended = ended};
+	check(k->record && view_copy(name, k->user, sizeof(k->user)));
+	if (record.n)
+		memcpy(k->record, record.p, record.n);
+	w->n_kept++;
+	return 0;
+}
+
+static int keeper_clear(void *ctx)
+{
+	(void)ctx;
+	while (w->n_kept)
+		free(w->kept[--w->n_kept].record);
+	return 0;
+}
+
+static const struct conference_keeper keeper = {.begin = keeper_begin,
+						.put = keeper_put,
+						.drop = keeper_drop,
+						.clear = keeper_clear,
+						.commit = keeper_begin,
+						.rollback = keeper_rollback};
+
 /* --- what peers say --- */
 
 static void put_credentials(struct buf *b, int who, struct view text)
@@ -394,6 +473,17 @@ static int peer_of(char c)
 	return at ? (int)(at - "abct") : -1;
 }
 
+static void restart(void);
+
+static void keeps(struct view text)
+{
+	struct view name = view_cut(&text, '\n');
+
+	if (name.n < sizeof(w->kept[0].user))
+		(void)keeper_put(NULL, name, text, false);
+	restart();
+}
+
 static void step(struct view record)
 {
 	static const uint64_t pause[] = {0,	10,    300,    1000,	5000,
@@ -418,6 +508,10 @@ static void step(struct view record)
 		controlling_seat_lost(w->controlling, w->a_conference, w->a_seat, w->d.now);
 	else if (what == 'o')
 		answers(record);
+	else if (what == 'K')
+		restart();
+	else if (what == 'k')
+		keeps(record);
 	else if (who >= 0)
 		say(who, false, record);
 	else if (what >= 'A' && what <= 'Z' && peer_of((char)(what | 0x20)) >= 0)
@@ -503,13 +597,38 @@ static void start_functions(unsigned settings)
 		.private_messages = true,
 		.nicknames = true,
 		.wrap_plain = true,
+		.comeback_ms = 90000,
 	};
 
 	w->controlling = controlling_new(&cfg, w->stack, io_digest(), &seats);
 	check(w->controlling != NULL);
 	controlling_set_domain_check(w->controlling, served, NULL);
+	for (size_t i = 0; i < w->n_kept; i++)
+		(void)controlling_restore(w->controlling, view_str(w->kept[i].user),
+					  view_of(w->kept[i].record, w->kept[i].n),
+					  w->kept[i].ended, 1000, w->d.now);
+	controlling_set_keeper(w->controlling, &keeper);
 	w->b2bua = b2bua_new(&b2bua, w->core, &relays);
 	check(w->b2bua != NULL);
+}
+
+static void end(void)
+{
+	b2bua_free(w->b2bua);
+	controlling_free(w->controlling);
+	core_free(w->core);
+	sip_stack_free(w->stack);
+	check(w->d.timers.n == 0);
+}
+
+static void restart(void)
+{
+	for (size_t i = 0; i < LINKS; i++)
+		breaks((int)i);
+	end();
+	w->n_asked = 0;
+	start_core(w->settings);
+	start_functions(w->settings);
 }
 
 static void finish(void)
@@ -519,11 +638,8 @@ static void finish(void)
 	/* Whatever waits for somebody gives up; only calls that nobody ends go on. */
 	driver_pass_time(&w->d, 400000);
 	driver_pass_time(&w->d, 400000);
-	b2bua_free(w->b2bua);
-	controlling_free(w->controlling);
-	core_free(w->core);
-	sip_stack_free(w->stack);
-	check(w->d.timers.n == 0);
+	end();
+	(void)keeper_clear(NULL);
 	free(w);
 }
 
@@ -534,6 +650,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	w = calloc(1, sizeof(*w));
 	driver_init(&w->d);
 	w->d.put = put;
+	w->settings = data[0];
 	for (size_t i = 0; i < PEERS; i++) {
 		char at[32];
 

@@ -179,6 +179,13 @@ static enum negotiate_tls kinds(const struct client_config *cfg)
 	return cfg->msrp_tls_only ? NEGOTIATE_TLS : NEGOTIATE_EITHER;
 }
 
+static void learn_peer(struct leg *leg, const struct sdp *desc, const struct sdp_media *media)
+{
+	/* One that is no number (RFC 4566 §5.2) says nothing. */
+	(void)view_to_u64(desc->sess_id, &leg->peer_sdp_id);
+	notice_learn(leg, &media->msrp);
+}
+
 int leg_write_answer(struct leg *leg, struct buf *sdp, struct view offer, uint64_t now_ms)
 {
 	const struct client_config *cfg = &leg->conversation->client->cfg;
@@ -194,7 +201,7 @@ int leg_write_answer(struct leg *leg, struct buf *sdp, struct view offer, uint64
 	/* SW-4: two who both can only connect do not meet. */
 	if (cfg->msrp_active && setup != SDP_SETUP_ACTIVE)
 		return E_UNSUPPORTED;
-	notice_learn(leg, &media->msrp);
+	learn_peer(leg, &desc, media);
 	if (!leg->cpim && !sdp_accepts(media->msrp.accept_types, VIEW("text/plain")))
 		return E_UNSUPPORTED;
 	rc = make_msrp(leg, &media->msrp, negotiate_answerer_connects(setup), now_ms);
@@ -249,7 +256,7 @@ int leg_read_answer(struct leg *leg, const struct sip_msg *m, uint64_t now_ms)
 	if (c->cfg.msrp_active && !leg->active)
 		return E_UNSUPPORTED;
 	leg->by_server = to_server(c, media->msrp.path);
-	notice_learn(leg, &media->msrp);
+	learn_peer(leg, &desc, media);
 	leg_enter(leg, LEG_OPENING);
 	timer_arm(c->timers, &leg->patience, now_ms + OPENING_MS);
 	rc = msrp_session_start(leg->msrp, media->msrp.path, leg->active, media->msrp.max_size, now_ms);

@@ -1,7 +1,7 @@
 /* A conversation whose session is gone with its server: it comes back by itself, as the same
- * conversation. A conference is joined again by an INVITE to its URI (CF-X-5); where it is not
- * known any more (404), one of those who were in it has the factory make a new one, and the others
- * wait for his invitation. A chat of two whose words went by the server is called anew.
+ * conversation. A conference is joined again by an INVITE to its URI (CF-X-5); where its server
+ * does not know it any more (404), one of those who were in it has the factory make a new one, and
+ * the others wait for his invitation. A chat of two whose words went by the server is called anew.
  * docs/protocol/recovery.md says who does what when. */
 #include "client/state.h"
 
@@ -147,6 +147,7 @@ static bool begin(struct leg *leg, uint64_t delay_ms, uint64_t now_ms)
 	r->anew = false;
 	r->tries = 0;
 	r->began_ms = now_ms;
+	r->peer_sdp_id = leg->peer_sdp_id;
 	if (leg->conference)
 		keep_people(v);
 	/* No BYE: whoever still has that session replaces it by the one to come. */
@@ -358,6 +359,10 @@ void recover_opened(struct leg *leg, uint64_t now_ms)
 	if (!r->on || leg != v->current)
 		return;
 	recover_end(v);
+	/* The same conference, but not the same switch: what that one had accepted may not have
+	 * been passed on. */
+	if (leg->conference && leg->peer_sdp_id != r->peer_sdp_id)
+		conversation_say_again(v, r->began_ms - RECENT_MS);
 	if (r->anew && !leg->incoming) {
 		r->tries = 0;
 		wait(v, MISSING_MS, now_ms);

@@ -105,6 +105,7 @@ struct leg {
 	struct list referrals; /* REFERs of ours whose outcome is open */
 	char local_uri[PATH_TEXT_MAX];
 	unsigned reconnects;
+	uint64_t peer_sdp_id; /* sess-id of the o= line: a switch that was started anew has another */
 	uint64_t sdp_id; /* of our session description */
 	/* refresh.c */
 	struct session_timer timer;
@@ -157,6 +158,7 @@ struct recovery {
 	size_t n_people;
 	unsigned tries;
 	uint64_t began_ms;
+	uint64_t peer_sdp_id; /* of the session that was lost */
 	struct timer timer;
 };
 

@@ -251,6 +251,13 @@ static const struct option_spec specs[] = {
 	{"conference.replaces_fallback", OPTION_BOOL, AT(conference.replaces_fallback), "yes", 0, 0,
 	 NULL, "Whether one whose client knows no Replaces (420) is invited once more without it."},
 
+	{"conference.comeback", OPTION_DURATION, AT(conference.comeback_ms), "90s", 0, 3600000,
+	 NULL,
+	 "Conferences are kept in store.path over a restart. So long after it those who were in "
+	 "one may "
+	 "come back to it; who has not is out, and a conference without anybody ends. 0: "
+	 "conferences "
+	 "end with the server, and nothing of them is written."},
 	{"msrp.listen", OPTION_IP, AT(msrp.listen), "127.0.0.1", 0, 0, NULL,
 	 "The address on which the MSRP switch listens."},
 	{"msrp.port", OPTION_U32, AT(msrp.port), "2855", 0, 65535, NULL,
@@ -319,7 +326,8 @@ static const struct option_spec specs[] = {
 	 "ended. A second SIGTERM ends the server at once."},
 
 	{"store.path", OPTION_STRING, AT(store.path), "/var/lib/confab/users.db", 0, 0, NULL,
-	 "The SQLite file with the users; made and filled by confabctl."},
+	 "The SQLite file with the users and with what is kept over a restart; made and filled by "
+	 "confabctl (in IMS mode by the server, where it can)."},
 	{"run.user", OPTION_STRING, AT(run.user), "", 0, 0, NULL,
 	 "Started as root, the server becomes this user once its sockets and files are open. Files "
 	 "that it opens later (the users, the key on SIGHUP) must be his. Where it is not set, a "

@@ -96,6 +96,7 @@ struct server_config {
 		uint32_t dial_in;    /* enum server_dial_in_policy */
 		uint32_t msrp_tls;   /* enum server_conference_tls */
 		bool replaces_fallback;
+		uint64_t comeback_ms; /* 0: conferences are not kept */
 	} conference;
 	struct {
 		struct addr listen; /* no port */

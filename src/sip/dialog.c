@@ -186,6 +186,68 @@ int sip_dialog_init_uas(struct sip_dialog *d, struct sip_ua *ua, const struct si
 	return rc;
 }
 
+void sip_dialog_get_state(const struct sip_dialog *d, struct sip_dialog_state *out)
+{
+	*out = (struct sip_dialog_state){.call_id = view_str(d->call_id),
+					 .local_tag = view_str(d->local_tag),
+					 .remote_tag = view_str(d->remote_tag),
+					 .local = view_str(d->local),
+					 .remote = view_str(d->remote),
+					 .target = view_str(d->target),
+					 .routes = view_str(d->routes),
+					 .local_seq = d->local_seq,
+					 .remote_seq = d->remote_seq,
+					 .has_remote_seq = d->has_remote_seq,
+					 .initiator = d->initiator};
+}
+
+static bool is_field_text(struct view v)
+{
+	for (size_t i = 0; i < v.n; i++)
+		if ((unsigned char)v.p[i] < 0x20 || v.p[i] == 0x7f)
+			return false;
+	return v.n < SIP_HEAD_BYTES_MAX;
+}
+
+static bool is_writable(const struct sip_dialog_state *s)
+{
+	const struct view text[] = {s->call_id, s->local_tag, s->remote_tag, s->local,
+				    s->remote,	s->target,    s->routes};
+	struct sip_uri uri;
+
+	for (size_t i = 0; i < sizeof(text) / sizeof(*text); i++)
+		if (!is_field_text(text[i]))
+			return false;
+	return s->call_id.n && s->local_tag.n && s->local.n && s->remote.n &&
+	       sip_uri_parse(s->target, &uri) == 0;
+}
+
+int sip_dialog_init_state(struct sip_dialog *d, struct sip_ua *ua,
+			  const struct sip_dialog_state *state,
+			  const struct sip_dialog_owner *owner, void *ctx)
+{
+	int rc;
+
+	if (!is_writable(state))
+		return E_SYNTAX;
+	*d = (struct sip_dialog){
+		.ua = ua, .owner = owner, .ctx = ctx, .initiator = state->initiator};
+	d->call_id = view_dup(state->call_id);
+	d->local_tag = view_dup(state->local_tag);
+	d->remote_tag = view_dup(state->remote_tag);
+	d->local = view_dup(state->local);
+	d->remote = view_dup(state->remote);
+	d->target = view_dup(state->target);
+	d->routes = view_dup(state->routes);
+	d->local_seq = state->local_seq;
+	d->remote_seq = state->remote_seq;
+	d->has_remote_seq = state->has_remote_seq;
+	rc = list_dialog(d);
+	if (rc)
+		sip_dialog_fini(d);
+	return rc;
+}
+
 void sip_dialog_refresh(struct sip_dialog *d, const struct sip_msg *m)
 {
 	struct view uri;

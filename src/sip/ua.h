@@ -71,6 +71,18 @@ int sip_dialog_init_uac(struct sip_dialog *d, struct sip_ua *ua, const struct si
 			void *ctx);
 int sip_dialog_init_uas(struct sip_dialog *d, struct sip_ua *ua, const struct sip_msg *request,
 			struct view local_tag, const struct sip_dialog_owner *owner, void *ctx);
+/* What a dialog is made of, for one that outlives the process. Views are of the dialog's own text.
+ */
+struct sip_dialog_state {
+	struct view call_id, local_tag, remote_tag, local, remote, target, routes;
+	uint32_t local_seq, remote_seq;
+	bool has_remote_seq, initiator;
+};
+void sip_dialog_get_state(const struct sip_dialog *d, struct sip_dialog_state *out);
+/* A dialog of an earlier life. As above; E_SYNTAX also for text that no header field could hold. */
+int sip_dialog_init_state(struct sip_dialog *d, struct sip_ua *ua,
+			  const struct sip_dialog_state *state,
+			  const struct sip_dialog_owner *owner, void *ctx);
 void sip_dialog_fini(struct sip_dialog *d); /* safe on a zeroed one */
 /* Contact of a target refresh (re-INVITE, UPDATE, and their 2xx): §12.2. */
 void sip_dialog_refresh(struct sip_dialog *d, const struct sip_msg *m);

@@ -1,15 +1,14 @@
-#include "store/store.h"
+#include "store/sqlite.h"
 
 #include "base/error.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { SCHEMA_VERSION = 3 };
+enum { SCHEMA_VERSION = 4 };
 
 /* Each step brings the tables from the version of its index to the next. */
 static const char *const schema_steps[SCHEMA_VERSION] = {
@@ -40,21 +39,18 @@ static const char *const schema_steps[SCHEMA_VERSION] = {
 	"  UNIQUE (aor, contact)"
 	") STRICT;"
 	"PRAGMA user_version = 3;",
-};
-
-enum statement {
-	STATEMENT_ADD,
-	STATEMENT_DEL,
-	STATEMENT_SET_IM,
-	STATEMENT_DROP_MD5,
-	STATEMENT_SET_MODE,
-	STATEMENT_FIND,
-	STATEMENT_LIST,
-	STATEMENT_VERSION,
-	STATEMENT_BINDING_PUT,
-	STATEMENT_BINDING_DEL,
-	STATEMENT_BINDING_PURGE,
-	STATEMENT_BINDING_LIST
+	"CREATE TABLE served ("
+	"  aor TEXT NOT NULL PRIMARY KEY,"
+	"  expires INTEGER NOT NULL"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE conference ("
+	"  id INTEGER PRIMARY KEY,"
+	"  user TEXT NOT NULL UNIQUE,"
+	"  record BLOB NOT NULL,"
+	"  saved INTEGER NOT NULL,"
+	"  ended INTEGER NOT NULL"
+	") STRICT;"
+	"PRAGMA user_version = 4;",
 };
 
 #define USER_COLUMNS "name, domain, realm, ha1_md5, ha1_sha256, im_feature_tag, mode"
@@ -87,17 +83,27 @@ static const char *const statement_text[] = {
 	[STATEMENT_BINDING_DEL] = "DELETE FROM binding WHERE aor = ?1 AND contact = ?2",
 	[STATEMENT_BINDING_PURGE] = "DELETE FROM binding WHERE expires <= ?1",
 	[STATEMENT_BINDING_LIST] = "SELECT " BINDING_COLUMNS " FROM binding ORDER BY id",
+	[STATEMENT_SERVED_PUT] = "INSERT INTO served (aor, expires) VALUES (?1, ?2)"
+				 " ON CONFLICT (aor) DO UPDATE SET expires = ?2",
+	[STATEMENT_SERVED_DEL] = "DELETE FROM served WHERE aor = ?1",
+	[STATEMENT_SERVED_PURGE] = "DELETE FROM served WHERE expires <= ?1",
+	[STATEMENT_SERVED_LIST] = "SELECT aor, expires FROM served",
+	[STATEMENT_CONFERENCE_PUT] =
+		"INSERT INTO conference (user, record, saved, ended) VALUES (?1, ?2, ?3, ?4)"
+		" ON CONFLICT (user) DO UPDATE SET record = ?2, saved = ?3, ended = ?4",
+	[STATEMENT_CONFERENCE_DEL] = "DELETE FROM conference WHERE user = ?1",
+	[STATEMENT_CONFERENCE_CLEAR] = "DELETE FROM conference",
+	[STATEMENT_CONFERENCE_LIST] =
+		"SELECT user, record, saved, ended FROM conference ORDER BY id",
+	[STATEMENT_BINDING_MOVE] = "UPDATE binding SET expires = expires + ?1",
+	[STATEMENT_SERVED_MOVE] = "UPDATE served SET expires = expires + ?1",
+	[STATEMENT_CONFERENCE_MOVE] = "UPDATE conference SET saved = saved + ?1",
 };
 
-enum { STATEMENTS = sizeof(statement_text) / sizeof(*statement_text) };
+_Static_assert(sizeof(statement_text) / sizeof(*statement_text) == STORE_STATEMENTS,
+	       "each statement has its text");
 
-struct store {
-	sqlite3 *db;
-	sqlite3_stmt *statement[STATEMENTS];
-	const struct digest *digest;
-};
-
-static int from_sqlite(int rc)
+int store_code(int rc)
 {
 	switch (rc & 0xff) {
 	case SQLITE_OK:
@@ -131,12 +137,12 @@ static int schema_version(struct store *store, int *version)
 	if (rc == SQLITE_ROW)
 		*version = sqlite3_column_int(statement, 0);
 	(void)sqlite3_finalize(statement);
-	return from_sqlite(rc);
+	return store_code(rc);
 }
 
 static int run(struct store *store, const char *text)
 {
-	return from_sqlite(sqlite3_exec(store->db, text, NULL, NULL, NULL));
+	return store_code(sqlite3_exec(store->db, text, NULL, NULL, NULL));
 }
 
 /* Under a write lock, so that two that open a new file at once do not both make its tables. */
@@ -168,8 +174,8 @@ static int prepare(struct store *store)
 		rc = run(store, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
 	if (rc == 0 && version < SCHEMA_VERSION)
 		rc = schema_upgrade(store);
-	for (size_t i = 0; rc == 0 && i < STATEMENTS; i++)
-		rc = from_sqlite(sqlite3_prepare_v3(store->db, statement_text[i], -1,
+	for (size_t i = 0; rc == 0 && i < STORE_STATEMENTS; i++)
+		rc = store_code(sqlite3_prepare_v3(store->db, statement_text[i], -1,
 						    SQLITE_PREPARE_PERSISTENT, &store->statement[i],
 						    NULL));
 	return rc;
@@ -198,6 +204,19 @@ static void explain(char *why, size_t size, const char *path, const char *what)
 		(void)snprintf(why, size, "%s: %s", path, what);
 }
 
+static void explain_newer(struct store *store, char *why, size_t size, const char *path)
+{
+	char text[96];
+	int version = 0;
+
+	(void)schema_version(store, &version);
+	(void)snprintf(text, sizeof(text),
+		       "was written by a newer version: its tables are of version %d, and this "
+		       "program knows %d",
+		       version, SCHEMA_VERSION);
+	explain(why, size, path, text);
+}
+
 int store_open(const char *path, const struct digest *digest, unsigned flags, struct store **out,
 	       char *why, size_t why_size)
 {
@@ -214,7 +233,7 @@ int store_open(const char *path, const struct digest *digest, unsigned flags, st
 		return E_NOMEM;
 	}
 	store->digest = digest;
-	rc = from_sqlite(sqlite3_open_v2(path, &store->db,
+	rc = store_code(sqlite3_open_v2(path, &store->db,
 					 SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL));
 	if (rc == 0)
 		rc = prepare(store);
@@ -222,8 +241,10 @@ int store_open(const char *path, const struct digest *digest, unsigned flags, st
 		*out = store;
 		return 0;
 	}
-	explain(why, why_size, path,
-		rc == E_UNSUPPORTED ? "was written by a newer version" : store_error(store));
+	if (rc == E_UNSUPPORTED)
+		explain_newer(store, why, why_size, path);
+	else
+		explain(why, why_size, path, store_error(store));
 	store_close(store);
 	return rc;
 }
@@ -232,23 +253,23 @@ void store_close(struct store *store)
 {
 	if (!store)
 		return;
-	for (size_t i = 0; i < STATEMENTS; i++)
+	for (size_t i = 0; i < STORE_STATEMENTS; i++)
 		(void)sqlite3_finalize(store->statement[i]);
 	(void)sqlite3_close(store->db);
 	free(store);
 }
 
 /* The statement, ready to be bound anew. */
-static sqlite3_stmt *statement_of(struct store *store, enum statement which)
+sqlite3_stmt *store_statement(struct store *store, enum statement which)
 {
 	(void)sqlite3_reset(store->statement[which]);
 	(void)sqlite3_clear_bindings(store->statement[which]);
 	return store->statement[which];
 }
 
-static int bind_text(sqlite3_stmt *statement, int index, struct view text)
+int store_bind_text(sqlite3_stmt *statement, int index, struct view text)
 {
-	return from_sqlite(sqlite3_bind_text64(statement, index, text.p ? text.p : "", text.n,
+	return store_code(sqlite3_bind_text64(statement, index, text.p ? text.p : "", text.n,
 					       SQLITE_TRANSIENT, SQLITE_UTF8));
 }
 
@@ -269,14 +290,14 @@ static int bind_user(sqlite3_stmt *statement, struct view name, struct view doma
 	if (domain.n >= sizeof(lower))
 		return E_NOTFOUND;
 	lower_copy(domain, lower, sizeof(lower));
-	rc = bind_text(statement, 1, name);
-	return rc ? rc : bind_text(statement, 2, view_of(lower, domain.n));
+	rc = store_bind_text(statement, 1, name);
+	return rc ? rc : store_bind_text(statement, 2, view_of(lower, domain.n));
 }
 
 /* Runs a statement that changes one row. */
 static int change(struct store *store, sqlite3_stmt *statement)
 {
-	int rc = from_sqlite(sqlite3_step(statement));
+	int rc = store_code(sqlite3_step(statement));
 
 	(void)sqlite3_reset(statement);
 	if (rc == 0 && sqlite3_changes(store->db) == 0)
@@ -341,7 +362,7 @@ static void hash(const struct digest *digest, struct view name, struct view real
 int store_user_add(struct store *store, struct view name, struct view domain, struct view realm,
 		   struct view password)
 {
-	sqlite3_stmt *statement = statement_of(store, STATEMENT_ADD);
+	sqlite3_stmt *statement = store_statement(store, STATEMENT_ADD);
 	char md5[STORE_HA1_MD5_SIZE], sha256[STORE_HA1_SHA256_SIZE], lower[STORE_NAME_MAX];
 	int rc = check_name(name, "\"\\@<>;?:");
 
@@ -359,13 +380,13 @@ int store_user_add(struct store *store, struct view name, struct view domain, st
 	hash(store->digest, name, realm, password, md5, sha256);
 	rc = bind_user(statement, name, domain);
 	if (rc == 0)
-		rc = bind_text(statement, 3, realm);
+		rc = store_bind_text(statement, 3, realm);
 	if (rc == 0)
-		rc = bind_text(statement, 4, view_str(md5));
+		rc = store_bind_text(statement, 4, view_str(md5));
 	if (rc == 0)
-		rc = bind_text(statement, 5, view_str(sha256));
+		rc = store_bind_text(statement, 5, view_str(sha256));
 	if (rc == 0)
-		rc = from_sqlite(sqlite3_bind_int(statement, 6, STORE_IM_DEFAULT));
+		rc = store_code(sqlite3_bind_int(statement, 6, STORE_IM_DEFAULT));
 	return rc ? rc : change(store, statement);
 }
 
@@ -373,7 +394,7 @@ int store_user_add(struct store *store, struct view name, struct view domain, st
 static int change_user(struct store *store, enum statement which, struct view name,
 		       struct view domain)
 {
-	sqlite3_stmt *statement = statement_of(store, which);
+	sqlite3_stmt *statement = store_statement(store, which);
 	int rc = bind_user(statement, name, domain);
 
 	return rc ? rc : change(store, statement);
@@ -383,11 +404,11 @@ static int change_user(struct store *store, enum statement which, struct view na
 static int set_number(struct store *store, enum statement which, struct view name,
 		      struct view domain, int number)
 {
-	sqlite3_stmt *statement = statement_of(store, which);
+	sqlite3_stmt *statement = store_statement(store, which);
 	int rc = bind_user(statement, name, domain);
 
 	if (rc == 0)
-		rc = from_sqlite(sqlite3_bind_int(statement, 3, number));
+		rc = store_code(sqlite3_bind_int(statement, 3, number));
 	return rc ? rc : change(store, statement);
 }
 
@@ -441,13 +462,13 @@ static void read_row(sqlite3_stmt *row, struct store_user *user)
 int store_user_find(struct store *store, struct view name, struct view domain,
 		    struct store_user *out)
 {
-	sqlite3_stmt *statement = statement_of(store, STATEMENT_FIND);
+	sqlite3_stmt *statement = store_statement(store, STATEMENT_FIND);
 	int rc = bind_user(statement, name, domain), step;
 
 	if (rc)
 		return rc;
 	step = sqlite3_step(statement);
-	rc = from_sqlite(step);
+	rc = store_code(step);
 	if (step == SQLITE_ROW)
 		read_row(statement, out);
 	else if (rc == 0)
@@ -458,8 +479,8 @@ int store_user_find(struct store *store, struct view name, struct view domain,
 
 int store_version(struct store *store, uint64_t *version_out)
 {
-	sqlite3_stmt *statement = statement_of(store, STATEMENT_VERSION);
-	int step = sqlite3_step(statement), rc = from_sqlite(step);
+	sqlite3_stmt *statement = store_statement(store, STATEMENT_VERSION);
+	int step = sqlite3_step(statement), rc = store_code(step);
 
 	if (step == SQLITE_ROW)
 		*version_out = (uint64_t)sqlite3_column_int64(statement, 0);
@@ -470,7 +491,7 @@ int store_version(struct store *store, uint64_t *version_out)
 int store_user_list(struct store *store, int (*each)(void *ctx, const struct store_user *user),
 		    void *ctx)
 {
-	sqlite3_stmt *statement = statement_of(store, STATEMENT_LIST);
+	sqlite3_stmt *statement = store_statement(store, STATEMENT_LIST);
 	struct store_user user;
 	int rc = 0, step = sqlite3_step(statement);
 
@@ -481,12 +502,12 @@ int store_user_list(struct store *store, int (*each)(void *ctx, const struct sto
 			step = sqlite3_step(statement);
 	}
 	if (rc == 0)
-		rc = from_sqlite(step);
+		rc = store_code(step);
 	(void)sqlite3_reset(statement);
 	return rc;
 }
 
-static int change_bindings(struct store *store, sqlite3_stmt *statement, int rc)
+int store_change(struct store *store, sqlite3_stmt *statement, int rc)
 {
 	if (rc == 0)
 		rc = change(store, statement);
@@ -495,7 +516,7 @@ static int change_bindings(struct store *store, sqlite3_stmt *statement, int rc)
 
 int store_binding_put(struct store *store, const struct store_binding *b)
 {
-	sqlite3_stmt *statement = statement_of(store, STATEMENT_BINDING_PUT);
+	sqlite3_stmt *statement = store_statement(store, STATEMENT_BINDING_PUT);
 	char remote[ADDR_TEXT_MAX];
 	const struct view text[] = {b->aor,  b->contact, b->params,
 				    b->path, b->call_id, view_str(addr_text(&b->remote, remote))};
@@ -503,32 +524,32 @@ int store_binding_put(struct store *store, const struct store_binding *b)
 	int rc = 0, at = 1;
 
 	for (size_t i = 0; rc == 0 && i < sizeof(text) / sizeof(*text); i++)
-		rc = bind_text(statement, at++, text[i]);
+		rc = store_bind_text(statement, at++, text[i]);
 	for (size_t i = 0; rc == 0 && i < sizeof(number) / sizeof(*number); i++)
-		rc = from_sqlite(sqlite3_bind_int64(statement, at++, number[i]));
-	return change_bindings(store, statement, rc);
+		rc = store_code(sqlite3_bind_int64(statement, at++, number[i]));
+	return store_change(store, statement, rc);
 }
 
 int store_binding_del(struct store *store, struct view aor, struct view contact)
 {
-	sqlite3_stmt *statement = statement_of(store, STATEMENT_BINDING_DEL);
-	int rc = bind_text(statement, 1, aor);
+	sqlite3_stmt *statement = store_statement(store, STATEMENT_BINDING_DEL);
+	int rc = store_bind_text(statement, 1, aor);
 
 	if (rc == 0)
-		rc = bind_text(statement, 2, contact);
-	return change_bindings(store, statement, rc);
+		rc = store_bind_text(statement, 2, contact);
+	return store_change(store, statement, rc);
 }
 
 int store_binding_purge(struct store *store, uint64_t unix_ms)
 {
-	sqlite3_stmt *statement = statement_of(store, STATEMENT_BINDING_PURGE);
+	sqlite3_stmt *statement = store_statement(store, STATEMENT_BINDING_PURGE);
 	int64_t until = unix_ms > INT64_MAX ? INT64_MAX : (int64_t)unix_ms;
 
-	return change_bindings(store, statement,
-			       from_sqlite(sqlite3_bind_int64(statement, 1, until)));
+	return store_change(store, statement,
+			       store_code(sqlite3_bind_int64(statement, 1, until)));
 }
 
-static struct view column_view(sqlite3_stmt *row, int column)
+struct view store_column_view(sqlite3_stmt *row, int column)
 {
 	const char *text = (const char *)sqlite3_column_text(row, column);
 	int n = sqlite3_column_bytes(row, column);
@@ -543,8 +564,8 @@ static void read_binding(sqlite3_stmt *row, struct store_binding *b)
 
 	*b = (struct store_binding){0};
 	for (size_t i = 0; i < sizeof(text) / sizeof(*text); i++)
-		*text[i] = column_view(row, at++);
-	(void)addr_parse_hostport(column_view(row, at++), 0, &b->remote);
+		*text[i] = store_column_view(row, at++);
+	(void)addr_parse_hostport(store_column_view(row, at++), 0, &b->remote);
 	b->transport = (uint32_t)sqlite3_column_int64(row, at++);
 	b->cseq = (uint32_t)sqlite3_column_int64(row, at++);
 	b->q = (uint32_t)sqlite3_column_int64(row, at++);
@@ -554,7 +575,7 @@ static void read_binding(sqlite3_stmt *row, struct store_binding *b)
 int store_binding_list(struct store *store, int (*each)(void *ctx, const struct store_binding *b),
 		       void *ctx)
 {
-	sqlite3_stmt *statement = statement_of(store, STATEMENT_BINDING_LIST);
+	sqlite3_stmt *statement = store_statement(store, STATEMENT_BINDING_LIST);
 	struct store_binding b;
 	int rc = 0, step = sqlite3_step(statement);
 
@@ -565,7 +586,7 @@ int store_binding_list(struct store *store, int (*each)(void *ctx, const struct 
 			step = sqlite3_step(statement);
 	}
 	if (rc == 0)
-		rc = from_sqlite(step);
+		rc = store_code(step);
 	(void)sqlite3_reset(statement);
 	return rc;
 }

@@ -1,5 +1,5 @@
 /*
- * store: the users and where their phones are registered, in one SQLite file. Passwords are not kept; what is kept is their hash with
+ * store: the users, where their phones are registered, and conferences over a restart, in one SQLite file. Passwords are not kept; what is kept is their hash with
  * name and realm (HA1 of RFC 7616 §3.4.2), once for MD5 and once for SHA-256, which is as good as
  * the password within that realm: the file is made readable for its owner alone. The room may
  * include base alone. A store belongs to one thread.
@@ -99,6 +99,34 @@ int store_binding_purge(struct store *store, uint64_t unix_ms);
  * 0; that is returned then. Views live during the call; each must not call the store. E_IO. */
 int store_binding_list(struct store *store, int (*each)(void *ctx, const struct store_binding *b),
 		       void *ctx);
+
+/* Whom another core has told to be registered, and until when (IMS mode). As for bindings. */
+int store_served_put(struct store *store, struct view aor, uint64_t expires_unix_ms);
+int store_served_del(struct store *store, struct view aor);
+int store_served_purge(struct store *store, uint64_t unix_ms);
+int store_served_list(struct store *store,
+		      int (*each)(void *ctx, struct view aor, uint64_t expires_unix_ms), void *ctx);
+
+/* A conference; the record is the controlling function's business. */
+struct store_conference {
+	struct view user, record;
+	uint64_t saved_unix_ms;
+	bool ended; /* what there is is that it was */
+};
+
+/* Writes one in, over that of the same user. E_IO. */
+int store_conference_put(struct store *store, const struct store_conference *c);
+/* Takes it out; one that is not there is no error. E_IO. */
+int store_conference_del(struct store *store, struct view user);
+/* Takes all out. E_IO. */
+int store_conference_clear(struct store *store);
+/* As store_binding_list. */
+int store_conference_list(struct store *store,
+			  int (*each)(void *ctx, const struct store_conference *c), void *ctx);
+
+/* The wall clock was set by so much: all times in the store are moved with it, in one go. E_IO. */
+int store_clock_moved(struct store *store, int64_t by_ms);
+
 /* Between these the changes are one: all or nothing. E_IO of either: nothing is changed, and
  * there is no transaction. */
 int store_begin(struct store *store);

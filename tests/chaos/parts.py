@@ -13,7 +13,7 @@ import time
 import attack
 from crowd import Crowd
 from ledger import Ledger, percentile
-from room import Lone, Room, header, settled
+from room import TAG, Lone, Room, header, settled
 from server import DOMAIN, HOST, Failed, Server
 
 ANSWER_S = 30       # msrp: how long the switch waits for an answer (RFC 4975 §7.1.1)
@@ -201,17 +201,37 @@ async def idle(context, report):
             await room.end()
 
 
+async def resume(stage, killed):
+    """Conferences are joined again, while those who are back talk already; relayed chats are called anew."""
+    everybody, rooms = [], []
+    for room in stage.rooms:
+        if room.cpim:
+            pauses = [stage.context.random.uniform(0, 0.3) for _ in room.members]
+            room.gone = False
+            everybody.append(room.back(pauses))
+            rooms.append(room)
+        else:
+            room.drop()
+            rooms.append(Room(stage.server, stage.ledger, [m.user for m in room.members], False))
+            everybody.append(rooms[-1].start())
+    stage.rooms = rooms
+    stage.talk(60, MIXED)
+    await asyncio.gather(*everybody)
+    return time.monotonic() - killed
+
+
 async def death(context, report):
-    """kill -9 in the middle of load: who was registered still is, and everybody talks again within seconds."""
+    """kill -9 in the middle of load: who was registered still is, and everybody talks again within seconds, in the same
+    conferences: what is said before all are back waits for them."""
     async with Stage(context, report, context.pick(2, 6), 4, context.pick(1, 4)) as stage:
         await stage.start()
         lone, spare = Lone(stage.server, "lone"), Lone(stage.server, "spare")
         await lone.open()
         await spare.open()
         await lone.register()
-        began, recovered = time.monotonic(), []
+        began, recovered, uris = time.monotonic(), [], {room.uri for room in stage.rooms if room.cpim}
+        stage.talk(60, MIXED)
         for life in range(context.pick(2, 6)):
-            stage.talk(60, MIXED)
             await asyncio.sleep(context.random.uniform(0.5, context.pick(1, 5)))
             await stage.server.kill()
             report.faults["kill -9 of the server"] += 1
@@ -220,27 +240,32 @@ async def death(context, report):
             for room in stage.rooms:
                 room.forget_line()
             await stage.silence()
-            old = next(room.uri for room in stage.rooms if room.cpim)
+            for room in stage.rooms:
+                room.drop()
             await stage.server.start()
             status = await spare.page("lone", f"life {life}")
             report.expect(status == 200 and lone.pages[-1] == f"life {life}",
                           f"who was registered is not after kill -9: MESSAGE got {status}")
-            status, _ = await spare.ask("SUBSCRIBE", old, ["Event: conference", "Expires: 60"])
-            report.expect(status == 404, f"a conference that died with the server answers {status}, not 404")
-            for room in stage.rooms:
-                room.drop()
-            await stage.fill()
-            recovered.append(time.monotonic() - killed)
-        stage.talk(1, MIXED)
-        await asyncio.gather(*stage.talks)
-        stage.talks = []
+            status, _ = await spare.ask("SUBSCRIBE", min(uris), ["Event: conference", "Expires: 60"])
+            report.expect(status == 403, f"a stranger who watches a conference of before gets {status}, not 403")
+            recovered.append(await resume(stage, killed))
+        report.expect({room.uri for room in stage.rooms if room.cpim} == uris, "other conferences than before")
+        await asyncio.sleep(0.5)
+        await stage.silence()
         stage.held(time.monotonic() - began)
         report.note(f"all sessions again within {max(recovered):.1f} s of the kill at most")
         report.expect(await settled(stage.ledger, ANSWER_S + 5) == 0, "messages open")
+        # One that ends, ends for the next life too.
+        over = stage.rooms[0]
+        await over.end()
+        await until(lambda: stage.server.logged(f"{over.uri} ends"), 5, "the end of a conference")
+        await asyncio.sleep(0.3)
+        await stage.server.kill()
+        await stage.server.start()
+        status, _ = await spare.ask("INVITE", over.uri, [f"Accept-Contact: *;{TAG};require;explicit"])
+        report.expect(status == 410, f"a conference that had ended before answers {status}, not 410")
         for phone in (lone, spare):
             phone.close()
-        for room in stage.rooms:
-            await room.end()
 
 
 async def drain(context, report):
@@ -434,8 +459,14 @@ async def poor(context, report):
                 break
         report.expect(server.logged("registrations cannot be kept") == 1, "no log line about the full disk, or several")
         report.expect(await phones[1].page("lone", "on a full disk") == 200, "nobody is found while the disk is full")
+        late = Room(server, stage.ledger, ["lone", "spare"])
+        stage.rooms.append(late)
+        await late.start()
+        await until(lambda: server.logged("conferences cannot be kept"), 10, "the log line about conferences on the full disk")
         resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         await until(lambda: server.logged("registrations are kept again"), 10, "the log line that there is room again")
+        report.expect(server.logged("conferences cannot be kept") == 1, "several log lines about conferences on the full disk")
+        await until(lambda: server.logged("conferences are kept again"), 10, "the log line that conferences are kept again")
         # The machine was suspended.
         report.faults["stops of the process"] += 1
         server.signal(signal.SIGSTOP)
@@ -460,6 +491,8 @@ async def poor(context, report):
             room.drop()
         await server.start()
         report.expect(await phones[1].page("lone", "after") == 200, "a registration of the full disk is lost")
+        await late.back([0, 0])
+        report.expect(await late.members[0].say() == 200, "a conference of the full disk is lost")
         for phone in phones:
             phone.close()
     deaf.close()

@@ -360,19 +360,43 @@ class Room:
         status, fields, body = await self.invite()
         if status != 200:
             raise Failed(f"the INVITE got {status}")
-        target = re.search(r"<([^>]+)>", header(fields, "contact")).group(1)
-        routes = [v for n, v in reversed(fields) if n == "Record-Route"]
-        self.uri = target.split(";")[0]
-        first.remote = re.search(r"a=path:(\S+)", body).group(1)
-        first.dialog = (self.call, target, header(fields, "to"), routes, "f")
-        self.legs[(self.call, "f")] = first
-        cseq = int(header(fields, "cseq").split()[0])
-        self.signal.send("ACK", target, first.user, self.call, [f"Route: {r}" for r in routes], to=header(fields, "to"),
-                         cseq=cseq)
-        await self.bind(first)
+        self.uri = await self.entered(first, self.call, fields, body)
         for m in self.members:
             await asyncio.wait_for(m.bound.wait(), WAIT_S)
             m.in_session = True
+
+    async def entered(self, member, call, fields, body):
+        """The 200 to an INVITE of a member's; its Contact."""
+        target = re.search(r"<([^>]+)>", header(fields, "contact")).group(1)
+        routes = [v for n, v in reversed(fields) if n == "Record-Route"]
+        member.remote = re.search(r"a=path:(\S+)", body).group(1)
+        member.dialog = (call, target, header(fields, "to"), routes, "f")
+        self.legs[(call, "f")] = member
+        cseq = int(header(fields, "cseq").split()[0])
+        self.signal.send("ACK", target, member.user, call, [f"Route: {r}" for r in routes], to=header(fields, "to"), cseq=cseq)
+        await self.bind(member)
+        return target.split(";")[0]
+
+    async def back(self, pauses):
+        """The server was killed: all register, and join the conference by its URI, one after the other."""
+        self.legs = {}
+        for m in self.members:
+            m.bound.clear()
+        await self.open()
+        for m in self.members:
+            m.path, m.remote, m.parts = f"msrp://{HOST}:9/{secrets.token_hex(12)};tcp", "", {}
+            await self.signal.register(m.user)
+        for m, pause in zip(self.members, pauses):
+            await asyncio.sleep(pause)
+            call = f"b{secrets.token_hex(8)}"
+            status, fields, body = await self.signal.ask(
+                "INVITE", self.uri, m.user, call, [f"Accept-Contact: *;{TAG};require;explicit", "Content-Type: application/sdp"],
+                self.sdp(m, "active"))
+            if status != 200:
+                raise Failed(f"{m.user} is back, and the conference says {status}")
+            uri = await self.entered(m, call, fields, body)
+            if uri != self.uri or not m.bound.is_set():
+                raise Failed(f"{m.user} is back in {uri}, not in {self.uri}")
 
     async def invite(self):
         first, others = self.members[0], [f"sip:{m.user}@{DOMAIN}" for m in self.members[1:]]

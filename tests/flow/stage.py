@@ -177,10 +177,11 @@ class Stage:
     """A server with users, and clients that come and go."""
 
     def __init__(self, users=("ann", "bo", "charles"), host="127.0.0.1", settings=(), trace=True, threads=2,
-                 asan_clean=True, domain=DOMAIN, sip_port=None, log_level="info"):
+                 asan_clean=True, domain=DOMAIN, sip_port=None, log_level="info", environment=None):
         self.dir = tempfile.mkdtemp(prefix="confab-")
         self.host = host
         self.domain = domain
+        self.environment = environment or {}  # of the server
         self.users = {u: f"pw-{u}" for u in users}
         self.clients = []
         self.phones = []  # of phone.py
@@ -211,7 +212,8 @@ class Stage:
 
     def start(self):
         self.process = subprocess.Popen([os.path.join(BIN, "confabd"), "--config", self.config],
-                                        stdin=subprocess.DEVNULL, stdout=self.errors, stderr=self.errors)
+                                        stdin=subprocess.DEVNULL, stdout=self.errors, stderr=self.errors,
+                                        env={**os.environ, **self.environment})
         end = time.monotonic() + WAIT_S
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         while True:

@@ -11,6 +11,11 @@
 #define USER(uri)                                                                                  \
 	"<user entity=\"" uri "\"><endpoint entity=\"" uri                                         \
 	"\"><status>connected</status></endpoint></user>"
+static const char desk_another_switch[] =
+	"v=0\r\no=- 77 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
+	"m=message 2855 TCP/MSRP *\r\na=accept-types:message/cpim\r\na=accept-wrapped-types:*\r\n"
+	"a=path:msrp://192.0.2.1:2855/seat2;tcp\r\na=setup:passive\r\n";
+
 /* Ann, and these people, in a conference that is open. */
 static uint32_t conference(struct desk *d, const char *users, const char **invite_out)
 {
@@ -108,6 +113,53 @@ static void test_CF_X_5__joined_again_by_its_uri(void **state)
 	assert_null(desk_event(d, CONFAB_ENDED));
 	assert_non_null(desk_next(d, "SUBSCRIBE " DESK_CONFERENCE));
 	desk_free(d);
+}
+
+/* The conference is what it was; whether its switch is, the session description says. */
+static void accepted_before(const char *sdp, bool goes_again)
+{
+	struct desk *d = desk_registered();
+	const char *invite, *accepted, *sent, *before, *under_way, *meanwhile;
+	uint32_t id = conference(
+		d, STATE("1", USER("sip:ann@example.com") USER("sip:bo@example.com")), &invite);
+
+	assert_int_equal(client_send(d->client, id, VIEW("long ago"), NULL, d->now), 0);
+	desk_run(d, 0);
+	(void)answer_send(d, "200 OK");
+	desk_run(d, 12000);
+	assert_int_equal(client_send(d->client, id, VIEW("accepted"), NULL, d->now), 0);
+	desk_run(d, 0);
+	accepted = answer_send(d, "200 OK");
+	assert_int_equal(client_send(d->client, id, VIEW("under way"), NULL, d->now), 0);
+	desk_run(d, 0);
+	sent = d->msrp_out;
+	server_is_new(d);
+	assert_int_equal(client_send(d->client, id, VIEW("meanwhile"), NULL, d->now), 0);
+	desk_run(d, 600);
+	desk_answer(d, desk_next(d, "INVITE " DESK_CONFERENCE " "), 200,
+		    "Contact: <" DESK_CONFERENCE ">;isfocus\r\n", "application/sdp", sdp);
+	d->msrp_all = NULL;
+	desk_seat_opens(d);
+	before = strstr(d->msrp_all, "\r\n\r\naccepted\r\n");
+	under_way = strstr(d->msrp_all, "\r\n\r\nunder way\r\n");
+	meanwhile = strstr(d->msrp_all, "\r\n\r\nmeanwhile\r\n");
+	/* In the order they were written, under the names that they have. */
+	assert_true(under_way && meanwhile && under_way < meanwhile);
+	assert_non_null(strstr(d->msrp_all, message_id(d, sent)));
+	if (goes_again)
+		assert_true(before && before < under_way);
+	else
+		assert_null(before);
+	assert_int_equal(strstr(d->msrp_all, message_id(d, accepted)) != NULL, goes_again);
+	assert_null(strstr(d->msrp_all, "long ago"));
+	desk_free(d);
+}
+
+static void test_CF_X_5__what_the_dead_switch_had_accepted_goes_to_the_new_one(void **state)
+{
+	(void)state;
+	accepted_before(desk_another_switch, true);
+	accepted_before(DESK_SDP, false);
 }
 
 static void test_CF_X_5__a_new_one_where_it_is_gone(void **state)
@@ -395,6 +447,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_CF_X_5__joined_again_by_its_uri),
+		cmocka_unit_test(
+			test_CF_X_5__what_the_dead_switch_had_accepted_goes_to_the_new_one),
 		cmocka_unit_test(test_CF_X_5__a_new_one_where_it_is_gone),
 		cmocka_unit_test(test_CF_X_5__the_others_wait_for_the_first_one),
 		cmocka_unit_test(test_CF_X_5__and_do_it_themselves_if_he_does_not_come),

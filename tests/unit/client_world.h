@@ -58,6 +58,7 @@ struct desk {
 	char sent_to[ADDR_TEXT_MAX]; /* the last one */
 	struct msrp_conn *msrp;
 	const char *msrp_out; /* written last */
+	const char *msrp_all; /* all that was written since this was NULL */
 	char *texts[2048];
 	size_t n_texts;
 	unsigned serial;
@@ -129,6 +130,7 @@ static inline void desk_msrp_write(void *ctx, void *handle, struct view bytes)
 
 	(void)handle;
 	d->msrp_out = desk_textf(d, "%.*s", VIEW_ARG(bytes));
+	d->msrp_all = desk_textf(d, "%s%s", d->msrp_all ? d->msrp_all : "", d->msrp_out);
 }
 
 static inline size_t desk_msrp_pending(void *ctx, void *handle)

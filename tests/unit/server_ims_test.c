@@ -346,6 +346,62 @@ static void test_PF_X_2__the_table_of_served_users_has_a_cap(void **state)
 	world_end(i.w);
 }
 
+static void count_served(void *ctx, struct view aor, uint64_t expires_at_ms)
+{
+	(void)aor;
+	*(uint64_t *)ctx += expires_at_ms;
+}
+
+/* What on_served says is all that a restart needs. */
+static void test_PF_X_2__third_party_registration_comes_back_after_a_restart(void **state)
+{
+	struct isc i = isc_new(CORE_IM_REQUIRE);
+	struct core *core = i.w->core;
+	uint64_t sum = 0, now = i.w->now;
+
+	(void)state;
+	(void)third_party(&i, &i.core, "sip:ann@ims.example", "Expires: 100\n");
+	assert_int_equal(i.w->served_told, 1);
+	assert_true(i.w->served_expires == now + 100000);
+	/* One that nobody has heard of goes without a word. */
+	(void)third_party(&i, &i.core, "sip:bo@ims.example", "Expires: 0\n");
+	assert_int_equal(i.w->served_told, 1);
+	world_run(i.w, 100000);
+	assert_int_equal(i.w->served_told, 2);
+	assert_true(i.w->served_expires == 0);
+	now = i.w->now;
+	assert_int_equal(core_restore_served(core, VIEW("sip:ann@ims.example"), now + 5000, now),
+			 0);
+	assert_int_equal(core_restore_served(core, VIEW("sip:bo@ims.example"), now, now),
+			 E_NOTFOUND);
+	assert_int_equal(core_restore_served(core, VIEW("nonsense"), now + 5000, now), E_SYNTAX);
+	assert_int_equal(core_restore_served(core, VIEW(""), now + 5000, now), E_SYNTAX);
+	assert_int_equal(core_served_count(core), 1);
+	core_each_served(core, count_served, &sum);
+	assert_true(sum == now + 5000);
+	(void)third_party(&i, &i.core, "sip:ann@ims.example", "Expires: 0\n");
+	assert_int_equal(i.w->served_told, 3);
+	/* A wall clock that was set cannot make it last for ever. */
+	assert_int_equal(core_restore_served(core, VIEW("sip:ann@ims.example"), UINT64_MAX, now),
+			 0);
+	world_run(i.w, 7 * 86400 * (uint64_t)1000);
+	assert_int_equal(core_served_count(core), 0);
+	world_end(i.w);
+}
+
+static void test_PF_X_2__nobody_is_served_so_without_ims_mode(void **state)
+{
+	struct world *w = world_new();
+
+	(void)state;
+	world_start(w);
+	assert_int_equal(
+		core_restore_served(w->core, VIEW("sip:ann@ims.example"), w->now + 5000, w->now),
+		E_NOTFOUND);
+	core_each_served(w->core, count_served, NULL);
+	world_end(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -361,6 +417,8 @@ int main(void)
 		cmocka_unit_test(test_R_3__a_name_that_TLS_has_proven_is_as_good_as_an_address),
 		cmocka_unit_test(test_PF_X_2__nothing_of_the_trust_domain_from_or_to_phones),
 		cmocka_unit_test(test_PF_X_2__third_party_register_is_kept_with_its_expiry),
+		cmocka_unit_test(test_PF_X_2__third_party_registration_comes_back_after_a_restart),
+		cmocka_unit_test(test_PF_X_2__nobody_is_served_so_without_ims_mode),
 		cmocka_unit_test(test_PF_X_2__the_table_of_served_users_has_a_cap),
 	};
 

@@ -64,6 +64,8 @@ struct world {
 	bool local_asserted, local_privacy;
 	int bindings_told;
 	uint64_t binding_expires;
+	unsigned served_told;
+	uint64_t served_expires; /* of the last that was told */
 };
 
 struct phone {
@@ -273,6 +275,16 @@ static inline void world_on_binding(void *ctx, struct view aor, const struct bin
 	w->binding_expires = b->expires_at_ms;
 }
 
+static inline void world_on_served(void *ctx, struct view aor, uint64_t expires_at_ms,
+				   uint64_t now_ms)
+{
+	struct world *w = ctx;
+
+	assert_true(aor.n && now_ms >= WORLD_BEGAN && now_ms <= w->now);
+	w->served_told++;
+	w->served_expires = expires_at_ms;
+}
+
 static const struct view world_domains[] = {{"example.com", 11}, {"second.example", 14}};
 
 /* The configuration may be changed before world_start. */
@@ -333,6 +345,7 @@ static inline void world_start(struct world *w)
 		.local_ack = world_local_ack,
 		.resolve = world_resolve,
 		.on_binding = world_on_binding,
+		.on_served = world_on_served,
 		.ctx = w,
 	};
 

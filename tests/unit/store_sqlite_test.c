@@ -333,6 +333,49 @@ static void test_bindings_that_have_run_out_are_purged(void **state)
 	assert_int_equal(all_bindings().cseq, 0);
 }
 
+static int count_served(void *ctx, struct view aor, uint64_t expires_unix_ms)
+{
+	*(uint64_t *)ctx += expires_unix_ms;
+	return view_eq(aor, VIEW("sip:ann@ims.example")) ? 0 : E_SYNTAX;
+}
+
+struct conferences {
+	char text[256];
+};
+
+static int write_conference(void *ctx, const struct store_conference *c)
+{
+	struct conferences *all = ctx;
+	size_t n = strlen(all->text);
+
+	(void)snprintf(all->text + n, sizeof(all->text) - n, "%.*s=%zu/%llu%s ", VIEW_ARG(c->user),
+		       c->record.n, (unsigned long long)c->saved_unix_ms, c->ended ? " ended" : "");
+	return 0;
+}
+
+static void test_times_move_with_the_clock(void **state)
+{
+	struct store_binding b = binding_of("sip:ann@example.com", "sip:a@192.0.2.1", 50000);
+	struct store_conference c = {.user = VIEW("conf-a"), .saved_unix_ms = 40000};
+	struct conferences all = {""};
+	uint64_t sum = 0;
+
+	(void)state;
+	assert_int_equal(store_binding_put(store, &b), 0);
+	assert_int_equal(store_served_put(store, VIEW("sip:ann@ims.example"), 30000), 0);
+	assert_int_equal(store_conference_put(store, &c), 0);
+	assert_int_equal(store_clock_moved(store, 7200000), 0);
+	assert_int_equal(store_clock_moved(store, -7190000), 0);
+	assert_true(all_bindings().expires_unix_ms == 60000);
+	assert_int_equal(store_served_list(store, count_served, &sum), 0);
+	assert_true(sum == 40000);
+	assert_int_equal(store_conference_list(store, write_conference, &all), 0);
+	assert_string_equal(all.text, "conf-a=0/50000 ");
+	/* Nothing there is no mistake. */
+	assert_int_equal(store_binding_purge(store, UINT64_MAX), 0);
+	assert_int_equal(store_clock_moved(store, 1), 0);
+}
+
 static void test_changes_between_begin_and_rollback_are_none(void **state)
 {
 	struct store_binding b = binding_of("sip:ann@example.com", "sip:a@192.0.2.1", 5000);
@@ -349,12 +392,83 @@ static void test_changes_between_begin_and_rollback_are_none(void **state)
 	assert_int_equal(all_bindings().cseq, 0);
 }
 
+/* As version 3 made it, with what was in it. */
+static void downgrade(void)
+{
+	spoil("DROP TABLE served; DROP TABLE conference; PRAGMA user_version = 3");
+}
+
+static void test_a_store_of_version_3_is_brought_up_to_date_and_loses_nothing(void **state)
+{
+	struct store_binding b = binding_of("sip:ann@example.com", "sip:a@192.0.2.1", 5000);
+	struct store_user user;
+
+	(void)state;
+	assert_int_equal(add("ann", "example.com", "", "x"), 0);
+	assert_int_equal(
+		store_user_set_mode(store, VIEW("ann"), VIEW("example.com"), STORE_MODE_B2BUA), 0);
+	assert_int_equal(store_binding_put(store, &b), 0);
+	downgrade();
+	assert_int_equal(open_it(0), 0);
+	assert_int_equal(store_user_find(store, VIEW("ann"), VIEW("example.com"), &user), 0);
+	assert_int_equal(user.mode, STORE_MODE_B2BUA);
+	assert_int_equal(store_binding_list(store, same_binding, &b), 0);
+	assert_int_equal(all_bindings().cseq, 1);
+	assert_int_equal(store_served_put(store, VIEW("sip:ann@example.com"), 1), 0);
+}
+
+static void test_PF_X_2__served_users_stay_until_they_run_out(void **state)
+{
+	uint64_t sum = 0;
+
+	(void)state;
+	assert_int_equal(store_served_put(store, VIEW("sip:ann@ims.example"), 4000), 0);
+	assert_int_equal(store_served_put(store, VIEW("sip:ann@ims.example"), 5001), 0);
+	assert_int_equal(store_served_put(store, VIEW("sip:bo@ims.example"), 5000), 0);
+	assert_int_equal(store_served_purge(store, 5000), 0);
+	store_close(store);
+	assert_int_equal(open_it(0), 0);
+	assert_int_equal(store_served_list(store, count_served, &sum), 0);
+	assert_true(sum == 5001);
+	assert_int_equal(store_served_del(store, VIEW("sip:bo@ims.example")), 0);
+	assert_int_equal(store_served_del(store, VIEW("sip:ann@ims.example")), 0);
+	assert_int_equal(store_served_list(store, count_served, &sum), 0);
+	assert_true(sum == 5001);
+}
+
+static void test_conferences_stay_in_the_order_they_were_made(void **state)
+{
+	struct store_conference a = {.user = VIEW("conf-b"), .record = {"1\0002", 3}},
+				b = {.user = VIEW("conf-a"), .record = VIEW("first")};
+	struct conferences all = {""};
+
+	(void)state;
+	assert_int_equal(store_conference_put(store, &a), 0);
+	assert_int_equal(store_conference_put(store, &b), 0);
+	a.saved_unix_ms = 5000;
+	a.ended = true;
+	assert_int_equal(store_conference_put(store, &a), 0);
+	store_close(store);
+	assert_int_equal(open_it(0), 0);
+	assert_int_equal(store_conference_list(store, write_conference, &all), 0);
+	assert_string_equal(all.text, "conf-b=3/5000 ended conf-a=5/0 ");
+	all.text[0] = '\0';
+	assert_int_equal(store_conference_del(store, VIEW("conf-b")), 0);
+	assert_int_equal(store_conference_list(store, write_conference, &all), 0);
+	assert_string_equal(all.text, "conf-a=5/0 ");
+	all.text[0] = '\0';
+	assert_int_equal(store_conference_clear(store), 0);
+	assert_int_equal(store_conference_list(store, write_conference, &all), 0);
+	assert_string_equal(all.text, "");
+}
+
 static void test_a_newer_store_is_left_alone(void **state)
 {
 	(void)state;
 	spoil("PRAGMA user_version = 1000");
 	assert_int_equal(open_it(0), E_UNSUPPORTED);
 	assert_non_null(strstr(why, "newer"));
+	assert_non_null(strstr(why, "1000"));
 	assert_null(store);
 }
 
@@ -409,7 +523,11 @@ int main(void)
 		T(test_a_store_that_is_not_there_is_not_made),
 		T(test_bindings_stay_when_the_store_is_opened_again),
 		T(test_bindings_that_have_run_out_are_purged),
+		T(test_times_move_with_the_clock),
 		T(test_changes_between_begin_and_rollback_are_none),
+		T(test_a_store_of_version_3_is_brought_up_to_date_and_loses_nothing),
+		T(test_PF_X_2__served_users_stay_until_they_run_out),
+		T(test_conferences_stay_in_the_order_they_were_made),
 		T(test_a_newer_store_is_left_alone),
 		T(test_the_version_tells_that_another_has_changed_the_file),
 		T(test_a_file_that_is_no_store_is_refused),

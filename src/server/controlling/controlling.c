@@ -43,6 +43,7 @@ struct controlling *controlling_new(const struct controlling_config *cfg, struct
 	key[1] = entropy_u64(sip_stack_entropy(stack));
 	hash_init(&c->by_user, cfg->max_conferences, key);
 	hash_init(&c->by_id, cfg->max_conferences, key);
+	keep_init(c);
 	quota_init(&c->made, cfg->max_conferences_per_user, key);
 	if (!c->factory_user || !c->feature_tag || !c->release || !c->route ||
 	    !c->conference_domain || !c->ioi || !c->ua) {
@@ -62,6 +63,7 @@ void controlling_free(struct controlling *c)
 {
 	if (!c)
 		return;
+	keep_fini(c);
 	hash_each(&c->by_id, drop, c);
 	hash_fini(&c->by_id);
 	hash_fini(&c->by_user);

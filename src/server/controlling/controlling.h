@@ -101,6 +101,21 @@ struct controlling_config {
 	struct view conference_domain;
 	bool private_messages, nicknames; /* what a=chatroom says (RFC 7701 §8) */
 	bool wrap_plain; /* the switch wraps plain text: it is offered as a type of its own */
+	/* How long who was in a conference of an earlier life may take to come back to it. */
+	uint64_t comeback_ms;
+};
+
+/* Where conferences are kept over a restart. What has changed is written in one go, KEEP_BATCH_MS after the first change
+ * at the latest: begin, put and drop, then commit, or rollback where one of them failed. Then it is tried again later. */
+struct conference_keeper {
+	int (*begin)(void *ctx);
+	/* Over what there was of it. ended: that it has ended is all there is to say. */
+	int (*put)(void *ctx, struct view user, struct view record, bool ended);
+	int (*drop)(void *ctx, struct view user);
+	int (*clear)(void *ctx); /* all of them */
+	int (*commit)(void *ctx);
+	void (*rollback)(void *ctx);
+	void *ctx;
 };
 
 struct controlling *controlling_new(const struct controlling_config *cfg, struct sip_stack *stack,
@@ -110,6 +125,16 @@ void controlling_free(struct controlling *c);
 void controlling_set_domain_check(struct controlling *c,
 				  bool (*served)(void *ctx, struct view host, uint16_t port),
 				  void *ctx);
+
+/* From now on conferences are kept there. */
+void controlling_set_keeper(struct controlling *c, const struct conference_keeper *keeper);
+/* Puts back what a keeper was given, in the order it was first given; elapsed_ms: since then. A conference waits for
+ * those who were in it (comeback_ms). E_SYNTAX, E_UNSUPPORTED: the record is damaged, or not of this version; E_EXISTS,
+ * E_LIMIT, E_NOMEM. Nothing of it is there on failure. */
+int controlling_restore(struct controlling *c, struct view user, struct view record, bool ended,
+			uint64_t elapsed_ms, uint64_t now_ms);
+/* Writes what has not been written yet, because the process ends. */
+void controlling_keep_now(struct controlling *c, uint64_t now_ms);
 
 bool controlling_is_local(const struct controlling *c, const struct sip_uri *uri);
 void controlling_request(struct controlling *c, struct sip_server_tx *tx, const struct sip_msg *m,

@@ -42,15 +42,29 @@ static void forget(struct member *m)
 }
 
 /* Who is in has his place: of two seats of one person the first goes (member_take_over), so that a
- * lost phone finds back into a conference that is full. */
+ * lost phone finds back into a conference that is full. A place is free for those who may still come
+ * back after a restart. */
 static bool is_full(const struct conference *conf, const struct core_identity *who)
 {
 	char *aor = aor_of(who->uri);
 	const struct member *own = aor ? member_record(conf, view_str(aor)) : NULL;
 	bool has_place = own && own->state != MEMBER_GONE;
+	size_t n = conference_count(conf, false) - has_place +
+		   conference_awaits(conf, view_str(aor ? aor : ""));
 
 	free(aor);
-	return conference_count(conf, false) - has_place >= conf->ctl->cfg.max_members;
+	return n >= conf->ctl->cfg.max_members;
+}
+
+static int ask_seat(struct member *m, uint64_t now_ms)
+{
+	if (!m->conference->seated)
+		return E_STATE;
+	if (!member_reclaim(m))
+		return conference_ask_seats(m->conference, m->request, now_ms);
+	if (m->path[0])
+		member_seated(m, now_ms);
+	return 0;
 }
 
 static void join(struct conference *conf, struct sip_server_tx *tx, const struct sip_msg *m,
@@ -76,7 +90,7 @@ static void join(struct conference *conf, struct sip_server_tx *tx, const struct
 		refuse(tx, rc == E_SYNTAX ? 400 : 500, rc == E_SYNTAX ? "Missing Contact" : NULL,
 		       now_ms);
 	} else {
-		rc = conf->seated ? conference_ask_seats(conf, joiner->request, now_ms) : E_STATE;
+		rc = ask_seat(joiner, now_ms);
 		if (rc)
 			controlling_seats_failed(conf->ctl, joiner->request, conf->id, rc, now_ms);
 	}
@@ -134,6 +148,7 @@ void member_take_over(struct member *m, uint64_t now_ms)
 		if (old == m || !view_eq(view_str(old->aor), view_str(m->aor)))
 			continue;
 		old->superseded = true;
+		member_expected_no_more(old);
 		/* What he may do comes back with him. */
 		m->creator = m->creator || old->creator;
 		old->creator = false;

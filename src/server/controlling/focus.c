@@ -76,6 +76,31 @@ static void replaces_late(void *ctx, uint64_t now_ms)
 	conference_invite_next(conf, now_ms);
 }
 
+/* Its user and URI are there. */
+static int list_conference(struct controlling *c, struct conference *conf)
+{
+	int rc;
+
+	conf->ctl = c;
+	conf->id = ++c->next_id;
+	conf->sess_id = entropy_u64(sip_stack_entropy(c->stack)) >> 2;
+	list_init(&conf->members);
+	list_init(&conf->watchers);
+	list_init(&conf->referrals);
+	list_init(&conf->dirty);
+	timer_init(&conf->seats_late, seats_late, conf);
+	timer_init(&conf->replaces_late, replaces_late, conf);
+	timer_init(&conf->comeback, conference_comeback_over, conf);
+	timer_init(&conf->drain_late, drain_late, conf);
+	rc = hash_add(&c->by_user, &conf->by_user, hash_bytes(&c->by_user, view_str(conf->user)));
+	if (rc)
+		return rc;
+	rc = hash_add(&c->by_id, &conf->by_id, conf->id);
+	if (rc)
+		hash_del(&c->by_user, &conf->by_user);
+	return rc;
+}
+
 static struct conference *make(struct controlling *c)
 {
 	struct conference *conf;
@@ -86,29 +111,37 @@ static struct conference *make(struct controlling *c)
 	if (!conf)
 		return NULL;
 	own = sip_stack_sent_by(c->stack, SIP_LOCAL, 4);
-	conf->ctl = c;
-	conf->id = ++c->next_id;
-	conf->sess_id = entropy_u64(sip_stack_entropy(c->stack)) >> 2;
 	(void)snprintf(conf->user, sizeof(conf->user), "conf-%s",
 		       entropy_token(sip_stack_entropy(c->stack), token, 26));
-	(void)snprintf(conf->uri, sizeof(conf->uri), "sip:%s@%s", conf->user, 
+	(void)snprintf(conf->uri, sizeof(conf->uri), "sip:%s@%s", conf->user,
 		       c->conference_domain[0] ? c->conference_domain : addr_text(own, at));
-	list_init(&conf->members);
-	list_init(&conf->watchers);
-	list_init(&conf->referrals);
-	timer_init(&conf->seats_late, seats_late, conf);
-	timer_init(&conf->replaces_late, replaces_late, conf);
-	timer_init(&conf->drain_late, drain_late, conf);
-	if (hash_add(&c->by_user, &conf->by_user, hash_bytes(&c->by_user, view_str(conf->user)))) {
-		free(conf);
-		return NULL;
-	}
-	if (hash_add(&c->by_id, &conf->by_id, conf->id)) {
-		hash_del(&c->by_user, &conf->by_user);
+	if (list_conference(c, conf)) {
 		free(conf);
 		return NULL;
 	}
 	return conf;
+}
+
+int conference_new_named(struct controlling *c, struct view user, struct view uri,
+			 struct conference **out)
+{
+	struct conference *conf;
+	int rc;
+
+	if (conference_by_user(c, user))
+		return E_EXISTS;
+	conf = calloc(1, sizeof(*conf));
+	if (!conf)
+		return E_NOMEM;
+	rc = view_copy(user, conf->user, sizeof(conf->user)) &&
+			     view_copy(uri, conf->uri, sizeof(conf->uri))
+		     ? list_conference(c, conf)
+		     : E_SYNTAX;
+	if (rc)
+		free(conf);
+	else
+		*out = conf;
+	return rc;
 }
 
 int conference_new(struct controlling *c, struct view maker, struct conference **out)
@@ -240,7 +273,8 @@ bool members_prune(struct conference *conf)
 		struct member *m = CONTAINER(l, struct member, link);
 		bool over = !m->session || sip_session_state(m->session) == SIP_SESSION_ENDED;
 
-		if (m->superseded && m->state == MEMBER_GONE && over && !conf->depth)
+		if (m->superseded && m->state == MEMBER_GONE && over && !conf->depth &&
+		    !m->awaited)
 			member_free(m);
 		else
 			n++;
@@ -271,9 +305,12 @@ void conference_free(struct conference *conf)
 	struct controlling *c = conf->ctl;
 	struct timers *q = sip_stack_timers(c->stack);
 
+	conf->ending = true; /* nothing below is news */
 	timer_cancel(q, &conf->seats_late);
 	timer_cancel(q, &conf->replaces_late);
 	timer_cancel(q, &conf->drain_late);
+	timer_cancel(q, &conf->comeback);
+	list_del(&conf->dirty);
 	conf->depth++; /* nothing below may end it a second time */
 	watchers_free(conf);
 	referrals_drop(conf);
@@ -302,6 +339,40 @@ void conference_release(struct conference *conf)
 	}
 	if (idle && list_empty(&conf->watchers) && list_empty(&conf->referrals))
 		conference_free(conf);
+}
+
+static void reject_who_is_out(struct conference *conf, uint64_t now_ms)
+{
+	LIST_EACH(l, next, &conf->members)
+	{
+		const struct member *m = CONTAINER(l, struct member, link);
+
+		if (!member_by_aor(conf, view_str(m->aor)))
+			watchers_reject(conf, view_str(m->aor), now_ms);
+	}
+}
+
+/* How long those who were in may take is over: who is not back has left. */
+void conference_comeback_over(void *ctx, uint64_t now_ms)
+{
+	struct conference *conf = ctx;
+	bool creator_left = false;
+
+	conference_hold(conf);
+	LIST_EACH(l, next, &conf->members)
+	{
+		struct member *m = CONTAINER(l, struct member, link);
+
+		creator_left = creator_left || (m->awaited && m->creator);
+		member_expected_no_more(m);
+	}
+	if (policy_is_over(conf, creator_left)) {
+		conference_end(conf, now_ms);
+	} else {
+		reject_who_is_out(conf, now_ms);
+		conference_changed(conf, now_ms);
+	}
+	conference_release(conf);
 }
 
 void member_leave(struct member *m, enum conference_disconnection why, bool drain, uint64_t now_ms)
@@ -375,10 +446,10 @@ void conference_end(struct conference *conf, uint64_t now_ms)
 	/* Those that wait for a last answer are no longer running. */
 	quota_release(&c->made, conf->share);
 	conf->share = NULL;
-	(void)view_copy(view_str(conf->user), c->ended[c->n_ended++ % CONFERENCES_ENDED_KEPT],
-			CONFERENCE_USER_MAX);
 	conference_hold(conf);
 	log_line(sip_stack_log(c->stack), LOG_INFO, "focus", "%s ends", conf->uri);
+	timer_cancel(sip_stack_timers(c->stack), &conf->comeback);
+	conference_dirty_end(conf, now_ms);
 	dismiss(conf, false, now_ms);
 	if (conference_count(conf, true)) {
 		timer_arm(sip_stack_timers(c->stack), &conf->drain_late,
@@ -418,7 +489,7 @@ bool conference_has_ended(const struct controlling *c, struct view user)
 	size_t n = c->n_ended < CONFERENCES_ENDED_KEPT ? c->n_ended : CONFERENCES_ENDED_KEPT;
 
 	for (size_t i = 0; i < n; i++)
-		if (view_eq(view_str(c->ended[i]), user))
+		if (view_eq(view_str(c->ended[i].user), user))
 			return true;
 	return false;
 }

@@ -19,6 +19,14 @@ enum {
 	CONFERENCES_ENDED_KEPT = 1024, /* tombstones: 410 instead of 404 */
 	REFERRALS_MAX = 64,	       /* running REFERs of one conference */
 	RECORDS_PER_MEMBER = 4,	       /* of those who are gone, kept so that they can come back */
+	KEEP_BATCH_MS = 100,
+};
+
+/* One that has ended, and what of it the keeper does not know yet. */
+struct ended_conference {
+	char user[CONFERENCE_USER_MAX];
+	char drops[CONFERENCE_USER_MAX]; /* an older one, whose place this took; "": none */
+	bool kept, unwritten;
 };
 
 struct controlling {
@@ -33,8 +41,16 @@ struct controlling {
 	struct hash by_user, by_id;
 	struct quota made; /* running conferences by the address of who made them */
 	uint64_t next_id;
-	char ended[CONFERENCES_ENDED_KEPT][CONFERENCE_USER_MAX]; /* a ring */
+	struct ended_conference ended[CONFERENCES_ENDED_KEPT]; /* a ring */
 	size_t n_ended;
+	struct {
+		struct conference_keeper keeper; /* begin NULL: conferences are not kept */
+		struct list dirty;
+		struct timer timer;
+		bool behind; /* the last attempt failed */
+		bool anew;   /* what is kept is not known any more: all is written again */
+	} keep;
+	size_t n_restored, n_watchers_restored; /* by which what they do is spread over time */
 	const char *farewell; /* header lines of the BYEs that end conferences; NULL: none */
 };
 
@@ -66,6 +82,9 @@ struct member {
 	/* notify.c: what watchers are told. Conference versions, 0: never. */
 	uint32_t look, changed, deleted;
 	uint64_t gone_at_ms;
+	/* He was in when an earlier life of this server ended, and may come back: he counts as
+	 * present until then. What is said meanwhile waits at a seat of his. */
+	bool awaited;
 	bool tls; /* his seat is one for MSRP over TLS */
 	bool other_kind; /* he was asked again, with the other kind */
 	struct sip_session *refused; /* that which he refused, until he is asked */
@@ -106,6 +125,9 @@ struct conference {
 	bool seated, others_released;
 	bool ending; /* it takes nobody and nothing any more; joined ones get their BYE when it is drained */
 	bool tls; /* its creator uses MSRP over TLS, and so the others are offered it */
+	struct timer comeback; /* of those who are awaited */
+	struct list dirty;     /* in the list of what is to be kept */
+	bool kept;	       /* the keeper has some of it */
 	int depth; /* handlers under way: freed only at 0 */
 	bool dead;
 };
@@ -114,6 +136,9 @@ struct conference {
 /* maker: his address-of-record. E_LIMIT: he has as many as he may; E_NOMEM: no room for one more.
  */
 int conference_new(struct controlling *c, struct view maker, struct conference **out);
+/* One of an earlier life, under the name that it had. E_EXISTS, E_LIMIT, E_NOMEM. */
+int conference_new_named(struct controlling *c, struct view user, struct view uri,
+			 struct conference **out);
 struct conference *conference_by_id(const struct controlling *c, uint64_t id);
 struct conference *conference_by_user(const struct controlling *c, struct view user);
 /* Records of those who are gone are kept so that they can come back. Drops those that no longer
@@ -132,6 +157,8 @@ void member_leave(struct member *m, enum conference_disconnection why, bool drai
 void conference_end(struct conference *conf, uint64_t now_ms);
 /* What was said is delivered or reported: BYE to all. */
 void conference_finish(struct conference *conf, uint64_t now_ms);
+/* The comeback timer's; ctx is the conference. */
+void conference_comeback_over(void *ctx, uint64_t now_ms);
 /* Brackets around work that may end the conference. */
 void conference_hold(struct conference *conf);
 void conference_release(struct conference *conf);
@@ -142,6 +169,39 @@ void focus_profile(const struct controlling *c, struct im_profile *p, struct vie
 /* The 200 to a SUBSCRIBE (RFC 6665 §4.2.1). */
 void conference_grant(const struct conference *conf, struct sip_server_tx *tx,
 		      const struct sip_msg *subscribe, uint32_t seconds, uint64_t now_ms);
+
+/* --- keep.c: conferences over a restart --- */
+void keep_init(struct controlling *c);
+void keep_fini(struct controlling *c);
+/* There is something new to keep of it. */
+void conference_dirty(struct conference *conf, uint64_t now_ms);
+/* And it is not to be lost in the moment before it is written. */
+void conference_dirty_at_once(struct conference *conf, uint64_t now_ms);
+/* It is over: that is kept. */
+void conference_dirty_end(struct conference *conf, uint64_t now_ms);
+/* Its members may come back from now on. */
+void conference_await(struct conference *conf, uint64_t now_ms);
+
+/* --- record.c: a conference as bytes --- */
+void record_write(const struct conference *conf, struct buf *b, uint64_t now_ms);
+/* As controlling_restore. */
+int record_read(struct controlling *c, struct view user, struct view record, uint64_t elapsed_ms,
+		uint64_t now_ms, struct conference **out);
+
+/* --- awaited.c: who was in before --- */
+/* The record of one who is awaited; NULL. */
+struct member *member_awaited(const struct conference *conf, struct view aor);
+/* Counts those who are awaited and not in the conference by now, but for `aor`. */
+size_t conference_awaits(const struct conference *conf, struct view aor);
+/* Who comes back gets the seat that waits for him. True: it is there, or is on its way. */
+bool member_reclaim(struct member *m);
+/* They need seats, so that what is said waits for them: names up to max of those without one. */
+size_t conference_name_awaited(struct conference *conf, uint64_t request, struct seat_offer *offer,
+			       size_t max);
+/* No seats came for those. */
+void conference_awaited_unseated(struct conference *conf, uint64_t request);
+/* He is awaited no more: he is back, or it has been long enough. */
+void member_expected_no_more(struct member *m);
 
 /* --- invite_member.c --- */
 void conference_invite_next(struct conference *conf, uint64_t now_ms);
@@ -224,6 +284,8 @@ int conference_ask_seats(struct conference *conf, uint64_t request, uint64_t now
  * Contact. */
 int member_incoming(struct member *m, struct sip_server_tx *tx, const struct sip_msg *invite,
 		    uint64_t now_ms);
+/* His seat is there already. */
+void member_seated(struct member *m, uint64_t now_ms);
 /* The ACK of one who came by himself: his answer is in it where his INVITE had no offer. */
 void member_confirmed(struct member *m, const struct sip_msg *ack, uint64_t now_ms);
 
@@ -290,6 +352,17 @@ void watcher_subscribe(struct conference *conf, struct sip_server_tx *tx, const 
 /* Who is out no longer watches (RFC 6665 §4.1.3, "rejected"). */
 void watchers_reject(struct conference *conf, struct view aor, uint64_t now_ms);
 void conference_changed(struct conference *conf, uint64_t now_ms);
+/* A subscription as it outlives the process. */
+struct watcher_state {
+	struct sip_dialog_state dialog;
+	struct view aor, event;
+	uint64_t left_ms; /* of it */
+	uint32_t version; /* of the last document */
+};
+void watchers_each(const struct conference *conf, uint64_t now_ms,
+		   void (*fn)(void *ctx, const struct watcher_state *w), void *ctx);
+/* E_SYNTAX, E_EXISTS, E_LIMIT, E_NOMEM. */
+int watcher_restore(struct conference *conf, const struct watcher_state *s, uint64_t now_ms);
 void watchers_end(struct conference *conf, uint64_t now_ms);
 /* Forgets them without a word; the caller holds the conference. */
 void watchers_free(struct conference *conf);

@@ -15,18 +15,27 @@ enum {
 		245760, /* leaves room for a head in the largest message that the stack sends */
 	GONE_SHOWN_MS =
 		30000, /* who left stays in the roster, as disconnected, for that long at least */
+	/* Of a subscription of an earlier life: phones have to be reachable again, and not all are
+	 * told at once. */
+	WAKE_MS = 3000,
+	WAKE_SPREAD_MS = 10000,
+	WAKE_AGAIN_MS = 15000,
+	/* More NOTIFYs than there can have been since it was kept last. */
+	UNKNOWN_NOTIFIES = 1000,
 };
 
 struct watcher {
 	struct list link;
 	struct conference *conference;
 	struct sip_dialog dialog;
-	struct timer expiry;
+	struct timer expiry, wake;
 	struct sip_uac *notify; /* one at a time */
 	bool stale;		/* something changed while it was under way */
 	bool ending;		/* the next NOTIFY is the last one */
 	bool last;		/* that is under way */
 	bool lost;		/* a NOTIFY could not be sent */
+	bool asleep;		/* of an earlier life, and not to be told yet */
+	bool restored;		/* of an earlier life, and has not answered yet */
 	bool waits;		/* was told that he has to wait until he is in */
 	const char *reason;	/* of the termination */
 	uint32_t version;
@@ -43,6 +52,8 @@ static void watcher_free(struct watcher *w)
 
 	conference_hold(conf);
 	timer_cancel(sip_stack_timers(conf->ctl->stack), &w->expiry);
+	timer_cancel(sip_stack_timers(conf->ctl->stack), &w->wake);
+	conference_dirty(conf, sip_stack_timers(conf->ctl->stack)->now_ms);
 	if (w->notify)
 		sip_uac_detach(w->notify);
 	list_del(&w->link);
@@ -183,6 +194,22 @@ static int write_state(const struct watcher *w, uint32_t version, struct buf *b)
 
 static void send_notify(struct watcher *w, uint64_t now_ms);
 
+/* One of an earlier life whose phone is not there yet: again, as long as it may come back. False:
+ * it is not, or the phone knows nothing of it. */
+static bool sleeps_on(struct watcher *w, int status, uint64_t now_ms)
+{
+	struct conference *conf = w->conference;
+
+	if (!w->restored || w->last || status == 481 || status == 489 ||
+	    !timer_armed(&conf->comeback))
+		return false;
+	w->asleep = w->full = true;
+	timer_arm(sip_stack_timers(conf->ctl->stack), &w->wake,
+		  now_ms + WAKE_AGAIN_MS +
+			  entropy_u64(sip_stack_entropy(conf->ctl->stack)) % WAKE_MS);
+	return true;
+}
+
 static void notified(void *ctx, struct sip_uac *uac, const struct sip_msg *m, uint64_t now_ms)
 {
 	struct watcher *w = ctx;
@@ -191,6 +218,9 @@ static void notified(void *ctx, struct sip_uac *uac, const struct sip_msg *m, ui
 		return;
 	sip_uac_detach(uac);
 	w->notify = NULL;
+	if (m->status >= 300 && sleeps_on(w, m->status, now_ms))
+		return;
+	w->restored = w->restored && m->status >= 300;
 	/* RFC 6665 §4.2.2: an error without Retry-After ends the subscription. */
 	if (w->last || (m->status >= 300 && !sip_msg_has(m, SIP_H_RETRY_AFTER)))
 		watcher_free(w);
@@ -203,10 +233,10 @@ static void not_notified(void *ctx, struct sip_uac *uac, int error, uint64_t now
 	struct watcher *w = ctx;
 
 	(void)error;
-	(void)now_ms;
 	sip_uac_detach(uac);
 	w->notify = NULL;
-	watcher_free(w);
+	if (!sleeps_on(w, 408, now_ms))
+		watcher_free(w);
 }
 
 static const struct sip_uac_handler notify_handler = {.on_response = notified,
@@ -246,6 +276,9 @@ static void send_notify(struct watcher *w, uint64_t now_ms)
 		w->stale = true;
 		return;
 	}
+	w->full = w->full || w->asleep;
+	if (w->asleep && !w->ending)
+		return;
 	w->stale = false;
 	if (pending && w->waits && !w->ending)
 		return;
@@ -307,6 +340,18 @@ static void on_expiry(void *ctx, uint64_t now_ms)
 		end(w, "timeout", now_ms);
 }
 
+static void wake(struct watcher *w)
+{
+	timer_cancel(sip_stack_timers(w->conference->ctl->stack), &w->wake);
+	w->asleep = false;
+}
+
+static void on_wake(void *ctx, uint64_t now_ms)
+{
+	wake(ctx);
+	send_notify(ctx, now_ms);
+}
+
 static void refresh(struct watcher *w, struct sip_server_tx *tx, const struct sip_msg *m,
 		    uint64_t now_ms)
 {
@@ -323,6 +368,8 @@ static void refresh(struct watcher *w, struct sip_server_tx *tx, const struct si
 	}
 	timer_arm(sip_stack_timers(w->conference->ctl->stack), &w->expiry, w->expires_at_ms + 1000);
 	w->full = true; /* RFC 6665 §4.4.1: full state answers each SUBSCRIBE */
+	wake(w);
+	conference_dirty(w->conference, now_ms);
 	send_notify(w, now_ms);
 }
 
@@ -349,8 +396,13 @@ static bool has_room(const struct conference *conf, struct view aor)
 
 	LIST_EACH(l, next, &conf->watchers)
 	{
+		const struct watcher *w = CONTAINER(l, struct watcher, link);
+
+		/* Who comes back subscribes anew, and his phone knows nothing of what was. */
+		if (w->restored)
+			continue;
 		n++;
-		own += view_eq(view_str(CONTAINER(l, struct watcher, link)->aor), aor);
+		own += view_eq(view_str(w->aor), aor);
 	}
 	return (!cfg->max_subscriptions || n < cfg->max_subscriptions) &&
 	       (!cfg->max_subscriptions_per_user || own < cfg->max_subscriptions_per_user);
@@ -387,6 +439,7 @@ void watcher_subscribe(struct conference *conf, struct sip_server_tx *tx, const 
 	if (!view_copy(sip_msg_value(m, SIP_H_EVENT), w->event, sizeof(w->event)))
 		(void)view_copy(VIEW("conference"), w->event, sizeof(w->event));
 	timer_init(&w->expiry, on_expiry, w);
+	timer_init(&w->wake, on_wake, w);
 	if (!w->aor || sip_dialog_init_uas(&w->dialog, conf->ctl->ua, m, sip_server_tx_to_tag(tx),
 					   &watcher_owner, w)) {
 		free(w->aor);
@@ -396,6 +449,70 @@ void watcher_subscribe(struct conference *conf, struct sip_server_tx *tx, const 
 	}
 	list_add_tail(&conf->watchers, &w->link);
 	refresh(w, tx, m, now_ms);
+}
+
+void watchers_each(const struct conference *conf, uint64_t now_ms,
+		   void (*fn)(void *ctx, const struct watcher_state *w), void *ctx)
+{
+	LIST_EACH(l, next, &conf->watchers)
+	{
+		const struct watcher *w = CONTAINER(l, struct watcher, link);
+		struct watcher_state s = {.aor = view_str(w->aor),
+					  .event = view_str(w->event),
+					  .version = w->version};
+
+		if (w->ending || w->lost || w->expires_at_ms <= now_ms)
+			continue;
+		s.left_ms = w->expires_at_ms - now_ms;
+		sip_dialog_get_state(&w->dialog, &s.dialog);
+		fn(ctx, &s);
+	}
+}
+
+static int init_restored(struct watcher *w, const struct watcher_state *s)
+{
+	struct sip_dialog_state d = s->dialog;
+
+	if (!s->event.n || !view_copy(s->event, w->event, sizeof(w->event)) ||
+	    d.local_seq > UINT32_MAX / 2 || s->version > UINT32_MAX / 2)
+		return E_SYNTAX;
+	d.local_seq += UNKNOWN_NOTIFIES;
+	w->version = s->version + UNKNOWN_NOTIFIES;
+	w->aor = view_dup(s->aor);
+	return w->aor ? sip_dialog_init_state(&w->dialog, w->conference->ctl->ua, &d,
+					      &watcher_owner, w)
+		      : E_NOMEM;
+}
+
+int watcher_restore(struct conference *conf, const struct watcher_state *s, uint64_t now_ms)
+{
+	struct controlling *c = conf->ctl;
+	struct timers *q = sip_stack_timers(c->stack);
+	uint64_t most_ms = (uint64_t)EXPIRES_MAX * 1000;
+	uint64_t left_ms = s->left_ms < most_ms ? s->left_ms : most_ms;
+	struct watcher *w = calloc(1, sizeof(*w));
+	int rc;
+
+	if (!w)
+		return E_NOMEM;
+	w->conference = conf;
+	timer_init(&w->expiry, on_expiry, w);
+	timer_init(&w->wake, on_wake, w);
+	rc = init_restored(w, s);
+	if (rc) {
+		free(w->aor);
+		free(w);
+		return rc;
+	}
+	w->full = w->asleep = w->restored = true;
+	w->expires_at_ms = now_ms + left_ms;
+	timer_arm(q, &w->expiry, w->expires_at_ms + 1000);
+	/* A millisecond for each: a thousand a second at most. */
+	timer_arm(q, &w->wake,
+		  now_ms + WAKE_MS + c->n_watchers_restored++ % 30000 +
+			  entropy_u64(sip_stack_entropy(c->stack)) % WAKE_SPREAD_MS);
+	list_add_tail(&conf->watchers, &w->link);
+	return 0;
 }
 
 /* What is seen of a member, in a number. */
@@ -409,7 +526,7 @@ static uint32_t look_of(const struct member *m)
 /* Everybody knows that he is gone, and has for a while. */
 static bool may_go(const struct conference *conf, const struct member *m, uint64_t now_ms)
 {
-	if (m->state != MEMBER_GONE || m->deleted || is_hidden(m) ||
+	if (m->state != MEMBER_GONE || m->deleted || m->awaited || is_hidden(m) ||
 	    now_ms < m->gone_at_ms + GONE_SHOWN_MS)
 		return false;
 	LIST_EACH(l, next, &conf->watchers)
@@ -446,6 +563,7 @@ void conference_changed(struct conference *conf, uint64_t now_ms)
 	if (conf->ending)
 		return;
 	conf->version++;
+	conference_dirty(conf, now_ms);
 	veiled = mark_changes(conf, now_ms);
 	LIST_EACH(l, next, &conf->watchers)
 	{

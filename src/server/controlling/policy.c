@@ -23,6 +23,9 @@ bool policy_may_dial_in(const struct conference *conf, struct view aor)
 	/* Who was taken out comes back when somebody invites him. */
 	if (record && record->removed)
 		return false;
+	/* It was not he who went away. */
+	if (member_awaited(conf, aor))
+		return true;
 	switch (conf->ctl->cfg.dial_in) {
 	case CONFERENCE_DIAL_IN_ANYONE:
 		return true;
@@ -34,10 +37,11 @@ bool policy_may_dial_in(const struct conference *conf, struct view aor)
 	}
 }
 
-/* Who is invited and has not answered counts as present. */
+/* Who is invited and has not answered counts as present, and so does who may still come back after
+ * a restart. */
 bool policy_is_over(const struct conference *conf, bool creator_left)
 {
-	size_t n = conference_count(conf, false);
+	size_t n = conference_count(conf, false) + conference_awaits(conf, VIEW(""));
 
 	switch (conf->ctl->cfg.end_policy) {
 	case CONFERENCE_END_BELOW_TWO:

@@ -34,6 +34,7 @@ void member_remove(struct member *m, struct referral *r, uint64_t now_ms)
 			now_ms);
 	refuse_coming_back(m, now_ms);
 	member_leave(m, CONFERENCE_BOOTED, true, now_ms);
+	conference_dirty_at_once(conf, now_ms);
 	/* His BYE's answer is the end of it; on_ended comes even when there is none. */
 	if (waits && sip_session_state(m->session) != SIP_SESSION_ENDED && !conf->ending)
 		m->referral = r;

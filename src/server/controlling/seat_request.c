@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+enum { AWAITED_AT_A_TIME = 500 }; /* the switch takes so many and some more in one request */
+
 int conference_ask_seats(struct conference *conf, uint64_t request, uint64_t now_ms)
 {
 	struct controlling *c = conf->ctl;
@@ -30,8 +32,12 @@ int conference_ask_seats(struct conference *conf, uint64_t request, uint64_t now
 							 .tls = m->tls,
 							 .held = conf->seated || !m->creator};
 	}
+	i += conference_name_awaited(conf, request, offer + i,
+				     n - i < AWAITED_AT_A_TIME ? n - i : AWAITED_AT_A_TIME);
 	timer_arm(sip_stack_timers(c->stack), &conf->seats_late, now_ms + c->cfg.seat_timeout_ms);
 	rc = c->broker.open(c->broker.ctx, request, conf->id, view_str(conf->uri), offer, i);
+	if (rc)
+		conference_awaited_unseated(conf, request);
 	free(offer);
 	return rc;
 }
@@ -97,7 +103,8 @@ static void join(struct member *m, uint64_t now_ms)
 
 static void seat_ready(struct member *m, struct view path, uint64_t now_ms)
 {
-	if (!m || m->state != MEMBER_SEATING || !view_copy(path, m->path, sizeof(m->path)))
+	if (!m || (m->state != MEMBER_SEATING && !m->awaited) ||
+	    !view_copy(path, m->path, sizeof(m->path)) || m->state != MEMBER_SEATING)
 		return;
 	if (!m->session) {
 		m->state = MEMBER_WAITING;
@@ -135,6 +142,15 @@ void member_confirmed(struct member *m, const struct sip_msg *ack, uint64_t now_
 		conference_changed(conf, now_ms);
 	}
 	conference_release(conf);
+}
+
+void member_seated(struct member *m, uint64_t now_ms)
+{
+	char path[SEAT_PATH_MAX];
+
+	memcpy(path, m->path, sizeof(path));
+	seat_ready(m, view_str(path), now_ms);
+	conference_changed(m->conference, now_ms);
 }
 
 static bool seats_open(const struct conference *conf)
@@ -215,6 +231,7 @@ void controlling_seats_failed(struct controlling *c, uint64_t request, uint64_t 
 	conference_hold(conf);
 	log_line(sip_stack_log(c->stack), LOG_WARN, "focus", "%s: no seats: %s", conf->uri,
 		 error_text(error));
+	conference_awaited_unseated(conf, request);
 	if (request == conf->id)
 		refuse_creation(conf, now_ms);
 	else

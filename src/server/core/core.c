@@ -122,12 +122,20 @@ static void init_tables(struct core *c, const struct digest *digest)
 	buf_init(&c->served, CORE_AOR_MAX);
 }
 
+static void served_expired(void *ctx, struct view aor, uint64_t now_ms)
+{
+	struct core *c = ctx;
+
+	if (c->ops.on_served)
+		c->ops.on_served(c->ops.ctx, aor, 0, now_ms);
+}
+
 static int init_ims(struct core *c)
 {
 	const struct entropy *entropy = sip_stack_entropy(c->stack);
 	uint64_t key[2] = {entropy_u64(entropy), entropy_u64(entropy)};
 
-	c->served_users = ims_served_new(c->timers, c->cfg.max_bindings, key);
+	c->served_users = ims_served_new(c->timers, c->cfg.max_bindings, key, served_expired, c);
 	return c->served_users ? 0 : E_NOMEM;
 }
 

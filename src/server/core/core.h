@@ -54,6 +54,9 @@ struct core_ops {
 	/* A binding appeared, was refreshed, or went (then expires_at_ms is 0, and contact alone is set), before the
 	 * REGISTER is answered: to be kept over a restart (core_restore_binding). May be NULL. */
 	void (*on_binding)(void *ctx, struct view aor, const struct binding_values *b, uint64_t now_ms);
+	/* IMS mode: the core has told that the user is registered until then, or no longer (0), before its REGISTER is
+	 * answered; likewise to be kept (core_restore_served). May be NULL. */
+	void (*on_served)(void *ctx, struct view aor, uint64_t expires_at_ms, uint64_t now_ms);
 	/* Where a URI of another domain leads, when its host is a name (RFC 3263): 0 and up to max
 	 * flows, in the order in which they are to be tried; E_STATE: it is being looked up,
 	 * core_resolved will be called; E_NOTFOUND: nowhere. Copies what it keeps. NULL: names are
@@ -122,6 +125,11 @@ void core_each_binding(struct core *c, void (*fn)(void *ctx, struct view aor, co
 		       void *ctx);
 /* IMS mode: users whom the core has told to be registered. */
 size_t core_served_count(const struct core *c);
+/* What an earlier life of this server was told; within the bounds that a REGISTER has. E_NOTFOUND: it has run out, or
+ * this is not IMS mode; E_SYNTAX: no address-of-record; E_LIMIT, E_NOMEM. */
+int core_restore_served(struct core *c, struct view aor, uint64_t expires_at_ms, uint64_t now_ms);
+/* Calls fn with each of them, in no order. */
+void core_each_served(struct core *c, void (*fn)(void *ctx, struct view aor, uint64_t expires_at_ms), void *ctx);
 bool core_is_served_domain(const struct core *c, struct view host, uint16_t port);
 
 #endif

@@ -2,6 +2,7 @@
 #include "server/core/state.h"
 
 #include "base/error.h"
+#include "server/participating/ims_register.h"
 
 int core_restore_binding(struct core *c, struct view aor, const struct binding_values *b,
 			 uint64_t now_ms)
@@ -47,4 +48,15 @@ void core_each_binding(struct core *c,
 	struct each e = {fn, ctx};
 
 	hash_each(&c->location.contacts, each_node, &e);
+}
+
+int core_restore_served(struct core *c, struct view aor, uint64_t expires_at_ms, uint64_t now_ms)
+{
+	return ims_served_restore(c->served_users, aor, expires_at_ms, now_ms);
+}
+
+void core_each_served(struct core *c,
+		      void (*fn)(void *ctx, struct view aor, uint64_t expires_at_ms), void *ctx)
+{
+	ims_served_each(c->served_users, fn, ctx);
 }

@@ -5,15 +5,20 @@
 
 #include <stdlib.h>
 
+enum { SERVED_MAX_S = 7 * 86400 };
+
 struct ims_served {
 	struct hash users;
 	struct timers *timers;
+	void (*on_expired)(void *ctx, struct view aor, uint64_t now_ms);
+	void *ctx;
 };
 
 struct served_user {
 	struct hash_node node;
 	struct ims_served *table;
 	struct timer expiry;
+	uint64_t expires_at_ms;
 	size_t aor_n;
 	char aor[];
 };
@@ -25,19 +30,25 @@ static void user_free(struct served_user *u)
 	free(u);
 }
 
-static void on_expired(void *ctx, uint64_t now_ms)
+static void run_out(void *ctx, uint64_t now_ms)
 {
-	(void)now_ms;
-	user_free(ctx);
+	struct served_user *u = ctx;
+
+	u->table->on_expired(u->table->ctx, view_of(u->aor, u->aor_n), now_ms);
+	user_free(u);
 }
 
-struct ims_served *ims_served_new(struct timers *timers, size_t max, const uint64_t key[2])
+struct ims_served *ims_served_new(struct timers *timers, size_t max, const uint64_t key[2],
+				  void (*on_expired)(void *ctx, struct view aor, uint64_t now_ms),
+				  void *ctx)
 {
 	struct ims_served *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return NULL;
 	s->timers = timers;
+	s->on_expired = on_expired;
+	s->ctx = ctx;
 	hash_init(&s->users, max, key);
 	return s;
 }
@@ -93,15 +104,52 @@ static int serve(struct ims_served *s, struct view aor, uint64_t until_ms)
 		u->table = s;
 		u->aor_n = aor.n;
 		memcpy(u->aor, aor.p, aor.n);
-		timer_init(&u->expiry, on_expired, u);
+		timer_init(&u->expiry, run_out, u);
 		rc = hash_add(&s->users, &u->node, hash_bytes(&s->users, aor));
 		if (rc) {
 			free(u);
 			return rc;
 		}
 	}
+	u->expires_at_ms = until_ms;
 	timer_arm(s->timers, &u->expiry, until_ms);
 	return 0;
+}
+
+int ims_served_restore(struct ims_served *s, struct view aor, uint64_t expires_at_ms,
+		       uint64_t now_ms)
+{
+	uint64_t longest = now_ms + (uint64_t)SERVED_MAX_S * 1000;
+	struct sip_uri u;
+
+	if (!s || expires_at_ms <= now_ms)
+		return E_NOTFOUND;
+	if (aor.n >= CORE_AOR_MAX || sip_uri_parse(aor, &u) || u.scheme != SIP_SCHEME_SIP)
+		return E_SYNTAX;
+	/* The wall clock, which the caller went by, may have been set meanwhile. */
+	return serve(s, aor, expires_at_ms > longest ? longest : expires_at_ms);
+}
+
+struct each {
+	void (*fn)(void *ctx, struct view aor, uint64_t expires_at_ms);
+	void *ctx;
+};
+
+static void each_node(void *ctx, struct hash_node *node)
+{
+	const struct served_user *u = CONTAINER(node, struct served_user, node);
+	const struct each *e = ctx;
+
+	e->fn(e->ctx, view_of(u->aor, u->aor_n), u->expires_at_ms);
+}
+
+void ims_served_each(struct ims_served *s,
+		     void (*fn)(void *ctx, struct view aor, uint64_t expires_at_ms), void *ctx)
+{
+	struct each e = {fn, ctx};
+
+	if (s)
+		hash_each(&s->users, each_node, &e);
 }
 
 /* Expires of the Contact or of the request (RFC 3261 §10.2.1.1), within the configured bounds. */
@@ -119,7 +167,7 @@ static uint32_t granted(const struct inbound *r)
 	    sip_param(a.params, VIEW("expires"), &e))
 		(void)view_to_u32(e, &seconds);
 	/* The registrar is another: what it has granted is not cut, only bounded. */
-	return seconds > 7 * 86400 ? 7 * 86400 : seconds;
+	return seconds > SERVED_MAX_S ? SERVED_MAX_S : seconds;
 }
 
 void ims_register(struct inbound *r)
@@ -155,6 +203,9 @@ void ims_register(struct inbound *r)
 		core_reply(r, 503, NULL, VIEW("Retry-After: 60\r\n"));
 		return;
 	}
+	if (c->ops.on_served && (seconds || u))
+		c->ops.on_served(c->ops.ctx, buf_view(&c->target),
+				 seconds ? r->now_ms + (uint64_t)seconds * 1000 : 0, r->now_ms);
 	log_line(c->log, LOG_INFO, "ims", "%.*s is %s, says the core",
 		 VIEW_ARG(buf_view(&c->target)), seconds ? "registered" : "no longer registered");
 	buf_reset(&c->extra);

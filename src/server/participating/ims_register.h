@@ -10,8 +10,10 @@
 
 struct ims_served;
 
-/* max: users at a time. NULL: no memory. */
-struct ims_served *ims_served_new(struct timers *timers, size_t max, const uint64_t key[2]);
+/* max: users at a time. on_expired: what was said of a user has run out. NULL: no memory. */
+struct ims_served *ims_served_new(struct timers *timers, size_t max, const uint64_t key[2],
+				  void (*on_expired)(void *ctx, struct view aor, uint64_t now_ms),
+				  void *ctx);
 void ims_served_free(struct ims_served *s); /* accepts NULL */
 
 /* Answers the REGISTER: 200 from a trusted peer, 403 from others, 400 where it cannot be read, 503
@@ -20,6 +22,11 @@ void ims_register(struct inbound *r);
 
 /* True when the core has said that the user is registered. aor: "sip:ann@example.com". */
 bool ims_served_has(const struct ims_served *s, struct view aor);
+/* Over a restart: core_restore_served and core_each_served (server/core/core.h). s may be NULL. */
+int ims_served_restore(struct ims_served *s, struct view aor, uint64_t expires_at_ms,
+		       uint64_t now_ms);
+void ims_served_each(struct ims_served *s,
+		     void (*fn)(void *ctx, struct view aor, uint64_t expires_at_ms), void *ctx);
 size_t ims_served_count(const struct ims_served *s);
 
 #endif
