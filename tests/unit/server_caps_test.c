@@ -228,7 +228,7 @@ static void test_cap_on_sessions_of_a_user_is_486(void **state)
 	}
 	answer = phone_request(&ann, "INVITE", BO_URI, BO, 4, IM_ACCEPT);
 	phone_send(&ann, answer);
-	phone_acks_refusal(&ann, answer, BO_URI, BO, 4);
+	phone_acks_refusal(&ann, answer, BO_URI, BO, "x", 4);
 	answer = phone_next(&ann);
 	assert_int_equal(parsed(answer).status, 486);
 	assert_string_equal(header(w, answer, "Retry-After"), "30");
@@ -244,7 +244,7 @@ static void test_cap_on_sessions_of_a_user_is_486(void **state)
 	/* One that is answered makes room. */
 	phone_answers(&bo, got[0], 486, "");
 	assert_int_equal(phone_status(&ann), 486);
-	phone_acks_refusal(&ann, invite[0], BO_URI, BO, 1);
+	phone_acks_refusal(&ann, invite[0], BO_URI, BO, "x", 1);
 	while (phone_next(&bo))
 		;
 	phone_send(&ann, phone_request(&ann, "INVITE", BO_URI, BO, 6, IM_ACCEPT));

@@ -510,9 +510,9 @@ static inline char *via_branch_of(struct world *w, const char *request)
 	return textf(w, "%.*s", (int)(end - from), from);
 }
 
-/* The ACK that ends a refused INVITE. */
+/* The ACK that ends a refused INVITE; tag: of the To of its answer. */
 static inline void phone_acks_refusal(struct phone *p, const char *invite, const char *uri,
-				      const char *to, unsigned cseq)
+				      const char *to, const char *tag, unsigned cseq)
 {
 	struct world *w = p->w;
 
@@ -520,12 +520,12 @@ static inline void phone_acks_refusal(struct phone *p, const char *invite, const
 				    "ACK %s SIP/2.0\n"
 				    "Via: SIP/2.0/%s %s;%s\n"
 				    "From: <sip:%s@example.com>;tag=%s-tag\n"
-				    "To: %s;tag=x\n"
+				    "To: %s;tag=%s\n"
 				    "Call-ID: call-of-%s\n"
 				    "CSeq: %u ACK\n"
 				    "Content-Length: 0\n\n",
 				    uri, p->link ? "TCP" : "UDP", p->host, via_branch_of(w, invite),
-				    p->user, p->user, to, p->user, cseq)));
+				    p->user, p->user, to, tag, p->user, cseq)));
 }
 
 /* Sends a request and answers the challenge. Returns the text that was sent in the end. */
@@ -534,14 +534,20 @@ static inline char *phone_asks(struct phone *p, const char *method, const char *
 {
 	struct world *w = p->w;
 	char *request = phone_request(p, method, uri, to, cseq, extra), *answer;
+	struct sip_addr answer_to;
 
 	phone_send(p, request);
 	if (!w->cfg.auth_required)
 		return request;
 	answer = phone_next(p);
 	assert_int_equal(parsed(answer).status, strcmp(method, "REGISTER") ? 407 : 401);
-	if (strcmp(method, "INVITE") == 0)
-		phone_acks_refusal(p, request, uri, to, cseq);
+	if (strcmp(method, "INVITE") == 0) {
+		struct sip_msg m = parsed(answer);
+
+		assert_int_equal(sip_msg_to(&m, &answer_to), 0);
+		phone_acks_refusal(p, request, uri, to,
+				   textf(w, "%.*s", VIEW_ARG(sip_addr_tag(&answer_to))), cseq);
+	}
 	request = phone_request(
 		p, method, uri, to, cseq + 1,
 		textf(w, "%s%s", credentials(p, answer, p->user, "secret", method, uri), extra));

@@ -7,6 +7,7 @@ struct guess {
 	struct hash_node node;
 	struct list by_age;
 	uint64_t last_ms;
+	uint64_t last_answer; /* its hash */
 	uint32_t n;
 	size_t source_n, key_n;
 	char key[]; /* source, then the user */
@@ -99,8 +100,10 @@ bool guesses_shut(struct guesses *g, const struct addr *from, struct view aor, u
 	return guess && g->limit && guess->n >= g->limit;
 }
 
-bool guesses_wrong(struct guesses *g, const struct addr *from, struct view aor, uint64_t now_ms)
+bool guesses_wrong(struct guesses *g, const struct addr *from, struct view aor, struct view answer,
+		   uint64_t now_ms)
 {
+	uint64_t sum = hash_bytes(&g->table, answer);
 	struct guess *guess;
 
 	if (!g->limit)
@@ -109,8 +112,9 @@ bool guesses_wrong(struct guesses *g, const struct addr *from, struct view aor, 
 	guess = find(g, from, aor);
 	if (!guess)
 		guess = add(g, from, aor);
-	if (!guess)
+	if (!guess || (guess->n && guess->last_answer == sum))
 		return false;
+	guess->last_answer = sum;
 	guess->last_ms = now_ms;
 	list_del(&guess->by_age);
 	list_add_tail(&g->by_age, &guess->by_age);
