@@ -35,6 +35,30 @@ static void write_503(struct sip_stack *s, struct buf *b, const struct sip_glanc
 	buf_put(b, VIEW("\r\nContent-Length: 0\r\n\r\n"));
 }
 
+/* What refuses the requests of one read goes with one write. */
+static bool gather(struct sip_stack *s, const struct sip_flow *from, struct view bytes)
+{
+	if (s->gathers_for != from->conn || buf_reserve(&s->gathered, bytes.n))
+		return false;
+	if (s->ops.trace)
+		s->ops.trace(s->ops.ctx, true, from, bytes);
+	buf_put(&s->gathered, bytes);
+	return true;
+}
+
+void sip_stack_gather_begin(struct sip_stack *s, const struct sip_conn *c)
+{
+	s->gathers_for = c->id;
+}
+
+void sip_stack_gather_end(struct sip_stack *s, const struct sip_conn *c_or_null)
+{
+	if (c_or_null && s->gathered.n)
+		s->ops.write(s->ops.ctx, c_or_null->handle, buf_view(&s->gathered));
+	s->gathers_for = 0;
+	buf_reset(&s->gathered);
+}
+
 static void send_503(struct sip_stack *s, const struct sip_glance *g, size_t request_n,
 		     const struct sip_flow *from, unsigned retry_after_s, uint64_t now_ms)
 {
@@ -46,7 +70,8 @@ static void send_503(struct sip_stack *s, const struct sip_glance *g, size_t req
 	if (!buf_ok(b))
 		return;
 	if (from->transport != SIP_UDP) {
-		(void)sip_stack_transmit(s, &to, buf_view(b), now_ms, NULL);
+		if (!gather(s, from, buf_view(b)))
+			(void)sip_stack_transmit(s, &to, buf_view(b), now_ms, NULL);
 		return;
 	}
 	/* Nothing is known of who asks. */

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { LOCAL_SPARE = 64, LOCAL_TURNS = 8 };
+enum { LOCAL_SPARE = 64, LOCAL_TURNS = 8, GATHERED_MAX = 65536 };
 
 struct local_message {
 	struct list link;
@@ -56,6 +56,7 @@ struct sip_stack *sip_stack_new(const struct sip_stack_config *cfg, const struct
 	timer_init(&s->local_timer, local_deliver, s);
 	buf_init(&s->scratch, cfg->max_message + 256);
 	buf_init(&s->key, SIP_KEY_BYTES_MAX);
+	buf_init(&s->gathered, GATHERED_MAX);
 	return s;
 }
 
@@ -88,6 +89,7 @@ void sip_stack_free(struct sip_stack *s)
 	timer_cancel(s->timers, &s->local_timer);
 	buf_fini(&s->scratch);
 	buf_fini(&s->key);
+	buf_fini(&s->gathered);
 	free(s);
 }
 

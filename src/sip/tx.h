@@ -50,6 +50,8 @@ struct sip_stack {
 	struct buf scratch;		/* a request with its stamped Via */
 	uint8_t stun_id[STUN_ID_BYTES]; /* of our last Binding request */
 	struct buf key;			/* of the transaction that a request belongs to */
+	struct buf gathered;		/* refusals of what came in one read, to go in one write */
+	uint64_t gathers_for;		/* the connection that they are for; 0: none */
 	bool admitted;			/* the request that is looked at was asked about already */
 };
 
@@ -158,6 +160,10 @@ struct sip_server_tx *sip_server_tx_of_branch(struct sip_stack *s, enum sip_meth
  * that was done. */
 bool sip_stack_refuse(struct sip_stack *s, struct view bytes, const struct sip_flow *from,
 		      uint64_t now_ms);
+/* Around the messages of one read: refusals are gathered, and then written to c (NULL: it is gone).
+ */
+void sip_stack_gather_begin(struct sip_stack *s, const struct sip_conn *c);
+void sip_stack_gather_end(struct sip_stack *s, const struct sip_conn *c_or_null);
 /* was_up: it had been there; a peer that does not even take a connection is not asked again. */
 void sip_client_tx_conn_down(struct sip_client_tx *tx, bool was_up, uint64_t now_ms);
 void sip_client_tx_kill(struct sip_client_tx *tx);

@@ -8,11 +8,13 @@ import re
 import resource
 import signal
 import socket
+import statistics
 import time
 
 import attack
 from crowd import Crowd
 from ledger import Ledger, percentile
+from press import CALLEES, CALLERS, press
 from room import Lone, Room, header, settled
 from server import DOMAIN, HOST, Failed, Server
 
@@ -32,7 +34,7 @@ class Context:
 class Stage:
     """A server, rooms that talk, and one ledger."""
 
-    def __init__(self, context, report, n_rooms, n_members, n_pairs=0, settings=(), extra=()):
+    def __init__(self, context, report, n_rooms, n_members, n_pairs=0, settings=(), extra=(), relayed=()):
         self.context, self.report, self.ledger = context, report, Ledger()
         rooms = [[f"u{r}x{i}" for i in range(n_members)] for r in range(n_rooms)]
         pairs = [[f"p{r}x{i}" for i in range(2)] for r in range(n_pairs)]
@@ -44,7 +46,7 @@ class Stage:
         self.server = Server(context.binaries, everybody + ["lone", "spare", *extra],
                              ["conference.end_policy = creator", "msrp.max_connections = 100000",
                               "sip.max_connections = 100000", *settings],
-                             b2bua=[u for users in pairs for u in users])
+                             b2bua=[u for users in pairs for u in users] + list(relayed))
         self.rooms, self.talks, self.ends = [], [], 0.0
 
     async def __aenter__(self):
@@ -439,4 +441,61 @@ async def overload(context, report):
         crowd.close()
 
 
-ALL = {"media": media, "idle": idle, "death": death, "drain": drain, "poor": poor, "growth": growth, "overload": overload}
+async def peak_rate(context, stage, tcp):
+    """What it carries: up to where it begins to refuse."""
+    rate, peak = context.pick(50, 400), 0.0
+    while rate < 20000:
+        window = await press(context, stage.server, rate, context.pick(2, 3), context.pick(1, 2), tcp)
+        peak = max(peak, window.served_rate)
+        if window.refused > 0.05 * (window.completed + window.refused):
+            return peak
+        rate *= context.pick(2, 1.4)
+    raise Failed("no call is ever refused")
+
+
+async def calls(context, report, kind, tcp, relayed):
+    """Peak and twice the peak, turn by turn, so that both see the same machine."""
+    share = 10
+    async with Stage(context, report, 1, 4, 0,
+                     [f"overload.limit = {share}", "log.level = warn", "participating.max_sessions_per_user = 0",
+                      "sip.max_connections_per_address = 0"],
+                     extra=CALLERS + CALLEES, relayed=CALLERS if relayed else ()) as stage:
+        await stage.start()
+        stage.talk(1000, (160,), 0.05)
+        began = time.monotonic()
+        # Far from its limit: what a call costs.
+        calm = await press(context, stage.server, context.pick(20, 200), context.pick(2, 4), 1, tcp)
+        cost = calm.cpu_s / max(calm.completed, 1)
+        peak = await peak_rate(context, stage, tcp)
+        ratios, windows = [], [calm]
+        for _ in range(context.pick(1, 3)):
+            at = await press(context, stage.server, peak, context.pick(2, 5), context.pick(1, 3), tcp)
+            twice = await press(context, stage.server, 2 * peak, context.pick(4, 6), context.pick(2, 4), tcp)
+            windows += [at, twice]
+            report.faults["times twice the load"] += 1
+            ratios.append(twice.served_rate / max(at.served_rate, 0.1))
+            report.expect(twice.refused, f"{kind}: nothing is refused under twice the load")
+        # So many that next to none of them can be served: what a refusal costs.
+        flood = await press(context, stage.server, context.pick(1000, 16000), context.pick(2, 5), context.pick(2, 8), tcp)
+        refusal = max(0, flood.cpu_s - flood.completed * cost) / max(flood.refused, 1)
+        ratio = statistics.median(ratios)
+        report.note(f"{kind}: {peak:.0f}/s in {share} % of the SIP thread, {cost * 1e6:.0f} µs of it per call and "
+                    f"{refusal * 1e6:.1f} µs per refusal; under twice that {ratio * 100:.0f} % of the peak is served "
+                    f"({(cost - 2 * refusal) / (cost - refusal) * 100:.0f} % by these costs)")
+        report.expect(context.quick or ratio >= 0.9, f"{kind}: {ratio * 100:.0f} % of the peak is served")
+        report.expect(not sum(w.whole["bare"] for w in windows), f"{kind}: 503 without Retry-After")
+        report.expect(not sum(w.whole["failed"] for w in windows), f"{kind}: calls failed otherwise than by 503")
+        await stage.silence()
+        stage.held(time.monotonic() - began)
+        report.expect(await settled(stage.ledger, ANSWER_S + 5) == 0, "messages open")
+
+
+async def overload_calls(context, report):
+    """The same with calls of two, that cost a server little more than it costs to refuse them."""
+    for kind, tcp, relayed in (("calls through the proxy", False, False), ("the same by TCP", True, False),
+                               ("calls through the B2BUA", False, True)):
+        await calls(context, report, kind, tcp, relayed)
+
+
+ALL = {"media": media, "idle": idle, "death": death, "drain": drain, "poor": poor, "growth": growth, "overload": overload,
+       "overload-calls": overload_calls}

@@ -49,6 +49,7 @@ struct world {
 	bool store_broken;
 	struct sip_flow places[4]; /* where each name leads (RFC 3263); none: names are not known */
 	size_t n_places;
+	bool resolving; /* DNS has not answered yet */
 	bool everybody; /* whoever is asked for is a user, like Ann */
 	struct sent sent[WORLD_SENT];
 	size_t n_sent;
@@ -224,6 +225,8 @@ static inline int world_resolve(void *ctx, const struct sip_uri *uri, struct sip
 
 	(void)uri;
 	(void)now_ms;
+	if (w->resolving)
+		return E_STATE;
 	if (!w->n_places)
 		return E_NOTFOUND;
 	*n_out = w->n_places < max ? w->n_places : max;

@@ -700,6 +700,8 @@ static void test_refusing_on_a_connection(void **state)
 {
 	struct world *w = world_default();
 	int in = world_accept(w, "192.0.2.9:40000");
+	struct sip_msg m;
+	char *both;
 
 	(void)state;
 	w->is_pressed = true;
@@ -707,6 +709,14 @@ static void test_refusing_on_a_connection(void **state)
 	world_stream(w, in, newcomers[0]);
 	assert_happened(w, "0:tcp1 503");
 	assert_int_equal(sip_stack_tx_count(w->stack), 0);
+	/* Two at once are two answers in one write. */
+	assert_true(asprintf(&both, "%s%s", newcomers[0], newcomers[1]) > 0);
+	world_stream(w, in, both);
+	assert_happened(w, "0:tcp1 503");
+	assert_int_equal(sip_msg_parse(view_of(w->last, w->last_n), &m), 0);
+	assert_int_equal(sip_msg_parse(view_from(view_of(w->last, w->last_n), m.raw.n), &m), 0);
+	assert_true(view_eq(sip_msg_value(&m, SIP_H_CALL_ID), VIEW("c2")));
+	free(both);
 	world_end(w);
 }
 

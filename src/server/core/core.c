@@ -113,7 +113,7 @@ static void init_tables(struct core *c, const struct digest *digest)
 	key[1] = entropy_u64(entropy);
 	quota_init(&c->sessions, c->cfg.max_sessions_per_user, key);
 	list_init(&c->contexts);
-	list_init(&c->parked);
+	core_parking_init(c);
 	buf_init(&c->out, max + CORE_HEAD_MAX);
 	buf_init(&c->extra, CORE_HEAD_MAX);
 	buf_init(&c->sender, CORE_AOR_MAX);

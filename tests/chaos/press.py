@@ -1,0 +1,45 @@
+"""Calls of two at a given rate, by the load generator of the benches: one that does not get tired."""
+
+import asyncio
+import json
+import os
+
+from server import HOST, Failed, free_ports
+
+USERS = 10
+CALLERS = [f"ann{i}" for i in range(USERS)]
+CALLEES = [f"bo{i}" for i in range(USERS)]
+
+
+class Window:
+    """What happened between the warm-up and the last call's beginning."""
+
+    def __init__(self, report, cpu_s):
+        self.whole, window = report, report["window"]
+        self.seconds, self.cpu_s = window["ns"] / 1e9, cpu_s
+        self.completed, self.refused = window["completed"], window["refused"]
+        self.served_rate, self.refused_rate = self.completed / self.seconds, self.refused / self.seconds
+
+
+async def press(context, server, rate, seconds, warm_s, tcp=False):
+    """rate: new calls per second; the server's SIP thread is looked at in the window alone."""
+    base = free_ports(2)
+    argv = [os.path.join(context.benches, "bench_sip_load"), "--server", f"{HOST}:{server.port}",
+            "--caller", f"{HOST}:{base}", "--callee", f"{HOST}:{base + 1}", "--rate", str(int(rate)),
+            "--seconds", str(warm_s + seconds), "--warm", str(warm_s), "--users", str(USERS), "--register", "--active"]
+    process = await asyncio.create_subprocess_exec(*argv, *(["--tcp"] if tcp else []), stdout=asyncio.subprocess.PIPE,
+                                                   stderr=asyncio.subprocess.DEVNULL)
+    cpu = {}
+    try:
+        while True:
+            line = (await process.stdout.readline()).decode().strip()
+            if line in ("ready", "warm", "cold"):
+                cpu[line] = server.sip_cpu()
+            elif line.startswith("{"):
+                return Window(json.loads(line), cpu["cold"] - cpu["warm"])
+            else:
+                raise Failed(f"the load generator broke off at {rate:.0f} calls/s: {line!r}")
+    finally:
+        if process.returncode is None and line[:1] != "{":
+            process.kill()
+        await process.wait()
