@@ -16,7 +16,7 @@ from crowd import Crowd
 from ledger import Ledger, percentile
 from press import CALLEES, CALLERS, press
 from room import Lone, Room, header, settled
-from server import DOMAIN, HOST, Failed, Server
+from server import DOMAIN, HOST, Failed, Server, free_ports
 
 ANSWER_S = 30       # msrp: how long the switch waits for an answer (RFC 4975 §7.1.1)
 
@@ -441,11 +441,11 @@ async def overload(context, report):
         crowd.close()
 
 
-async def peak_rate(context, stage, tcp):
+async def peak_rate(context, stage, base, tcp):
     """What it carries: up to where it begins to refuse."""
     rate, peak = context.pick(50, 400), 0.0
     while rate < 20000:
-        window = await press(context, stage.server, rate, context.pick(2, 3), context.pick(1, 2), tcp)
+        window = await press(context, stage.server, base, rate, context.pick(2, 3), context.pick(1, 2), tcp)
         peak = max(peak, window.served_rate)
         if window.refused > 0.05 * (window.completed + window.refused):
             return peak
@@ -455,28 +455,28 @@ async def peak_rate(context, stage, tcp):
 
 async def calls(context, report, kind, tcp, relayed):
     """Peak and twice the peak, turn by turn, so that both see the same machine."""
-    share = 10
+    share = context.pick(10, 20)
     async with Stage(context, report, 1, 4, 0,
                      [f"overload.limit = {share}", "log.level = warn", "participating.max_sessions_per_user = 0",
                       "sip.max_connections_per_address = 0"],
                      extra=CALLERS + CALLEES, relayed=CALLERS if relayed else ()) as stage:
         await stage.start()
         stage.talk(1000, (160,), 0.05)
-        began = time.monotonic()
+        began, base = time.monotonic(), free_ports(2)
         # Far from its limit: what a call costs.
-        calm = await press(context, stage.server, context.pick(20, 200), context.pick(2, 4), 1, tcp)
+        calm = await press(context, stage.server, base, context.pick(20, 200), context.pick(2, 4), 1, tcp)
         cost = calm.cpu_s / max(calm.completed, 1)
-        peak = await peak_rate(context, stage, tcp)
+        peak = await peak_rate(context, stage, base, tcp)
         ratios, windows = [], [calm]
         for _ in range(context.pick(1, 3)):
-            at = await press(context, stage.server, peak, context.pick(2, 5), context.pick(1, 3), tcp)
-            twice = await press(context, stage.server, 2 * peak, context.pick(4, 6), context.pick(2, 4), tcp)
+            at = await press(context, stage.server, base, peak, context.pick(2, 5), context.pick(1, 3), tcp)
+            twice = await press(context, stage.server, base, 2 * peak, context.pick(4, 6), context.pick(2, 4), tcp)
             windows += [at, twice]
             report.faults["times twice the load"] += 1
             ratios.append(twice.served_rate / max(at.served_rate, 0.1))
             report.expect(twice.refused, f"{kind}: nothing is refused under twice the load")
         # So many that next to none of them can be served: what a refusal costs.
-        flood = await press(context, stage.server, context.pick(1000, 16000), context.pick(2, 5), context.pick(2, 8), tcp)
+        flood = await press(context, stage.server, base, context.pick(1000, 16000), context.pick(2, 5), context.pick(2, 8), tcp)
         refusal = max(0, flood.cpu_s - flood.completed * cost) / max(flood.refused, 1)
         ratio = statistics.median(ratios)
         report.note(f"{kind}: {peak:.0f}/s in {share} % of the SIP thread, {cost * 1e6:.0f} µs of it per call and "

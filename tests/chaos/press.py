@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 
-from server import HOST, Failed, free_ports
+from server import HOST, Failed
 
 USERS = 10
 CALLERS = [f"ann{i}" for i in range(USERS)]
@@ -21,14 +21,16 @@ class Window:
         self.served_rate, self.refused_rate = self.completed / self.seconds, self.refused / self.seconds
 
 
-async def press(context, server, rate, seconds, warm_s, tcp=False):
-    """rate: new calls per second; the server's SIP thread is looked at in the window alone."""
-    base = free_ports(2)
+async def press(context, server, base, rate, seconds, warm_s, tcp=False):
+    """base: two ports, the same each time, or else every call would be forked to the phones of the last one. rate: new
+    calls per second. The server's SIP thread is looked at in the window alone."""
     argv = [os.path.join(context.benches, "bench_sip_load"), "--server", f"{HOST}:{server.port}",
             "--caller", f"{HOST}:{base}", "--callee", f"{HOST}:{base + 1}", "--rate", str(int(rate)),
             "--seconds", str(warm_s + seconds), "--warm", str(warm_s), "--users", str(USERS), "--register", "--active"]
-    process = await asyncio.create_subprocess_exec(*argv, *(["--tcp"] if tcp else []), stdout=asyncio.subprocess.PIPE,
-                                                   stderr=asyncio.subprocess.DEVNULL)
+    words = os.path.join(server.directory, "load.err")
+    with open(words, "wb") as errors:
+        process = await asyncio.create_subprocess_exec(*argv, *(["--tcp"] if tcp else []), stderr=errors,
+                                                       stdout=asyncio.subprocess.PIPE)
     cpu = {}
     try:
         while True:
@@ -38,7 +40,8 @@ async def press(context, server, rate, seconds, warm_s, tcp=False):
             elif line.startswith("{"):
                 return Window(json.loads(line), cpu["cold"] - cpu["warm"])
             else:
-                raise Failed(f"the load generator broke off at {rate:.0f} calls/s: {line!r}")
+                with open(words, encoding="utf-8", errors="replace") as f:
+                    raise Failed(f"the load generator broke off at {rate:.0f} calls/s: {line} {f.read()[-300:]}")
     finally:
         if process.returncode is None and line[:1] != "{":
             process.kill()

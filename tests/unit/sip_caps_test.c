@@ -119,6 +119,7 @@ static void test_128_fields_are_read_and_129_are_513(void **state)
 		for (int i = 7; i < n; i++)
 			buf_puts(&extra, "Foo: y\r\n");
 		buf_putc(&extra, '\0');
+		assert_true(buf_ok(&extra));
 		text = world_incoming_text("OPTIONS", "SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1",
 					   extra.p);
 		world_datagram(w, text, "192.0.2.9:5060");
