@@ -446,7 +446,8 @@ static void receive(struct link *l, struct text m)
 		return;
 	}
 	i = strtoul(id.n ? id.p : "x", &end, 10);
-	if (*end != '.' || i >= load.n_calls)
+	/* What is left of another run is none of this one's. */
+	if (*end != '.' || i >= load.n_calls || strtoul(end + 1, NULL, 16) != load.run)
 		return;
 	if (strncmp(m.p, "SIP/2.0 ", 8)) {
 		callee_request(l, (uint32_t)i, m);

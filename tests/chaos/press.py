@@ -14,11 +14,12 @@ CALLEES = [f"bo{i}" for i in range(USERS)]
 class Window:
     """What happened between the warm-up and the last call's beginning."""
 
-    def __init__(self, report, cpu_s):
-        self.whole, window = report, report["window"]
+    def __init__(self, report, cpu_s, words):
+        self.whole, window, self.words = report, report["window"], words
         self.seconds, self.cpu_s = window["ns"] / 1e9, cpu_s
         self.completed, self.refused = window["completed"], window["refused"]
-        self.served_rate, self.refused_rate = self.completed / self.seconds, self.refused / self.seconds
+        self.served_rate = self.completed / self.seconds
+        self.served_per_cpu_s = max(self.completed, 1) / max(cpu_s, 1e-6)
 
 
 async def press(context, server, base, rate, seconds, warm_s, tcp=False):
@@ -32,16 +33,20 @@ async def press(context, server, base, rate, seconds, warm_s, tcp=False):
         process = await asyncio.create_subprocess_exec(*argv, *(["--tcp"] if tcp else []), stderr=errors,
                                                        stdout=asyncio.subprocess.PIPE)
     cpu = {}
+
+    def said():
+        with open(words, encoding="utf-8", errors="replace") as f:
+            return f.read()[:300].strip()
+
     try:
         while True:
             line = (await process.stdout.readline()).decode().strip()
             if line in ("ready", "warm", "cold"):
                 cpu[line] = server.sip_cpu()
             elif line.startswith("{"):
-                return Window(json.loads(line), cpu["cold"] - cpu["warm"])
+                return Window(json.loads(line), cpu["cold"] - cpu["warm"], said())
             else:
-                with open(words, encoding="utf-8", errors="replace") as f:
-                    raise Failed(f"the load generator broke off at {rate:.0f} calls/s: {line} {f.read()[-300:]}")
+                raise Failed(f"the load generator broke off at {rate:.0f} calls/s: {line} {said()}")
     finally:
         if process.returncode is None and line[:1] != "{":
             process.kill()
