@@ -143,6 +143,7 @@ static int start_stack(struct confabd *d)
 				    .on_ack = on_ack,
 				    .on_conn_down = on_conn_down,
 				    .admit = confabd_admit,
+				    .pressed = confabd_pressed,
 				    .trace = d->trace ? confabd_trace_sip : NULL,
 				    .ctx = d};
 	int rc;

@@ -97,8 +97,9 @@ void confabd_gate_open(struct confabd *d);
 void confabd_gate_close(struct confabd *d);
 /* A signal to end. The second one ends it at once. */
 void confabd_gate_drain(struct confabd *d);
-/* sip_stack_ops.admit; ctx is the struct confabd. */
-unsigned confabd_admit(void *ctx, const struct sip_msg *m);
+/* sip_stack_ops.admit and .pressed; ctx is the struct confabd. */
+unsigned confabd_admit(void *ctx, const struct sip_newcomer *n);
+bool confabd_pressed(void *ctx);
 
 /* --- confabd_bindings.c: registrations over a restart --- */
 /* Puts back what the store has. After core_new. 0, or a negative code. */

@@ -18,16 +18,26 @@ static size_t sessions(const struct confabd *d)
 	return controlling_conference_count(d->controlling) + b2bua_open_count(d->b2bua);
 }
 
-unsigned confabd_admit(void *ctx, const struct sip_msg *m)
+unsigned confabd_admit(void *ctx, const struct sip_newcomer *n)
 {
 	struct confabd *d = ctx;
+	bool known;
 
 	/* Registrations cost little, and without them nobody is found. */
-	if (m->method == SIP_REGISTER || m->method == SIP_OPTIONS)
+	if (n->method == SIP_REGISTER || n->method == SIP_OPTIONS)
 		return 0;
 	if (d->gate.draining)
-		return m->method == SIP_INVITE ? d->gate.retry_after_s : 0;
-	return overload_admit(&d->gate.overload) ? 0 : OVERLOAD_RETRY_AFTER_S;
+		return n->method == SIP_INVITE ? d->gate.retry_after_s : 0;
+	known = d->gate.overload.shed && n->credentials.n &&
+		core_has_challenged(d->core, n->credentials, n->from, io_now_ms(&d->loop));
+	return overload_admit(&d->gate.overload, known) ? 0 : OVERLOAD_RETRY_AFTER_S;
+}
+
+bool confabd_pressed(void *ctx)
+{
+	const struct confabd *d = ctx;
+
+	return d->gate.draining || d->gate.overload.shed;
 }
 
 static void look_at_load(void *ctx, uint64_t due_ms)

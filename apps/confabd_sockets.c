@@ -128,15 +128,28 @@ static void on_accept(void *ctx, struct io_listener *listener, struct io_conn *i
 	io_conn_attach(io, &events, l);
 }
 
+static struct io_udp *udp_towards(const struct confabd *d, const struct addr *to)
+{
+	for (size_t i = 0; i < d->sockets->n_udp; i++)
+		if (d->sockets->udp_addr[i].family == to->family)
+			return d->sockets->udp[i];
+	return NULL;
+}
+
 static void udp_send(void *ctx, const struct addr *to, struct view bytes)
 {
-	struct confabd *d = ctx;
+	struct io_udp *udp = udp_towards(ctx, to);
 
-	for (size_t i = 0; i < d->sockets->n_udp; i++)
-		if (d->sockets->udp_addr[i].family == to->family) {
-			(void)io_udp_send(d->sockets->udp[i], to, bytes);
-			return;
-		}
+	if (udp)
+		(void)io_udp_send(udp, to, bytes);
+}
+
+static void udp_send_aside(void *ctx, const struct addr *to, struct view bytes)
+{
+	struct io_udp *udp = udp_towards(ctx, to);
+
+	if (udp)
+		(void)io_udp_send_aside(udp, to, bytes);
 }
 
 /* RFC 5922 §7.3. */
@@ -245,6 +258,7 @@ static void close_it(void *ctx, void *handle)
 void confabd_sockets_ops(struct sip_stack_ops *ops)
 {
 	ops->udp_send = udp_send;
+	ops->udp_send_aside = udp_send_aside;
 	ops->connect = connect_to;
 	ops->write = write_to;
 	ops->close = close_it;

@@ -3,11 +3,14 @@
  * Nothing is ever sent again from here, so that one datagram lost on the way is one call lost.
  *
  *   sip_load --server IP:PORT --caller IP:PORT --callee IP:PORT [--tcp] [--rate CALLS_PER_S]
- *            [--seconds S] [--users N] [--register] [--callers-connections N]
+ *            [--seconds S] [--warm S] [--users N] [--register] [--active] [--callers-connections N]
  *
  * --register: the callees register first (a server with a location table); over TCP then the calls
- * come over that connection, otherwise over one that the server opens to --callee. One line of JSON
- * at the end.
+ * come over that connection, otherwise over one that the server opens to --callee.
+ * --active: the ends would connect to their MSRP peer, so that a server in the media path waits for
+ * them. --warm: what is refused with 503 is acknowledged and counted apart; after so many seconds
+ * there is a line "warm", when the last call has begun a line "cold", and the report's "window" is
+ * what happened between them. One line of JSON at the end.
  */
 #include "wire.h"
 
@@ -29,6 +32,12 @@ enum {
 	LINGER_MS = 2000, /* for what is still on its way at the end */
 	EVENTS = 64
 };
+
+#define SDP(port, id)                                                                              \
+	"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"                \
+	"m=message " port " TCP/MSRP *\r\na=accept-types:message/cpim\r\n"                         \
+	"a=path:msrp://127.0.0.1:" port "/" id ";tcp\r\n"
+#define ACTIVE "a=setup:active\r\n"
 
 struct link {
 	int fd;
@@ -60,12 +69,19 @@ struct line {
 	size_t first, n, size;
 };
 
+struct moment {
+	uint64_t at_ns;
+	uint32_t done, refused;
+};
+
 static struct {
 	struct sockaddr_in server, caller, callee;
-	bool tcp, registers;
+	bool tcp, registers, active;
 	unsigned rate, users, connections;
 	unsigned run;
-	uint32_t n_calls, started, done, failed, again, registered;
+	uint32_t n_calls, started, done, failed, again, registered, refused, bare;
+	uint32_t warm_calls; /* begun before the window */
+	struct moment warm, cold;
 	uint32_t n_latency;
 	uint32_t *latency_us;
 	int epoll;
@@ -180,10 +196,7 @@ static const char *transport(void)
 
 static void invite(uint32_t i)
 {
-	static const char sdp[] = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\n"
-				  "t=0 0\r\nm=message 2855 TCP/MSRP *\r\n"
-				  "a=accept-types:message/cpim\r\n"
-				  "a=path:msrp://127.0.0.1:2855/s6tr5a;tcp\r\n";
+	const char *sdp = load.active ? SDP("2855", "s6tr5a") ACTIVE : SDP("2855", "s6tr5a");
 	char m[MESSAGE_MAX];
 	unsigned u = i % load.users;
 	struct call *c = &load.call[i];
@@ -208,7 +221,7 @@ static void invite(uint32_t i)
 		     "Content-Length: %zu\r\n\r\n%s",
 		     u, transport(), ntohs(load.caller.sin_port), i, load.run, u, i, u, i, load.run,
 		     u, ntohs(load.caller.sin_port), load.tcp ? ";transport=tcp" : "", u,
-		     sizeof(sdp) - 1, sdp);
+		     strlen(sdp), sdp);
 	c->began_ns = now_ns();
 	load.started++;
 	send_message(c->by, m, (size_t)n);
@@ -273,12 +286,41 @@ static void fail_call(struct call *c, struct text m)
 		(void)fprintf(stderr, "a call failed: %.*s\n", (int)m.n, m.p);
 }
 
+/* RFC 3261 §17.1.1.3. */
+static void acknowledge_refusal(uint32_t i, struct text m)
+{
+	struct call *c = &load.call[i];
+	struct text to = first_field(m, "To");
+	char a[MESSAGE_MAX];
+	unsigned u = i % load.users;
+	int n = snprintf(a, sizeof(a),
+			 "ACK sip:bo%u@example.com SIP/2.0\r\n"
+			 "Via: SIP/2.0/%s 127.0.0.1:%u;branch=z9hG4bK%08x%08x;rport\r\n"
+			 "Max-Forwards: 70\r\n"
+			 "From: \"Ann\" <sip:ann%u@example.com>;tag=f%x\r\n"
+			 "To: %.*s\r\n"
+			 "Call-ID: %u.%08x@127.0.0.1\r\n"
+			 "CSeq: 1 ACK\r\n"
+			 "Content-Length: 0\r\n\r\n",
+			 u, transport(), ntohs(load.caller.sin_port), i, load.run, u, i, (int)to.n,
+			 to.p, i, load.run);
+
+	send_message(c->by, a, (size_t)n);
+	if (c->state != CALL_NEW)
+		return;
+	c->state = CALL_FAILED;
+	load.refused++;
+	load.bare += first_field(m, "Retry-After").n == 0;
+}
+
 static void caller_answer(uint32_t i, unsigned status, bool to_bye, struct text m)
 {
 	struct call *c = &load.call[i];
 
 	if (status < 200) {
 		c->rung |= status == 180;
+	} else if (status == 503 && !to_bye && load.warm_calls) {
+		acknowledge_refusal(i, m);
 	} else if (status >= 300) {
 		fail_call(c, m);
 	} else if (to_bye) {
@@ -313,10 +355,7 @@ static void put_copies(char *m, size_t size, size_t *n, struct text request, con
 static size_t answer(char *m, size_t size, struct text request, const char *status, bool dialog,
 		     const char *tag, unsigned user)
 {
-	static const char sdp[] = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\n"
-				  "t=0 0\r\nm=message 2856 TCP/MSRP *\r\n"
-				  "a=accept-types:message/cpim\r\n"
-				  "a=path:msrp://127.0.0.1:2856/t7us6b;tcp\r\n";
+	const char *sdp = load.active ? SDP("2856", "t7us6b") ACTIVE : SDP("2856", "t7us6b");
 	bool with_sdp = dialog && status[0] == '2';
 	size_t n = (size_t)snprintf(m, size, "SIP/2.0 %s\r\n", status);
 
@@ -337,7 +376,7 @@ static size_t answer(char *m, size_t size, struct text request, const char *stat
 			user, ntohs(load.callee.sin_port), load.tcp ? ";transport=tcp" : "");
 	n += (size_t)snprintf(m + n, size - n, "%sContent-Length: %zu\r\n\r\n%s",
 			      with_sdp ? "Content-Type: application/sdp\r\n" : "",
-			      with_sdp ? sizeof(sdp) - 1 : 0, with_sdp ? sdp : "");
+			      with_sdp ? strlen(sdp) : 0, with_sdp ? sdp : "");
 	return n;
 }
 
@@ -407,7 +446,8 @@ static void receive(struct link *l, struct text m)
 		return;
 	}
 	i = strtoul(id.n ? id.p : "x", &end, 10);
-	if (*end != '.' || i >= load.n_calls)
+	/* What is left of another run is none of this one's. */
+	if (*end != '.' || i >= load.n_calls || strtoul(end + 1, NULL, 16) != load.run)
 		return;
 	if (strncmp(m.p, "SIP/2.0 ", 8)) {
 		callee_request(l, (uint32_t)i, m);
@@ -540,6 +580,14 @@ static void turn(int timer)
 	}
 }
 
+static void look(struct moment *at, const char *says)
+{
+	*at = (struct moment){.at_ns = now_ns(), .done = load.done, .refused = load.refused};
+	if (load.warm_calls)
+		puts(says);
+	(void)fflush(stdout);
+}
+
 static void run(void)
 {
 	struct itimerspec tick = {{0, 1000000}, {0, 1000000}};
@@ -559,13 +607,17 @@ static void run(void)
 	puts("ready");
 	(void)fflush(stdout);
 	began = now_ns();
-	while (load.done + load.failed < load.n_calls && (!end || now_ns() < end)) {
+	while (load.done + load.failed + load.refused < load.n_calls && (!end || now_ns() < end)) {
 		uint64_t now = now_ns(), due = (now - began) * load.rate / 1000000000;
 
 		while (load.started < load.n_calls && load.started <= due)
 			invite(load.started);
-		if (load.started == load.n_calls && !end)
+		if (load.started >= load.warm_calls && !load.warm.at_ns)
+			look(&load.warm, "warm");
+		if (load.started == load.n_calls && !end) {
+			look(&load.cold, "cold");
 			end = now + LINGER_MS * 1000000ull;
+		}
 		send_due(now);
 		turn(timer);
 	}
@@ -585,10 +637,15 @@ static void report(void)
 	for (uint32_t i = 0; i < load.n_calls; i++)
 		rung += load.call[i].rung;
 	qsort(load.latency_us, n, sizeof(*load.latency_us), by_size);
-	printf("{\"calls\": %u, \"completed\": %u, \"failed\": %u, \"lost\": %u, \"rung\": %u, "
-	       "\"again\": %u, \"setup_us_median\": %u, \"setup_us_p99\": %u}\n",
-	       load.n_calls, load.done, load.failed, load.n_calls - load.done - load.failed, rung,
-	       load.again, n ? load.latency_us[n / 2] : 0, n ? load.latency_us[n * 99 / 100] : 0);
+	printf("{\"calls\": %u, \"completed\": %u, \"failed\": %u, \"refused\": %u, \"bare\": %u, "
+	       "\"lost\": %u, \"rung\": %u, \"again\": %u, \"setup_us_median\": %u, "
+	       "\"setup_us_p99\": %u, \"window\": {\"ns\": %llu, \"completed\": %u, "
+	       "\"refused\": %u}}\n",
+	       load.n_calls, load.done, load.failed, load.refused, load.bare,
+	       load.n_calls - load.done - load.failed - load.refused, rung, load.again,
+	       n ? load.latency_us[n / 2] : 0, n ? load.latency_us[n * 99 / 100] : 0,
+	       (unsigned long long)(load.cold.at_ns - load.warm.at_ns),
+	       load.cold.done - load.warm.done, load.cold.refused - load.warm.refused);
 }
 
 static unsigned number(int argc, char **argv, const char *name, const char *otherwise)
@@ -604,10 +661,12 @@ int main(int argc, char **argv)
 	load.callee = address(option(argc, argv, "--callee", "127.0.0.1:5080"));
 	load.tcp = has_option(argc, argv, "--tcp");
 	load.registers = has_option(argc, argv, "--register");
+	load.active = has_option(argc, argv, "--active");
 	load.rate = number(argc, argv, "--rate", "2500");
 	load.users = number(argc, argv, "--users", "10");
 	load.connections = number(argc, argv, "--callers-connections", "20");
 	load.n_calls = load.rate * number(argc, argv, "--seconds", "4");
+	load.warm_calls = load.rate * number(argc, argv, "--warm", "0");
 	load.run = (unsigned)now_ns();
 	load.epoll = epoll_create1(EPOLL_CLOEXEC);
 	load.answers.size = load.byes.size = load.n_calls + 1;

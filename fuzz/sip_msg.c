@@ -1,5 +1,6 @@
-/* Fuzz target: a message, its check, all of its values by every value parser, and an answer to it.
- */
+/* Fuzz target: a message, its check, all of its values by every value parser, an answer to it, and
+ * what a glance takes of it. */
+#include "sip/glance.h"
 #include "sip/msg.h"
 #include "sip/value.h"
 #include "sip/write.h"
@@ -114,6 +115,29 @@ static void answer(const struct sip_msg *m, bool in_order)
 	buf_fini(&b);
 }
 
+/* What is read without the parser is what it reads, or nothing. */
+static void glance(struct view bytes, const struct sip_msg *m, bool parsed)
+{
+	struct sip_glance g;
+
+	if (!sip_glance(bytes, &g))
+		return;
+	within(g.from, bytes);
+	within(g.to, bytes);
+	within(g.call_id, bytes);
+	within(g.cseq, bytes);
+	within(g.credentials, bytes);
+	for (unsigned i = 0; i < g.n_vias; i++)
+		within(g.via[i], bytes);
+	if (parsed && (!m->is_request || m->method != g.method ||
+		       !view_eq(g.from, sip_msg_value(m, SIP_H_FROM)) ||
+		       !view_eq(g.to, sip_msg_value(m, SIP_H_TO)) ||
+		       !view_eq(g.call_id, sip_msg_value(m, SIP_H_CALL_ID)) ||
+		       !view_eq(g.cseq, sip_msg_value(m, SIP_H_CSEQ)) ||
+		       !view_eq(g.via[0], sip_msg_value(m, SIP_H_VIA))))
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct view bytes = view_of(size ? (const char *)data : "", size);
@@ -137,5 +161,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	if (m.is_request)
 		answer(&m, rc == 0 && status == 0);
+	glance(bytes, &m, rc == 0);
 	return 0;
 }

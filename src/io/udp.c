@@ -1,6 +1,7 @@
 #include "io/udp.h"
 
 #include "base/error.h"
+#include "io/aside.h"
 #include "io/socket.h"
 
 #include <errno.h>
@@ -17,6 +18,7 @@ struct io_udp {
 	struct io_handle handle;
 	uv_udp_t uv;
 	struct io_loop *loop;
+	struct io_aside *aside; /* made when it is first needed */
 	io_udp_receive_fn *receive;
 	void *ctx;
 	uint8_t family;
@@ -69,6 +71,8 @@ void io_udp_close(struct io_udp *udp)
 		return;
 	udp->closed = true;
 	list_del(&udp->handle.link);
+	io_aside_free(udp->aside);
+	udp->aside = NULL;
 	/* Stopped first: libuv would go on with the rest of a batch. */
 	(void)uv_udp_recv_stop(&udp->uv);
 	uv_close((uv_handle_t *)&udp->uv, on_closed);
@@ -177,6 +181,21 @@ int io_udp_send(struct io_udp *udp, const struct addr *to, struct view bytes)
 	if (rc == UV_EAGAIN)
 		return enqueue(udp, (struct sockaddr *)&s, bytes);
 	return io_error(rc);
+}
+
+int io_udp_send_aside(struct io_udp *udp, const struct addr *to, struct view bytes)
+{
+	struct sockaddr_storage s;
+	socklen_t len;
+	uv_os_fd_t fd;
+
+	if (!udp->closed && !udp->aside && uv_fileno((uv_handle_t *)&udp->uv, &fd) == 0)
+		(void)io_aside_new(fd, &udp->aside);
+	if (!udp->aside)
+		return io_udp_send(udp, to, bytes);
+	if (to->family != udp->family || to->port == 0 || io_addr_to_sockaddr(to, &s, &len))
+		return E_ADDRESS;
+	return io_aside_send(udp->aside, (struct sockaddr *)&s, len, bytes);
 }
 
 void io_udp_local(const struct io_udp *udp, struct addr *out)

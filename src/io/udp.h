@@ -26,6 +26,10 @@ void io_udp_close(struct io_udp *udp);
  * 0 (sent or queued); E_LIMIT (queue full: dropped; or longer than a datagram can be), E_ADDRESS
  * (no route, wrong family), E_DENIED, E_NOMEM, E_IO, E_STATE (closed). */
 int io_udp_send(struct io_udp *udp, const struct addr *to, struct view bytes);
+/* The same for what nobody waits for: a thread beside the loop's sends it a little later, so that
+ * it costs the loop little (io/aside.h). E_LIMIT also where that thread is behind. It begins with
+ * the first use; where it cannot, this is io_udp_send. */
+int io_udp_send_aside(struct io_udp *udp, const struct addr *to, struct view bytes);
 /* The bound address with its real port. */
 void io_udp_local(const struct io_udp *udp, struct addr *out);
 /* The local address the kernel would use towards `to` (for a Via or Contact when bound to 0.0.0.0

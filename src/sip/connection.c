@@ -313,6 +313,7 @@ void sip_conn_recv(struct sip_conn *c, struct view bytes, uint64_t now_ms)
 	}
 	c->dead = &dead;
 	c->used_at_ms = now_ms;
+	sip_stack_gather_begin(s, c);
 	while ((rc = sip_stream_feed(&c->stream, &bytes, &message)) > SIP_STREAM_NEED_MORE) {
 		bool crlf = rc == SIP_STREAM_PING || rc == SIP_STREAM_PONG;
 
@@ -324,7 +325,7 @@ void sip_conn_recv(struct sip_conn *c, struct view bytes, uint64_t now_ms)
 			if (s->ops.on_pong)
 				s->ops.on_pong(s->ops.ctx, &from, &none, now_ms);
 			if (dead)
-				return;
+				break;
 			continue;
 		}
 		if (rc == SIP_STREAM_PING)
@@ -336,8 +337,11 @@ void sip_conn_recv(struct sip_conn *c, struct view bytes, uint64_t now_ms)
 		sip_stack_receive(s, message, &from, 0, NULL, now_ms);
 		sip_stack_settle(s, now_ms);
 		if (dead)
-			return;
+			break;
 	}
+	sip_stack_gather_end(s, dead ? NULL : c);
+	if (dead)
+		return;
 	c->dead = NULL;
 	if (rc < 0)
 		stream_broken(c, rc, message, now_ms);

@@ -385,6 +385,9 @@ bool sip_ua_request(struct sip_ua *ua, struct sip_server_tx *tx, const struct si
 	if (sip_msg_to(m, &to) || !sip_addr_tag(&to).n)
 		return false;
 	d = dialog_of(ua, m);
+	/* Its ids are nobody's to guess. */
+	if (d)
+		sip_server_tx_prove(tx, now_ms);
 	if (!d)
 		(void)sip_server_tx_reply(tx, 481, NULL, VIEW(""), now_ms);
 	else if (!in_order(d, m))

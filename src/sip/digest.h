@@ -37,7 +37,7 @@ struct sip_challenger {
 	const struct entropy *entropy;
 	uint8_t secret[32];
 	uint64_t nonce_lifetime_ms;
-	struct view realm;  /* lives as long as the challenger */
+	struct view realm; /* lives as long as the challenger */
 	/* Bytes that stand for the peer whose request is looked at (an address): his nonces are
 	 * good for him alone. Set before each challenge and check; borrowed for that call. Empty:
 	 * for anybody. At most SIP_CHALLENGER_PEER_MAX. */
@@ -86,6 +86,11 @@ enum sip_auth_result sip_challenge_verify(struct sip_challenger *c, const struct
 					  struct view method, struct view request_uri,
 					  const char *ha1_md5_or_null,
 					  const char *ha1_sha256_or_null, uint64_t now_ms);
+
+/* Whether these credentials answer a challenge of ours to this peer that still holds. Whether they
+ * do it well, and for the first time, is not looked at. */
+bool sip_challenge_is_answered(const struct sip_challenger *c, const struct sip_auth *cred,
+			       uint64_t now_ms);
 
 /* The Digest credentials of a request for a realm, among all its Authorization (proxy:
  * Proxy-Authorization) fields; those that cannot be parsed are passed by. E_NOTFOUND. */

@@ -76,6 +76,24 @@ static int nonce_read(const struct sip_challenger *c, struct view text,
 	return 0;
 }
 
+/* A nonce of ours that holds. */
+static bool nonce_is_good(const struct sip_challenger *c, struct view text,
+			  uint8_t raw[SIP_NONCE_BYTES], uint64_t *made_ms, uint64_t now_ms)
+{
+	return nonce_read(c, text, raw, made_ms) == 0 && *made_ms <= now_ms &&
+	       now_ms - *made_ms <= c->nonce_lifetime_ms;
+}
+
+bool sip_challenge_is_answered(const struct sip_challenger *c, const struct sip_auth *cred,
+			       uint64_t now_ms)
+{
+	uint8_t raw[SIP_NONCE_BYTES];
+	uint64_t made_ms;
+
+	return view_eq_nocase(cred->scheme, VIEW("Digest")) && view_eq(cred->realm, c->realm) &&
+	       nonce_is_good(c, cred->nonce, raw, &made_ms, now_ms);
+}
+
 static int nc_read(struct view text, uint32_t *out)
 {
 	uint32_t x = 0;
@@ -260,8 +278,7 @@ enum sip_auth_result sip_challenge_verify(struct sip_challenger *c, const struct
 		return form;
 	/* A nonce of ours is fresh, whatever else it is: RFC 7616 §3.3 lets stale say so without a
 	 * look at the password. That covers nonces from before a restart. */
-	if (nonce_read(c, cred->nonce, raw, &made_ms) || made_ms > now_ms ||
-	    now_ms - made_ms > c->nonce_lifetime_ms)
+	if (!nonce_is_good(c, cred->nonce, raw, &made_ms, now_ms))
 		return SIP_AUTH_STALE;
 	if (!uri_matches(c, cred->uri, request_uri))
 		return SIP_AUTH_BAD;

@@ -88,7 +88,7 @@ static void enter(struct sip_server_tx *tx, enum sip_server_state to, uint64_t n
 		break;
 	case SIP_SERVER_COMPLETED:
 		if (tx->unproven) {
-			timer_arm(s->timers, &tx->life, now_ms + cfg->t4_ms);
+			timer_arm(s->timers, &tx->life, now_ms + (tx->forgotten ? 0 : cfg->t4_ms));
 			break;
 		}
 		if (tx->method == SIP_INVITE && !reliable) { /* timer G */
@@ -163,14 +163,48 @@ static void on_life(void *ctx, uint64_t now_ms)
 		(void)sip_server_tx_reply(tx, 500, NULL, VIEW(""), now_ms);
 		return;
 	}
-	if (tx->state == SIP_SERVER_COMPLETED && tx->method == SIP_INVITE && tx->h &&
-	    tx->h->on_unacknowledged)
+	if (tx->state == SIP_SERVER_COMPLETED && tx->method == SIP_INVITE && !tx->forgotten &&
+	    tx->h && tx->h->on_unacknowledged)
 		tx->h->on_unacknowledged(tx->ctx, tx, now_ms);
 	enter(tx, SIP_SERVER_TERMINATED, now_ms);
 }
 
-/* What RFC 3261 §17.2.3 compares: by its branch, or as those of RFC 2543 clients. */
-static int put_matching(const struct sip_msg *m, struct buf *key)
+static bool has_cookie(const struct sip_via *via)
+{
+	return view_starts(via->branch, VIEW(SIP_MAGIC)) && via->branch.n > sizeof(SIP_MAGIC) - 1;
+}
+
+/* What all keys begin with. Who sent it counts (RFC 3261 §22.1): ACK and CANCEL cannot be challenged,
+ * and a retransmission from elsewhere would have the answer sent there. */
+static void begin_key(struct buf *key, enum sip_method method, struct view name,
+		      const struct sip_flow *from)
+{
+	buf_reset(key);
+	buf_put_u64(key, method);
+	if (method == SIP_METHOD_OTHER)
+		buf_put(key, name);
+	buf_putc(key, ' ');
+	buf_put(key, addr_source(&from->remote));
+	buf_putc(key, ' ');
+}
+
+static int put_branch(struct buf *key, const struct sip_via *via)
+{
+	buf_put(key, via->branch);
+	buf_putc(key, ' ');
+	for (size_t i = 0; i < via->host.n; i++) {
+		char c = via->host.p[i];
+
+		buf_putc(key, c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c);
+	}
+	buf_putc(key, ':');
+	buf_put_u64(key, via->port);
+	return buf_ok(key) ? 0 : E_LIMIT;
+}
+
+/* What RFC 3261 §17.2.3 compares, and where it is from. ACK and CANCEL look for the INVITE. */
+static int make_key(const struct sip_msg *m, const struct sip_flow *flow, enum sip_method method,
+		    struct buf *key)
 {
 	struct sip_via via;
 	struct sip_addr from;
@@ -178,18 +212,10 @@ static int put_matching(const struct sip_msg *m, struct buf *key)
 
 	if (sip_msg_top_via(m, &via))
 		return E_SYNTAX;
-	if (view_starts(via.branch, VIEW(SIP_MAGIC)) && via.branch.n > sizeof(SIP_MAGIC) - 1) {
-		buf_put(key, via.branch);
-		buf_putc(key, ' ');
-		for (size_t i = 0; i < via.host.n; i++) {
-			char c = via.host.p[i];
-
-			buf_putc(key, c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c);
-		}
-		buf_putc(key, ':');
-		buf_put_u64(key, via.port);
-		return 0;
-	}
+	begin_key(key, method, m->method_name, flow);
+	if (has_cookie(&via))
+		return put_branch(key, &via);
+	/* RFC 2543 clients. */
 	if (sip_msg_from(m, &from) || sip_msg_cseq(m, &cseq))
 		return E_SYNTAX;
 	buf_put(key, m->uri);
@@ -201,25 +227,7 @@ static int put_matching(const struct sip_msg *m, struct buf *key)
 	buf_put(key, via.host);
 	buf_putf(key, ":%u", via.port);
 	buf_put(key, via.branch);
-	return 0;
-}
-
-/* ACK and CANCEL look for the INVITE. Who sent it counts as well (RFC 3261 §22.1): neither can be
- * challenged, and a retransmission from elsewhere would have the answer sent there. */
-static int make_key(const struct sip_msg *m, const struct sip_flow *from, enum sip_method method,
-		    struct buf *key)
-{
-	int rc;
-
-	buf_reset(key);
-	buf_put_u64(key, method);
-	if (method == SIP_METHOD_OTHER)
-		buf_put(key, m->method_name);
-	buf_putc(key, ' ');
-	buf_put(key, addr_source(&from->remote));
-	buf_putc(key, ' ');
-	rc = put_matching(m, key);
-	return rc ? rc : buf_ok(key) ? 0 : E_LIMIT;
+	return buf_ok(key) ? 0 : E_LIMIT;
 }
 
 static struct sip_server_tx *find(const struct sip_stack *s, struct view key)
@@ -233,6 +241,14 @@ static struct sip_server_tx *find(const struct sip_stack *s, struct view key)
 			return tx;
 	}
 	return NULL;
+}
+
+struct sip_server_tx *sip_server_tx_of_branch(struct sip_stack *s, enum sip_method method,
+					      const struct sip_via *via,
+					      const struct sip_flow *from)
+{
+	begin_key(&s->key, method, VIEW(""), from);
+	return put_branch(&s->key, via) == 0 ? find(s, buf_view(&s->key)) : NULL;
 }
 
 static struct sip_server_tx *tx_new(struct sip_stack *s, const struct sip_msg *m,
@@ -275,12 +291,16 @@ static void refuse_for_now(struct sip_stack *s, const struct sip_msg *m,
 static unsigned unwanted(const struct sip_stack *s, const struct sip_msg *m,
 			 const struct sip_flow *from)
 {
+	enum sip_header_id id = sip_msg_has(m, SIP_H_PROXY_AUTHORIZATION)
+					? SIP_H_PROXY_AUTHORIZATION
+					: SIP_H_AUTHORIZATION;
+	struct sip_newcomer n = {
+		.method = m->method, .credentials = sip_msg_value(m, id), .from = from};
 	struct sip_addr to;
 
-	if (!s->ops.admit || from->transport == SIP_LOCAL || sip_msg_to(m, &to) ||
-	    sip_addr_tag(&to).n)
+	if (!s->ops.admit || s->admitted || sip_msg_to(m, &to) || sip_addr_tag(&to).n)
 		return 0;
-	return s->ops.admit(s->ops.ctx, m);
+	return s->ops.admit(s->ops.ctx, &n);
 }
 
 static void receive_new(struct sip_stack *s, const struct sip_msg *m, const struct sip_flow *from,
@@ -297,6 +317,8 @@ static void receive_new(struct sip_stack *s, const struct sip_msg *m, const stru
 	/* The user may answer at once; a transaction that ends inside the call must not vanish
 	 * under us, so the short-lived ones end by their timer. */
 	s->ops.on_request(s->ops.ctx, tx, m, now_ms);
+	if (tx->forgotten)
+		tx_free(tx);
 }
 
 /* A retransmission. It may come on a new connection when the old one broke, or by UDP after TCP:
@@ -310,7 +332,7 @@ static void repeat(struct sip_server_tx *tx, const struct sip_msg *m, const stru
 		transmit(tx, view_of(tx->response, tx->response_n), now_ms);
 }
 
-/* Its own key stands in s->key, and makes room for the INVITE's. */
+/* Its own key stands in s->key, and makes room for the INVITE's and comes back. */
 static void receive_cancel(struct sip_stack *s, const struct sip_msg *m,
 			   const struct sip_flow *from, uint64_t now_ms)
 {
@@ -320,19 +342,23 @@ static void receive_cancel(struct sip_stack *s, const struct sip_msg *m,
 		repeat(tx, m, from, now_ms);
 		return;
 	}
-	tx = tx_new(s, m, from, buf_view(&s->key));
+	invite = make_key(m, from, SIP_INVITE, &s->key) == 0 ? find(s, buf_view(&s->key)) : NULL;
+	/* Anybody can send one that cancels nothing: none of them is kept. */
+	if (!invite) {
+		sip_stack_reply_stateless(s, m, from, 481, NULL, VIEW(""), now_ms);
+		return;
+	}
+	tx = make_key(m, from, SIP_CANCEL, &s->key) == 0 ? tx_new(s, m, from, buf_view(&s->key)) : NULL;
 	if (!tx) {
 		refuse_for_now(s, m, from, NO_ROOM_S, now_ms);
 		return;
 	}
-	invite = make_key(m, from, SIP_INVITE, &s->key) == 0 ? find(s, buf_view(&s->key)) : NULL;
 	/* RFC 3261 §9.2: the same To tag as in the answer to the INVITE. */
-	if (invite)
-		(void)view_copy(sip_server_tx_to_tag(invite), tx->to_tag, sizeof(tx->to_tag));
+	(void)view_copy(sip_server_tx_to_tag(invite), tx->to_tag, sizeof(tx->to_tag));
 	/* One that cannot be answered is not kept: it may come again. */
-	if (sip_server_tx_reply(tx, invite ? 200 : 481, NULL, VIEW(""), now_ms))
+	if (sip_server_tx_reply(tx, 200, NULL, VIEW(""), now_ms))
 		tx_free(tx);
-	if (invite && sip_server_tx_pending(invite) && invite->h && invite->h->on_cancel)
+	if (sip_server_tx_pending(invite) && invite->h && invite->h->on_cancel)
 		invite->h->on_cancel(invite->ctx, invite, m, now_ms);
 }
 
@@ -377,15 +403,20 @@ void sip_server_tx_receive(struct sip_stack *s, const struct sip_msg *m,
 		receive_new(s, m, from, buf_view(key), now_ms);
 }
 
-void sip_server_tx_doubt(struct sip_server_tx *tx)
+void sip_server_tx_doubt(struct sip_server_tx *tx, const struct sip_msg *m)
 {
 	tx->unproven = true;
+	/* By which the ACK of a stateless answer is known. */
+	sip_stack_stateless_tag(tx->stack, m, tx->to_tag);
 }
 
 void sip_server_tx_prove(struct sip_server_tx *tx, uint64_t now_ms)
 {
 	struct sip_conn *c = sip_conn_find(tx->stack, tx->flow.conn);
 
+	/* The tag of a dialog is nobody's to compute. */
+	if (tx->unproven && sip_server_tx_pending(tx))
+		tx->to_tag[0] = '\0';
 	tx->unproven = false;
 	if (c && !c->proven)
 		sip_conn_prove(c, now_ms);
@@ -409,6 +440,21 @@ static int keep_response(struct sip_server_tx *tx, struct view response)
 	tx->response = copy;
 	tx->response_n = response.n;
 	return 0;
+}
+
+/* RFC 3261 §26.3.2.4: who has shown nothing leaves nothing behind. A 2xx is to a request of a
+ * dialog, but for OPTIONS. */
+static bool is_stateless(const struct sip_server_tx *tx, int status)
+{
+	return tx->unproven && (status >= 300 || (tx->method == SIP_OPTIONS && status >= 200));
+}
+
+static void forget(struct sip_server_tx *tx, uint64_t now_ms)
+{
+	tx->forgotten = true;
+	drop_request(tx);
+	drop_response(tx);
+	enter(tx, SIP_SERVER_COMPLETED, now_ms);
 }
 
 static bool is_amplified(const struct sip_server_tx *tx, size_t n, int status)
@@ -438,8 +484,12 @@ int sip_server_tx_respond(struct sip_server_tx *tx, struct view response, int st
 	if (is_amplified(tx, response.n, status)) {
 		log_line(tx->stack->log, LOG_DEBUG, "sip",
 			 "a %d would be much longer than its request: dropped", status);
-		drop_request(tx);
-		enter(tx, SIP_SERVER_COMPLETED, now_ms);
+		forget(tx, now_ms);
+		return 0;
+	}
+	if (is_stateless(tx, status)) {
+		transmit(tx, response, now_ms);
+		forget(tx, now_ms);
 		return 0;
 	}
 	if (!accepts && keep_response(tx, response)) {

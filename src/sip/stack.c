@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { LOCAL_SPARE = 64, LOCAL_TURNS = 8 };
+enum { LOCAL_SPARE = 64, LOCAL_TURNS = 8, GATHERED_MAX = 65536 };
 
 struct local_message {
 	struct list link;
@@ -56,6 +56,7 @@ struct sip_stack *sip_stack_new(const struct sip_stack_config *cfg, const struct
 	timer_init(&s->local_timer, local_deliver, s);
 	buf_init(&s->scratch, cfg->max_message + 256);
 	buf_init(&s->key, SIP_KEY_BYTES_MAX);
+	buf_init(&s->gathered, GATHERED_MAX);
 	return s;
 }
 
@@ -88,6 +89,7 @@ void sip_stack_free(struct sip_stack *s)
 	timer_cancel(s->timers, &s->local_timer);
 	buf_fini(&s->scratch);
 	buf_fini(&s->key);
+	buf_fini(&s->gathered);
 	free(s);
 }
 
@@ -195,17 +197,25 @@ int sip_flow_of_uri(const struct sip_uri *u, struct sip_flow *out)
 	return 0;
 }
 
-/* A tag that a retransmission gets again (RFC 3261 §8.2.7), with nothing kept. */
-static void stateless_tag(const struct sip_stack *s, const struct sip_msg *m, char *tag)
+void sip_stack_stateless_tag_of(const struct sip_stack *s, struct view call_id, struct view from,
+				struct view branch, char *tag)
 {
 	static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
-	uint64_t h = hash_bytes(&s->server_tx, sip_msg_value(m, SIP_H_CALL_ID));
+	uint64_t h = hash_bytes(&s->server_tx, call_id);
+	struct sip_addr a;
 
-	h = hash_more(&s->server_tx, h, sip_msg_value(m, SIP_H_FROM));
-	h = hash_more(&s->server_tx, h, sip_msg_value(m, SIP_H_VIA));
+	h = hash_more(&s->server_tx, h, sip_addr_parse(from, &a) ? VIEW("") : sip_addr_tag(&a));
+	h = hash_more(&s->server_tx, h, branch);
 	for (int i = 0; i < SIP_TAG_CHARS; i++, h >>= 5)
 		tag[i] = alphabet[h & 31];
 	tag[SIP_TAG_CHARS] = '\0';
+}
+
+void sip_stack_stateless_tag(const struct sip_stack *s, const struct sip_msg *m, char *tag)
+{
+	/* What an ACK has in common with its INVITE (RFC 3261 §17.1.1.3). */
+	sip_stack_stateless_tag_of(s, sip_msg_value(m, SIP_H_CALL_ID), sip_msg_value(m, SIP_H_FROM),
+				   m->via_error ? VIEW("") : m->via.branch, tag);
 }
 
 bool sip_stack_refused_stateless(const struct sip_stack *s, const struct sip_msg *ack)
@@ -215,7 +225,7 @@ bool sip_stack_refused_stateless(const struct sip_stack *s, const struct sip_msg
 
 	if (sip_msg_to(ack, &to))
 		return false;
-	stateless_tag(s, ack, tag);
+	sip_stack_stateless_tag(s, ack, tag);
 	return view_eq(sip_addr_tag(&to), view_str(tag));
 }
 
@@ -235,7 +245,7 @@ static void reply_stateless(struct sip_stack *s, const struct sip_msg *m,
 		return;
 	if (from->transport == SIP_UDP)
 		sip_via_return_address(m, from, &to.remote);
-	stateless_tag(s, m, tag);
+	sip_stack_stateless_tag(s, m, tag);
 	buf_init(&b, s->cfg.max_message);
 	sip_write_response_head(&b, m, status, reason, view_str(tag));
 	sip_write_field(&b, "Server", s->cfg.server);
@@ -296,6 +306,9 @@ void sip_stack_receive(struct sip_stack *s, struct view bytes, const struct sip_
 
 	if (s->ops.trace && from->transport != SIP_LOCAL)
 		s->ops.trace(s->ops.ctx, false, from, bytes);
+	s->admitted = from->transport == SIP_LOCAL;
+	if (!refuse && sip_stack_refuse(s, bytes, from, now_ms))
+		return;
 	rc = sip_msg_parse(bytes, &m);
 	if (!refuse)
 		refuse = status_of_error(rc, &reason);

@@ -44,6 +44,13 @@ struct sip_flow {
 	bool may_grow; /* UDP, and a large request may go by TCP instead */
 };
 
+/* What is known of a request that asks to be let in. */
+struct sip_newcomer {
+	enum sip_method method;
+	struct view credentials; /* the first Proxy-Authorization or Authorization; empty: none */
+	const struct sip_flow *from;
+};
+
 struct sip_stack_ops {
 	/* These four must not call back into the stack. */
 	void (*udp_send)(void *ctx, const struct addr *to, struct view bytes);
@@ -64,13 +71,21 @@ struct sip_stack_ops {
 		       uint64_t now_ms);
 	/* A connection that carried registrations is gone. May be NULL. */
 	void (*on_conn_down)(void *ctx, uint64_t conn, uint64_t now_ms);
-	/* A keep-alive of ours was answered (RFC 5626 §3.5): on a connection by CRLF, on UDP by STUN;
-	 * then mapped is the address that the peer sees us at, else its family is 0. May be NULL. */
+	/* A keep-alive of ours was answered (RFC 5626 §3.5): on a connection by CRLF, on UDP by
+	 * STUN; then mapped is the address that the peer sees us at, else its family is 0. May be
+	 * NULL. */
 	void (*on_pong)(void *ctx, const struct sip_flow *from, const struct addr *mapped,
 			uint64_t now_ms);
-	/* A new request from outside, of no dialog: 0 to take it; else it is refused with 503, Retry-After
-	 * so many seconds, and nothing is kept of it. Not asked of CANCEL. NULL: all are taken. */
-	unsigned (*admit)(void *ctx, const struct sip_msg *m);
+	/* A new request from outside, of no dialog: 0 to take it; else it is refused with 503,
+	 * Retry-After so many seconds, and nothing is kept of it. Not asked of CANCEL. NULL: all
+	 * are taken. */
+	unsigned (*admit)(void *ctx, const struct sip_newcomer *n);
+	/* Whether any is being refused: then they are looked at before they are parsed, to be
+	 * refused cheaply. May be NULL. */
+	bool (*pressed)(void *ctx);
+	/* As udp_send, but for answers that nobody waits for: they may go later, or be lost. NULL:
+	 * they go by udp_send. */
+	void (*udp_send_aside)(void *ctx, const struct addr *to, struct view bytes);
 	/* Every message as it was on the wire; may be NULL. */
 	void (*trace)(void *ctx, bool out, const struct sip_flow *flow, struct view bytes);
 	void *ctx;
@@ -88,7 +103,7 @@ struct sip_stack_config {
 	/* A connection that was accepted goes when it has shown nothing in this time: a whole
 	 * message; or with unproven_bytes, a request that was proven (sip_server_tx_prove). */
 	uint32_t conn_idle_ms;
-	size_t unproven_bytes; /* most that are read of it before; 0: no cap, a message will do */
+	size_t unproven_bytes;	/* most that are read of it before; 0: no cap, a message will do */
 	uint64_t conn_quiet_ms; /* one on which nothing has happened for so long goes; 0: never */
 	struct view
 		server; /* Server header of answers that the stack makes itself; lives as long */
@@ -124,8 +139,8 @@ uint64_t sip_stack_conn_open(struct sip_stack *s, enum sip_transport t, const st
 int sip_stack_send_ack(struct sip_stack *s, struct view request, const struct sip_flow *to,
 		       uint64_t now_ms);
 int sip_stack_keepalive(struct sip_stack *s, uint64_t conn);
-/* The same over UDP: a STUN Binding request (RFC 5626 §3.5.2). again: the last one is sent once more.
- * Only the last one's answer counts. */
+/* The same over UDP: a STUN Binding request (RFC 5626 §3.5.2). again: the last one is sent once
+ * more. Only the last one's answer counts. */
 void sip_stack_stun_ping(struct sip_stack *s, const struct addr *to, bool again);
 /* Gives a connection up: what is on its way over it fails, and on_conn_down is told. */
 void sip_stack_conn_close(struct sip_stack *s, uint64_t conn, uint64_t now_ms);
@@ -205,11 +220,12 @@ int sip_server_tx_respond(struct sip_server_tx *tx, struct view response, int st
  * no body. Adds Server where extra has none. */
 int sip_server_tx_reply(struct sip_server_tx *tx, int status, const char *reason, struct view extra,
 			uint64_t now_ms);
-/* Its sender has shown nothing yet: no password, and by UDP not even that he is at the address that
- * the request names. A final answer other than the 2xx of an INVITE is then sent once for each copy
- * of the request that comes and not by timer G (RFC 3261 §26.3.2.4), by UDP only when it is at most
- * three times as long as the request, and is forgotten after T4. */
-void sip_server_tx_doubt(struct sip_server_tx *tx);
+/* To be said before m, its request, is answered: its sender has shown nothing yet, no password, and
+ * by UDP not even that he is at the address that the request names. An answer of 300 and above, and
+ * any to OPTIONS, is then stateless (RFC 3261 §26.3.2.4): it is sent once, the transaction ends
+ * with it, and a copy of the request is a new one, which gets the same To tag. By UDP no final
+ * answer but the 2xx of an INVITE goes that is more than three times as long as the request. */
+void sip_server_tx_doubt(struct sip_server_tx *tx, const struct sip_msg *m);
 /* Now he has, and the connection that it came on is his. */
 void sip_server_tx_prove(struct sip_server_tx *tx, uint64_t now_ms);
 /* Re-parses the request (kept until the final response): E_STATE afterwards. */

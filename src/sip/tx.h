@@ -22,8 +22,8 @@ struct sip_conn {
 	void *handle;
 	bool up;
 	bool named; /* sip_conn_set_named */
-	/* A whole message came, or a proven request (sip_stack_config.unproven_bytes), or we made it
-	 * ourselves. */
+	/* A whole message came, or a proven request (sip_stack_config.unproven_bytes), or we made
+	 * it ourselves. */
 	bool proven;
 	size_t unproven_bytes;
 	struct sip_stream stream;
@@ -32,7 +32,7 @@ struct sip_conn {
 	unsigned n_acks;
 	struct timer idle;
 	uint64_t used_at_ms;
-	bool *dead; /* set while bytes are being read: tells the reader that the connection went */
+	bool *dead;  /* set while bytes are being read: tells the reader that the connection went */
 	bool pinged; /* a keep-alive of ours is not answered yet */
 };
 
@@ -47,9 +47,12 @@ struct sip_stack {
 	struct list local; /* messages on their way inside the process */
 	size_t n_local;
 	struct timer local_timer;
-	struct buf scratch; /* a request with its stamped Via */
+	struct buf scratch;		/* a request with its stamped Via */
 	uint8_t stun_id[STUN_ID_BYTES]; /* of our last Binding request */
-	struct buf key;	    /* of the transaction that a request belongs to */
+	struct buf key;			/* of the transaction that a request belongs to */
+	struct buf gathered;		/* refusals of what came in one read, to go in one write */
+	uint64_t gathers_for;		/* the connection that they are for; 0: none */
+	bool admitted;			/* the request that is looked at was asked about already */
 };
 
 /* Figures 5 and 6 of RFC 3261, figures 5 of RFC 6026. */
@@ -97,8 +100,9 @@ struct sip_server_tx {
 	enum sip_server_state state;
 	enum sip_method method;
 	bool uas, merged;
-	bool unproven; /* sip_server_tx_doubt */
-	bool owes;     /* the answer that there was no memory for */
+	bool unproven;	/* sip_server_tx_doubt */
+	bool forgotten; /* answered, and nothing of it is to stay */
+	bool owes;	/* the answer that there was no memory for */
 	struct sip_flow flow;
 	struct addr
 		return_address; /* of UDP, and of a connection that is gone (RFC 3261 §18.2.2) */
@@ -149,6 +153,19 @@ void sip_conns_close(struct sip_stack *s);
 void sip_client_tx_receive(struct sip_stack *s, const struct sip_msg *m, uint64_t now_ms);
 void sip_server_tx_receive(struct sip_stack *s, const struct sip_msg *m,
 			   const struct sip_flow *from, uint64_t now_ms);
+/* The transaction of a request from there with this top Via, which is not made the RFC 2543 way;
+ * NULL. */
+struct sip_server_tx *sip_server_tx_of_branch(struct sip_stack *s, enum sip_method method,
+					      const struct sip_via *via,
+					      const struct sip_flow *from);
+/* Under load, new requests are refused, and the ACKs of that dropped, before they are parsed. True:
+ * that was done. */
+bool sip_stack_refuse(struct sip_stack *s, struct view bytes, const struct sip_flow *from,
+		      uint64_t now_ms);
+/* Around the messages of one read: refusals are gathered, and then written to c (NULL: it is gone).
+ */
+void sip_stack_gather_begin(struct sip_stack *s, const struct sip_conn *c);
+void sip_stack_gather_end(struct sip_stack *s, const struct sip_conn *c_or_null);
 /* was_up: it had been there; a peer that does not even take a connection is not asked again. */
 void sip_client_tx_conn_down(struct sip_client_tx *tx, bool was_up, uint64_t now_ms);
 void sip_client_tx_kill(struct sip_client_tx *tx);
@@ -160,14 +177,24 @@ void sip_write_via(struct buf *b, const struct sip_stack *s, const struct sip_fl
  * (RFC 3261 §18.2.1, RFC 3581 §4) to out, which is reset first. E_EXISTS: nothing needs to be
  * added; E_MISSING: no usable Via; E_LIMIT. out holds nothing of use then. */
 int sip_via_stamp(struct buf *out, const struct sip_msg *m, const struct addr *from);
+/* The same of a Via alone, that stands in these bytes (which all go to out, behind what is there).
+ */
+int sip_via_stamp_value(struct buf *out, struct view around, const struct sip_via *via,
+			const struct addr *from);
 /* Where the answer to a request goes when there is no connection for it (RFC 3261 §18.2.2): the
  * address that it came from, at the port of its Via's sent-by; at the port that it came from with
  * rport (RFC 3581 §4). */
 void sip_via_return_address(const struct sip_msg *m, const struct sip_flow *from, struct addr *out);
+void sip_via_answer_to(const struct sip_via *via, const struct sip_flow *from, struct addr *out);
 /* Answers without a transaction (RFC 3261 §8.2.7), for broken requests. */
 void sip_stack_reply_stateless(struct sip_stack *s, const struct sip_msg *m,
 			       const struct sip_flow *from, int status, const char *reason,
 			       struct view extra, uint64_t now_ms);
+/* The To tag of such an answer: a retransmission gets it again (RFC 3261 §8.2.7), with nothing
+ * kept. tag: SIP_TAG_CHARS and a NUL. */
+void sip_stack_stateless_tag(const struct sip_stack *s, const struct sip_msg *m, char *tag);
+void sip_stack_stateless_tag_of(const struct sip_stack *s, struct view call_id, struct view from,
+				struct view branch, char *tag);
 /* An ACK to an answer of the above. */
 bool sip_stack_refused_stateless(const struct sip_stack *s, const struct sip_msg *ack);
 

@@ -39,30 +39,26 @@ static void put_rport(struct buf *out, uint16_t port)
 	buf_put_u64(out, port);
 }
 
-int sip_via_stamp(struct buf *out, const struct sip_msg *m, const struct addr *from)
+int sip_via_stamp_value(struct buf *out, struct view around, const struct sip_via *via,
+			const struct addr *from)
 {
-	struct sip_via via;
 	struct addr sent_by;
-	struct view rest, name, value;
+	struct view rest = via->params, name, value;
 	char host[ADDR_TEXT_MAX];
-	const char *end = m->raw.p + m->raw.n, *at;
+	const char *end = around.p + around.n, *at;
 	bool differs;
 
-	if (sip_msg_top_via(m, &via))
-		return E_MISSING;
-	differs = addr_parse(via.host, from->port, &sent_by) || !addr_same_host(&sent_by, from);
-	if (!differs && !via.rport && !via.received.n)
+	differs = addr_parse(via->host, from->port, &sent_by) || !addr_same_host(&sent_by, from);
+	if (!differs && !via->rport && !via->received.n)
 		return E_EXISTS;
-	buf_reset(out);
-	at = sent_by_end(&via, end);
-	buf_put(out, view_of(m->raw.p, (size_t)(at - m->raw.p)));
+	at = sent_by_end(via, end);
+	buf_put(out, view_of(around.p, (size_t)(at - around.p)));
 	addr_host(from, host);
 	/* An IPv6 address stands here without brackets (RFC 3261 §25.1, via-received). */
 	buf_put(out, VIEW(";received="));
 	buf_put(out, view_of(host + (host[0] == '['), strcspn(host + (host[0] == '['), "]")));
-	rest = via.params;
 	while (sip_param_next(&rest, &name, &value)) {
-		const char *next = rest.n ? rest.p : via.params.p + via.params.n;
+		const char *next = rest.n ? rest.p : via->params.p + via->params.n;
 
 		/* What a sender says of its own address as seen from here is not for it to say. */
 		if (view_eq_nocase(name, VIEW("rport")))
@@ -75,14 +71,30 @@ int sip_via_stamp(struct buf *out, const struct sip_msg *m, const struct addr *f
 	return buf_ok(out) ? 0 : E_LIMIT;
 }
 
+int sip_via_stamp(struct buf *out, const struct sip_msg *m, const struct addr *from)
+{
+	struct sip_via via;
+
+	if (sip_msg_top_via(m, &via))
+		return E_MISSING;
+	buf_reset(out);
+	return sip_via_stamp_value(out, m->raw, &via, from);
+}
+
+void sip_via_answer_to(const struct sip_via *via, const struct sip_flow *from, struct addr *out)
+{
+	*out = from->remote;
+	if (from->transport == SIP_UDP && via->rport)
+		return;
+	out->port = via->port ? via->port : from->transport == SIP_TLS ? 5061 : 5060;
+}
+
 void sip_via_return_address(const struct sip_msg *m, const struct sip_flow *from, struct addr *out)
 {
 	struct sip_via via;
 
-	*out = from->remote;
 	if (from->transport == SIP_LOCAL || sip_msg_top_via(m, &via))
-		return;
-	if (from->transport == SIP_UDP && via.rport)
-		return;
-	out->port = via.port ? via.port : from->transport == SIP_TLS ? 5061 : 5060;
+		*out = from->remote;
+	else
+		sip_via_answer_to(&via, from, out);
 }

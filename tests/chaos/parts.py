@@ -8,13 +8,15 @@ import re
 import resource
 import signal
 import socket
+import statistics
 import time
 
 import attack
 from crowd import Crowd
 from ledger import Ledger, percentile
+from press import CALLEES, CALLERS, press
 from room import TAG, Lone, Room, header, settled
-from server import DOMAIN, HOST, Failed, Server
+from server import DOMAIN, HOST, Failed, Server, free_ports
 
 ANSWER_S = 30       # msrp: how long the switch waits for an answer (RFC 4975 §7.1.1)
 
@@ -34,7 +36,7 @@ class Stage:
 
     def __init__(self, context, report, n_rooms, n_members, n_pairs=0, settings=(), extra=(), end_policy="creator",
                  served=()):
-        """served: those of the conferences' members in whose media path the server is, too."""
+        """served: those others in whose media path the server is, too."""
         self.context, self.report, self.ledger = context, report, Ledger()
         rooms = [[f"u{r}x{i}" for i in range(n_members)] for r in range(n_rooms)]
         pairs = [[f"p{r}x{i}" for i in range(2)] for r in range(n_pairs)]
@@ -547,7 +549,7 @@ async def overload(context, report):
     The server is given a tenth of its thread (overload.limit), so that what presses it fits beside it on a small machine.
     """
     share = 10
-    async with Stage(context, report, 2, 4, 0, [f"overload.limit = {share}", "log.level = warn"],
+    async with Stage(context, report, 2, 4, 0, [f"overload.limit = {share}", "log.level = warn", "conference.max_per_user = 0"],
                      extra=["crowd0", "crowd1"]) as stage:
         await stage.start()
         crowd = Crowd(stage.server, ["crowd0", "crowd1"])
@@ -588,4 +590,66 @@ async def overload(context, report):
         crowd.close()
 
 
-ALL = {"media": media, "idle": idle, "death": death, "drain": drain, "ending": ending, "poor": poor, "growth": growth, "overload": overload}
+async def peak_rate(context, stage, base, tcp, windows):
+    """What it carries: up to where it begins to refuse."""
+    rate = context.pick(50, 400)
+    while rate < 20000:
+        windows.append(await press(context, stage.server, base, rate, context.pick(2, 3), context.pick(1, 2), tcp))
+        if windows[-1].refused > 0.05 * (windows[-1].completed + windows[-1].refused):
+            return max(w.served_rate for w in windows)
+        rate *= context.pick(2, 1.4)
+    raise Failed("no call is ever refused")
+
+
+async def calls(context, report, kind, tcp, relayed):
+    """Peak and twice the peak, turn by turn, so that both see the same machine.
+
+    Judged is what is served for a second of the SIP thread's CPU: the rates alone say as much only where nobody else takes
+    the processor away, for the server holds that for load.
+    """
+    share = context.pick(10, 20)
+    async with Stage(context, report, 1, 4, 0,
+                     [f"overload.limit = {share}", "log.level = warn", "participating.max_sessions_per_user = 0",
+                      # A call lingers for 32 s: what fills up is to be the time, not the table.
+                      "sip.max_transactions = 2000000", "sip.max_connections_per_address = 0"],
+                     extra=CALLERS + CALLEES, served=CALLERS if relayed else ()) as stage:
+        await stage.start()
+        stage.talk(1000, (160,), 0.05)
+        began, base, windows, rates, yields = time.monotonic(), free_ports(2), [], [], []
+        peak = await peak_rate(context, stage, base, tcp, windows)
+        for _ in range(context.pick(1, 3)):
+            at = await press(context, stage.server, base, peak, context.pick(2, 5), context.pick(1, 3), tcp)
+            twice = await press(context, stage.server, base, 2 * peak, context.pick(4, 6), context.pick(2, 4), tcp)
+            windows += [at, twice]
+            report.faults["times twice the load"] += 1
+            rates.append(twice.served_rate / max(at.served_rate, 0.1))
+            yields.append(twice.served_per_cpu_s / at.served_per_cpu_s)
+            report.expect(context.quick or twice.refused, f"{kind}: nothing is refused under twice the load")
+        # So many that next to none of them can be served: what a refusal costs.
+        flood = await press(context, stage.server, base, context.pick(1000, 16000), context.pick(2, 5), context.pick(2, 8), tcp)
+        report.expect(flood.refused, f"{kind}: nothing is refused in a flood")
+        cost = 1 / max(w.served_per_cpu_s for w in windows)
+        refusal = max(0, flood.cpu_s - flood.completed * cost) / max(flood.refused, 1)
+        ratio, gained = statistics.median(rates), statistics.median(yields)
+        report.note(f"{kind}: {peak:.0f}/s in {share} % of the SIP thread, {cost * 1e6:.0f} µs of it per call and "
+                    f"{refusal * 1e6:.1f} µs per refusal; under twice that {gained * 100:.0f} % of the calls at the peak are "
+                    f"served for the same time of it ({(cost - 2 * refusal) / (cost - refusal) * 100:.0f} % by these costs), "
+                    f"{ratio * 100:.0f} % by the clock")
+        report.expect(context.quick or gained >= 0.9, f"{kind}: {gained * 100:.0f} % of the calls at the peak are served")
+        report.expect(not sum(w.whole["bare"] for w in windows + [flood]), f"{kind}: 503 without Retry-After")
+        for w in windows:
+            report.expect(not w.whole["failed"], f"{kind}: {w.whole['failed']} calls failed otherwise than by 503: {w.words}")
+        await stage.silence()
+        stage.held(time.monotonic() - began)
+        report.expect(await settled(stage.ledger, ANSWER_S + 5) == 0, "messages open")
+
+
+async def overload_calls(context, report):
+    """The same with calls of two, that cost a server little more than it costs to refuse them."""
+    for kind, tcp, relayed in (("calls through the proxy", False, False), ("the same by TCP", True, False),
+                               ("calls through the B2BUA", False, True)):
+        await calls(context, report, kind, tcp, relayed)
+
+
+ALL = {"media": media, "idle": idle, "death": death, "drain": drain, "ending": ending, "poor": poor, "growth": growth,
+       "overload": overload, "overload-calls": overload_calls}

@@ -123,6 +123,11 @@ class Server:
             fields = f.read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def sip_cpu(self):
+        """Seconds of CPU of the SIP thread, which is the first one."""
+        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/schedstat", encoding="ascii") as f:
+            return int(f.read().split()[0]) / 1e9
+
     def signal(self, number):
         self.process.send_signal(number)
 

@@ -10,7 +10,7 @@ import sys
 from stage import BIN, Cases, Failed
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PARTS = ("media", "idle", "death", "drain", "ending", "poor", "growth", "overload")
+PARTS = ("media", "idle", "death", "drain", "ending", "poor", "growth", "overload", "overload-calls")
 
 
 def holds(part):

@@ -18,7 +18,7 @@ SDP = ("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\
 INVITE = IM + "Content-Type: application/sdp\r\n"
 WAIT_S = 15
 
-SMALL = ["auth.max_failures = 3", "auth.lockout = 1h", "sip.max_uri = 100", "sip.max_head = 4K", "sip.max_fields = 30",
+SMALL = ["sip.max_transactions = 100", "auth.max_failures = 3", "auth.lockout = 1h", "sip.max_uri = 100", "sip.max_head = 4K", "sip.max_fields = 30",
          "sip.max_body = 2K", "sip.max_connections_per_address = 4", "sip.unproven_bytes = 8K", "sip.unproven_time = 1s",
          "msrp.max_connections_per_address = 3", "msrp.unclaimed_bytes = 64K", "conference.max_per_user = 1",
          "conference.max_list_bytes = 400", "conference.max_subscriptions_per_user = 1"]
@@ -97,6 +97,20 @@ def replay_is_stale(stage):
     expect(status(there) == 407 and "stale=true" in there, there)
     ann.close()
     eve.close()
+
+
+def strangers_fill_no_table(stage):
+    """With room for 100 transactions: RFC 3261 section 26.3.2.4, nothing is kept of who has shown nothing."""
+    eve, bo = Phone(stage, "ann"), registered(stage, "bo")
+    for i in range(60):
+        for method in ("INVITE", "MESSAGE", "SUBSCRIBE", "CANCEL"):
+            answer = eve.once(method, BO)
+            expect(status(answer) == (481 if method == "CANCEL" else 407), f"{method} {i}: {answer}")
+    ann = Phone(stage, "ann", stage.password("ann"))
+    expect(status(ann.ask("OPTIONS", FACTORY)) == 200, "a user among strangers")
+    gone(bo)
+    eve.close()
+    ann.close()
 
 
 def guessing_locks_out_the_guesser_alone(stage):
@@ -265,6 +279,7 @@ def main():
     cases = Cases()
     with Stage(settings=SMALL) as stage:
         cases.run("strangers are challenged", ["R-3"], strangers_are_challenged, stage)
+        cases.run("strangers fill no table", ["R-3"], strangers_fill_no_table, stage)
         cases.run("replay is stale", ["R-3"], replay_is_stale, stage)
         cases.run("guessing locks out the guesser alone", ["R-3"], guessing_locks_out_the_guesser_alone, stage)
         cases.run("identities are proven", ["R-3"], identities_are_proven, stage)

@@ -154,6 +154,59 @@ static void test_refusals(void **state)
 	io_loop_fini(&loop);
 }
 
+static void test_what_goes_aside_arrives(void **state)
+{
+	struct io_loop loop;
+	struct end a, b;
+	struct addr nowhere;
+
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		assert_int_equal(io_loop_init(&loop, NULL), 0);
+		end_open(&a, &loop, family);
+		end_open(&b, &loop, family);
+		for (unsigned round = 1; round <= 5; round++) {
+			char text[1400];
+
+			for (int i = 0; i < 20; i++) {
+				memset(text, 'a' + i, sizeof(text));
+				assert_int_equal(io_udp_send_aside(a.udp, &b.local,
+								   view_of(text, 1000 + (size_t)i)),
+						 0);
+			}
+			UNTIL(&loop, b.n == 20 * round);
+			assert_int_equal(b.last_n, 1019);
+			assert_memory_equal(b.last, text, 1019);
+			assert_true(addr_eq(&b.from, &a.local));
+		}
+		nowhere = b.local;
+		nowhere.port = 0;
+		assert_int_equal(io_udp_send_aside(a.udp, &nowhere, VIEW("x")), E_ADDRESS);
+		/* With some on their way. */
+		assert_int_equal(io_udp_send_aside(a.udp, &b.local, VIEW("x")), 0);
+		io_udp_close(a.udp);
+		assert_int_equal(io_udp_send_aside(a.udp, &b.local, VIEW("x")), E_STATE);
+		io_loop_fini(&loop);
+	}
+}
+
+static void test_what_goes_aside_has_a_cap(void **state)
+{
+	static const char text[60000];
+	struct io_loop loop;
+	struct end a, b;
+	int rc = 0;
+
+	(void)state;
+	assert_int_equal(io_loop_init(&loop, NULL), 0);
+	end_open(&a, &loop, 4);
+	end_open(&b, &loop, 4);
+	for (int i = 0; rc == 0 && i < 100000; i++)
+		rc = io_udp_send_aside(a.udp, &b.local, view_of(text, sizeof(text)));
+	assert_int_equal(rc, E_LIMIT);
+	io_loop_fini(&loop);
+}
+
 static void test_source_for(void **state)
 {
 	struct addr to = io_loopback(4), source, none = {0};
@@ -174,6 +227,8 @@ int main(void)
 		cmocka_unit_test(test_a_burst_comes_whole_and_in_order),
 		cmocka_unit_test(test_closing_inside_the_callback_ends_the_batch),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_what_goes_aside_arrives),
+		cmocka_unit_test(test_what_goes_aside_has_a_cap),
 		cmocka_unit_test(test_source_for),
 	};
 

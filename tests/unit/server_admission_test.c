@@ -664,18 +664,29 @@ static void test_a_challenged_INVITE_by_UDP_is_answered_once(void **state)
 	world_end(w);
 }
 
-static void test_what_a_stranger_asked_is_forgotten_after_T4(void **state)
+/* RFC 3261 §26.3.2.4: of what strangers ask nothing is kept, however they came, and
+ * whatever they were answered. */
+static void test_RFC_3261_26_3_2_4__strangers_leave_no_transactions(void **state)
 {
+	static const char *const method[] = {"INVITE",	 "MESSAGE", "SUBSCRIBE", "REFER", "BYE",
+					     "REGISTER", "OPTIONS", "CANCEL",	 "NOTIFY"};
 	struct world *w = world_default();
-	struct phone eve = phone_tcp(w, "ann", AT_EVE);
 
 	(void)state;
-	for (unsigned i = 0; i < 10; i++)
-		phone_send(&eve, phone_request(&eve, "INVITE", BO_URI, BO, i + 1, ""));
-	world_run(w, 4999);
-	assert_int_equal(sip_stack_tx_count(w->stack), 10);
-	world_run(w, 1);
-	assert_int_equal(sip_stack_tx_count(w->stack), 0);
+	for (unsigned i = 0; i < 24; i++) {
+		struct phone eve = i % 2 ? phone_at(w, "ann", AT_EVE) : phone_tcp(w, "ann", AT_EVE);
+		/* What is said to be of a dialog with the process itself is for its users to
+		 * answer. */
+		bool in_dialog = i % 4 == 0;
+		const char *uri = i % 3 == 0		    ? BO_URI
+				  : i % 3 == 1 || in_dialog ? "sip:example.com"
+							    : "sip:factory@example.com";
+
+		for (unsigned k = 0; k < sizeof(method) / sizeof(*method); k++)
+			phone_send(&eve, phone_request(&eve, method[k], uri,
+						       in_dialog ? BO ";tag=x" : BO, i + 1, ""));
+		assert_int_equal(sip_stack_tx_count(w->stack), 0);
+	}
 	world_end(w);
 }
 
@@ -767,7 +778,7 @@ int main(void)
 		cmocka_unit_test(test_CF_9_3_1_3__no_Referred_By_names_another),
 		cmocka_unit_test(test_a_trusted_peer_cannot_relay_between_strangers),
 		cmocka_unit_test(test_a_challenged_INVITE_by_UDP_is_answered_once),
-		cmocka_unit_test(test_what_a_stranger_asked_is_forgotten_after_T4),
+		cmocka_unit_test(test_RFC_3261_26_3_2_4__strangers_leave_no_transactions),
 		cmocka_unit_test(
 			test_by_UDP_nothing_answers_a_stranger_that_is_three_times_as_long),
 		cmocka_unit_test(test_a_broken_datagram_is_not_answered_at_length_either),

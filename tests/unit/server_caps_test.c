@@ -228,7 +228,7 @@ static void test_cap_on_sessions_of_a_user_is_486(void **state)
 	}
 	answer = phone_request(&ann, "INVITE", BO_URI, BO, 4, IM_ACCEPT);
 	phone_send(&ann, answer);
-	phone_acks_refusal(&ann, answer, BO_URI, BO, 4);
+	phone_acks_refusal(&ann, answer, BO_URI, BO, "x", 4);
 	answer = phone_next(&ann);
 	assert_int_equal(parsed(answer).status, 486);
 	assert_string_equal(header(w, answer, "Retry-After"), "30");
@@ -244,11 +244,44 @@ static void test_cap_on_sessions_of_a_user_is_486(void **state)
 	/* One that is answered makes room. */
 	phone_answers(&bo, got[0], 486, "");
 	assert_int_equal(phone_status(&ann), 486);
-	phone_acks_refusal(&ann, invite[0], BO_URI, BO, 1);
+	phone_acks_refusal(&ann, invite[0], BO_URI, BO, "x", 1);
 	while (phone_next(&bo))
 		;
 	phone_send(&ann, phone_request(&ann, "INVITE", BO_URI, BO, 6, IM_ACCEPT));
 	assert_non_null(phone_next(&bo));
+	world_end(w);
+}
+
+/* Names that nobody answers for are asked about for seconds. */
+static void test_cap_on_requests_of_a_user_that_wait_for_DNS_is_503(void **state)
+{
+	static const char uri[] = "sip:x@slow.example", to[] = "<sip:x@slow.example>";
+	struct world *w = world_new();
+	struct phone ann, bo;
+
+	(void)state;
+	w->cfg.auth_required = false;
+	world_start(w);
+	ann = phone_at(w, "ann", AT_ANN);
+	bo = phone_at(w, "bo", AT_BO);
+	phone_registers(&ann, IM_CONTACT);
+	phone_registers(&bo, IM_CONTACT);
+	w->resolving = true;
+	for (unsigned i = 1; i <= 51; i++) {
+		phone_send(&ann, phone_request(&ann, "MESSAGE", uri, to, i, ""));
+		assert_int_equal(phone_status(&ann), i <= 50 ? 0 : 503);
+	}
+	phone_send(&bo, phone_request(&bo, "MESSAGE", uri, to, 1, ""));
+	assert_int_equal(phone_status(&bo), 0);
+	/* They may have to wait again, and all of them are still there at the end. */
+	core_resolved(w->core, w->now);
+	assert_int_equal(phone_status(&ann), 0);
+	w->resolving = false;
+	core_resolved(w->core, w->now);
+	for (unsigned i = 1; i <= 50; i++)
+		assert_int_equal(phone_status(&ann), 404);
+	assert_int_equal(phone_status(&ann), 0);
+	assert_int_equal(phone_status(&bo), 404);
 	world_end(w);
 }
 
@@ -263,6 +296,7 @@ int main(void)
 		cmocka_unit_test(test_cap_on_contacts_makes_room_for_who_comes_back),
 		cmocka_unit_test(test_cap_on_bindings_of_all_is_503),
 		cmocka_unit_test(test_cap_on_sessions_of_a_user_is_486),
+		cmocka_unit_test(test_cap_on_requests_of_a_user_that_wait_for_DNS_is_503),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,7 +13,7 @@ static unsigned admitted(struct overload *o, unsigned of)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < of; i++)
-		n += overload_admit(o);
+		n += overload_admit(o, false);
 	return n;
 }
 
@@ -84,6 +84,25 @@ static void test_lasting_load_is_refused_more_and_more(void **state)
 	assert_int_equal(admitted(&o, 1000), 1000);
 }
 
+/* RFC 6357 §5: what was worked for already is given up last. */
+static void test_who_was_challenged_is_refused_less(void **state)
+{
+	struct overload o;
+	unsigned known = 0;
+
+	(void)state;
+	overload_init(&o, 95);
+	o.shed = 500;
+	for (int i = 0; i < 1000; i++)
+		known += overload_admit(&o, true);
+	assert_int_equal(known, 750);
+	assert_int_equal(admitted(&o, 1000), 500);
+	assert_true(o.refused == 750);
+	/* Where nothing is taken, they are not either. */
+	o.shed = 1000;
+	assert_false(overload_admit(&o, true));
+}
+
 /* A model: each session costs so much work, a refusal a thirtieth, and twice as many come as can be
  * served. What is served stays near what can be. */
 static void test_under_twice_the_load_nine_tenths_are_served(void **state)
@@ -129,6 +148,7 @@ int main(void)
 		cmocka_unit_test(test_a_burst_is_worked_off),
 		cmocka_unit_test(test_a_process_that_was_stopped_is_not_overloaded),
 		cmocka_unit_test(test_lasting_load_is_refused_more_and_more),
+		cmocka_unit_test(test_who_was_challenged_is_refused_less),
 		cmocka_unit_test(test_under_twice_the_load_nine_tenths_are_served),
 		cmocka_unit_test(test_switched_off),
 	};

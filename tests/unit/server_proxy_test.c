@@ -87,7 +87,7 @@ static void test_PF_9_1_2_6__another_final_answer_is_forwarded(void **state)
 	assert_int_equal(parsed(text).status, 486);
 	assert_string_equal(header(c.w, text, "Warning"), "399 x \"in a meeting\"");
 	assert_non_null(strstr(phone_next(&c.bo), "ACK "));
-	phone_acks_refusal(&c.ann, c.invite, BO_URI, BO, 1);
+	phone_acks_refusal(&c.ann, c.invite, BO_URI, BO, "x", 1);
 	assert_null(phone_next(&c.bo));
 	world_run(c.w, 70000);
 	assert_int_equal(sip_stack_tx_count(c.w->stack), 0);

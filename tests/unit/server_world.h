@@ -50,6 +50,7 @@ struct world {
 	bool store_broken;
 	struct sip_flow places[4]; /* where each name leads (RFC 3263); none: names are not known */
 	size_t n_places;
+	bool resolving; /* DNS has not answered yet */
 	bool everybody; /* whoever is asked for is a user, like Ann */
 	struct sent sent[WORLD_SENT];
 	size_t n_sent;
@@ -227,6 +228,8 @@ static inline int world_resolve(void *ctx, const struct sip_uri *uri, struct sip
 
 	(void)uri;
 	(void)now_ms;
+	if (w->resolving)
+		return E_STATE;
 	if (!w->n_places)
 		return E_NOTFOUND;
 	*n_out = w->n_places < max ? w->n_places : max;
@@ -525,9 +528,9 @@ static inline char *via_branch_of(struct world *w, const char *request)
 	return textf(w, "%.*s", (int)(end - from), from);
 }
 
-/* The ACK that ends a refused INVITE. */
+/* The ACK that ends a refused INVITE; tag: of the To of its answer. */
 static inline void phone_acks_refusal(struct phone *p, const char *invite, const char *uri,
-				      const char *to, unsigned cseq)
+				      const char *to, const char *tag, unsigned cseq)
 {
 	struct world *w = p->w;
 
@@ -535,12 +538,12 @@ static inline void phone_acks_refusal(struct phone *p, const char *invite, const
 				    "ACK %s SIP/2.0\n"
 				    "Via: SIP/2.0/%s %s;%s\n"
 				    "From: <sip:%s@example.com>;tag=%s-tag\n"
-				    "To: %s;tag=x\n"
+				    "To: %s;tag=%s\n"
 				    "Call-ID: call-of-%s\n"
 				    "CSeq: %u ACK\n"
 				    "Content-Length: 0\n\n",
 				    uri, p->link ? "TCP" : "UDP", p->host, via_branch_of(w, invite),
-				    p->user, p->user, to, p->user, cseq)));
+				    p->user, p->user, to, tag, p->user, cseq)));
 }
 
 /* Sends a request and answers the challenge. Returns the text that was sent in the end. */
@@ -549,14 +552,20 @@ static inline char *phone_asks(struct phone *p, const char *method, const char *
 {
 	struct world *w = p->w;
 	char *request = phone_request(p, method, uri, to, cseq, extra), *answer;
+	struct sip_addr answer_to;
 
 	phone_send(p, request);
 	if (!w->cfg.auth_required)
 		return request;
 	answer = phone_next(p);
 	assert_int_equal(parsed(answer).status, strcmp(method, "REGISTER") ? 407 : 401);
-	if (strcmp(method, "INVITE") == 0)
-		phone_acks_refusal(p, request, uri, to, cseq);
+	if (strcmp(method, "INVITE") == 0) {
+		struct sip_msg m = parsed(answer);
+
+		assert_int_equal(sip_msg_to(&m, &answer_to), 0);
+		phone_acks_refusal(p, request, uri, to,
+				   textf(w, "%.*s", VIEW_ARG(sip_addr_tag(&answer_to))), cseq);
+	}
 	request = phone_request(
 		p, method, uri, to, cseq + 1,
 		textf(w, "%s%s", credentials(p, answer, p->user, "secret", method, uri), extra));

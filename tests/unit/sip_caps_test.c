@@ -119,6 +119,7 @@ static void test_128_fields_are_read_and_129_are_513(void **state)
 		for (int i = 7; i < n; i++)
 			buf_puts(&extra, "Foo: y\r\n");
 		buf_putc(&extra, '\0');
+		assert_true(buf_ok(&extra));
 		text = world_incoming_text("OPTIONS", "SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1",
 					   extra.p);
 		world_datagram(w, text, "192.0.2.9:5060");
@@ -230,24 +231,84 @@ static void test_a_proven_connection_stays_and_may_send_what_it_likes(void **sta
 
 /* --- answers to those in doubt --- */
 
-static void test_an_answer_in_doubt_is_sent_once_and_forgotten_after_T4(void **state)
+static void doubt(struct sip_server_tx *tx)
+{
+	struct sip_msg m;
+
+	assert_int_equal(sip_server_tx_request(tx, &m), 0);
+	sip_server_tx_doubt(tx, &m);
+}
+
+static void test_RFC_3261_26_3_2_4__an_answer_in_doubt_is_sent_once_and_forgotten(void **state)
 {
 	struct world *w = world_default();
-	char *text = text_of("INVITE", 1);
+	char *text = text_of("INVITE", 1), *first, *ack = NULL;
+	struct sip_msg m;
+	struct sip_addr to;
 
 	(void)state;
 	world_datagram(w, text, "192.0.2.9:5060");
-	sip_server_tx_doubt(w->tx[0]);
+	doubt(w->tx[0]);
 	assert_int_equal(sip_server_tx_reply(w->tx[0], 407, NULL, VIEW(""), w->now), 0);
 	assert_happened(w, "0:request INVITE, 0:udp 407");
-	/* A copy of the request gets a copy of the answer. */
+	first = view_dup(view_of(w->last, w->last_n));
+	world_run(w, 0);
+	assert_happened(w, "0:gone");
+	assert_int_equal(sip_stack_tx_count(w->stack), 0);
+	/* A copy of the request gets the same answer, which is made anew. */
 	world_run(w, 500);
 	world_datagram(w, text, "192.0.2.9:5060");
-	assert_happened(w, "500:udp 407");
-	world_run(w, 4999);
-	assert_happened(w, "");
+	doubt(w->tx[1]);
+	assert_int_equal(sip_server_tx_reply(w->tx[1], 407, NULL, VIEW(""), w->now), 0);
+	assert_happened(w, "500:request INVITE, 500:udp 407");
+	assert_string_equal(w->last, first);
+	/* The ACK of either ends here, with nothing to match it by but the tag. */
+	assert_int_equal(sip_msg_parse(view_str(first), &m), 0);
+	assert_int_equal(sip_msg_to(&m, &to), 0);
+	assert_true(asprintf(&ack,
+			     "ACK sip:b@example.com SIP/2.0\r\nVia: %.*s\r\nFrom: %.*s\r\n"
+			     "To: %.*s\r\nCall-ID: %.*s\r\nCSeq: 1 ACK\r\nMax-Forwards: 70\r\n"
+			     "Content-Length: 0\r\n\r\n",
+			     VIEW_ARG(sip_msg_value(&m, SIP_H_VIA)),
+			     VIEW_ARG(sip_msg_value(&m, SIP_H_FROM)),
+			     VIEW_ARG(sip_msg_value(&m, SIP_H_TO)),
+			     VIEW_ARG(sip_msg_value(&m, SIP_H_CALL_ID))) > 0);
+	world_run(w, 600);
+	assert_happened(w, "500:gone");
+	world_datagram(w, ack, "192.0.2.9:5060");
 	world_run(w, 60000);
-	assert_happened(w, "5000:unacknowledged, 5000:gone");
+	assert_happened(w, "");
+	free(ack);
+	free(first);
+	free(text);
+	world_end(w);
+}
+
+/* Who has shown who he is gets a tag that nobody can compute from what he sent. */
+static void test_the_tag_of_who_is_proven_is_another(void **state)
+{
+	struct world *w = world_default();
+	char *text = text_of("INVITE", 1), first[32];
+
+	(void)state;
+	world_datagram(w, text, "192.0.2.9:5060");
+	doubt(w->tx[0]);
+	(void)view_copy(sip_server_tx_to_tag(w->tx[0]), first, sizeof(first));
+	sip_server_tx_prove(w->tx[0], w->now);
+	assert_string_not_equal(sip_server_tx_to_tag(w->tx[0]).p, first);
+	free(text);
+	world_end(w);
+}
+
+static void test_a_CANCEL_of_nothing_leaves_nothing(void **state)
+{
+	struct world *w = world_default();
+	char *text = text_of("CANCEL", 1);
+
+	(void)state;
+	world_datagram(w, text, "192.0.2.9:5060");
+	assert_happened(w, "0:udp 481");
+	assert_int_equal(sip_stack_tx_count(w->stack), 0);
 	free(text);
 	world_end(w);
 }
@@ -259,14 +320,14 @@ static void test_an_answer_in_doubt_is_at_most_three_times_its_request(void **st
 
 	(void)state;
 	for (int k = -1; k <= 1; k++)
-		for (int doubt = 0; doubt < 2; doubt++) {
+		for (int in_doubt = 0; in_doubt < 2; in_doubt++) {
 			struct world *w = world_default();
 			struct sip_msg m;
 			struct buf b;
 
 			world_datagram(w, text, "192.0.2.9:5060");
-			if (doubt)
-				sip_server_tx_doubt(w->tx[0]);
+			if (in_doubt)
+				doubt(w->tx[0]);
 			assert_int_equal(sip_server_tx_request(w->tx[0], &m), 0);
 			/* As stamped: received is ours. */
 			n = m.raw.n;
@@ -279,8 +340,8 @@ static void test_an_answer_in_doubt_is_at_most_three_times_its_request(void **st
 			assert_int_equal(b.n, 3 * n + (size_t)(ptrdiff_t)k);
 			assert_int_equal(sip_server_tx_respond(w->tx[0], buf_view(&b), 407, w->now),
 					 0);
-			assert_happened(w, doubt && k > 0 ? "0:request INVITE"
-							  : "0:request INVITE, 0:udp 407");
+			assert_happened(w, in_doubt && k > 0 ? "0:request INVITE"
+							     : "0:request INVITE, 0:udp 407");
 			buf_fini(&b);
 			world_end(w);
 		}
@@ -300,7 +361,10 @@ int main(void)
 		cmocka_unit_test(test_bytes_of_a_connection_that_proves_nothing_are_counted),
 		cmocka_unit_test(test_time_of_a_connection_that_proves_nothing_is_counted),
 		cmocka_unit_test(test_a_proven_connection_stays_and_may_send_what_it_likes),
-		cmocka_unit_test(test_an_answer_in_doubt_is_sent_once_and_forgotten_after_T4),
+		cmocka_unit_test(
+			test_RFC_3261_26_3_2_4__an_answer_in_doubt_is_sent_once_and_forgotten),
+		cmocka_unit_test(test_the_tag_of_who_is_proven_is_another),
+		cmocka_unit_test(test_a_CANCEL_of_nothing_leaves_nothing),
 		cmocka_unit_test(test_an_answer_in_doubt_is_at_most_three_times_its_request),
 	};
 

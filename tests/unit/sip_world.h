@@ -48,8 +48,12 @@ struct world {
 	int answer;  /* 0: none */
 	bool silent; /* does not attach */
 	bool check_merged;
+	unsigned asked;
+	bool is_pressed; /* what is refused is so before it is parsed */
+	enum sip_method newcomer;
+	char credentials[128];
 	unsigned refuse_s; /* requests outside of dialogs get 503 with this Retry-After; 0: none */
-	char *request; /* the last one seen by the user */
+	char *request;	   /* the last one seen by the user */
 	size_t request_n;
 };
 
@@ -281,10 +285,19 @@ static inline struct world *world_new(void)
 	return w;
 }
 
-static inline unsigned world_admit(void *ctx, const struct sip_msg *m)
+static inline unsigned world_admit(void *ctx, const struct sip_newcomer *n)
 {
-	(void)m;
-	return ((struct world *)ctx)->refuse_s;
+	struct world *w = ctx;
+
+	w->asked++;
+	w->newcomer = n->method;
+	(void)view_copy(n->credentials, w->credentials, sizeof(w->credentials));
+	return w->refuse_s;
+}
+
+static inline bool world_pressed(void *ctx)
+{
+	return ((struct world *)ctx)->is_pressed;
 }
 
 static inline void world_begin(struct world *w)
@@ -298,6 +311,7 @@ static inline void world_begin(struct world *w)
 		.on_ack = world_on_ack,
 		.on_conn_down = world_on_conn_down,
 		.admit = world_admit,
+		.pressed = world_pressed,
 		.ctx = w,
 	};
 

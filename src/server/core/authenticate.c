@@ -97,10 +97,10 @@ static enum sip_auth_result verify(struct inbound *r, const struct sip_auth *cre
 				    md5[0] ? md5 : NULL, sha256[0] ? sha256 : NULL, r->now_ms);
 }
 
-static void note_wrong(struct inbound *r, struct view aor)
+static void note_wrong(struct inbound *r, struct view aor, struct view answer)
 {
 	char host[ADDR_TEXT_MAX];
-	bool shut = guesses_wrong(&r->c->guesses, &r->from->remote, aor, r->now_ms);
+	bool shut = guesses_wrong(&r->c->guesses, &r->from->remote, aor, answer, r->now_ms);
 
 	log_line(r->c->log, shut ? LOG_WARN : LOG_INFO, "core", "wrong password for %.*s from %s%s",
 		 VIEW_ARG(aor), addr_text(&r->from->remote, host),
@@ -140,12 +140,23 @@ bool core_authenticate(struct inbound *r, bool proxy, struct buf *aor, struct co
 	}
 	result = verify(r, &cred, rc == 0 ? user : NULL);
 	if (result == SIP_AUTH_WRONG)
-		note_wrong(r, buf_view(aor));
+		note_wrong(r, buf_view(aor), cred.response);
 	if (result != SIP_AUTH_OK)
 		return refuse_credentials(r, proxy, result);
 	guesses_right(&c->guesses, &r->from->remote, buf_view(aor));
 	sip_server_tx_prove(r->tx, r->now_ms);
 	return true;
+}
+
+bool core_has_challenged(struct core *c, struct view credentials, const struct sip_flow *from,
+			 uint64_t now_ms)
+{
+	struct sip_auth cred;
+
+	if (sip_auth_parse(credentials, &cred))
+		return false;
+	c->challenger.peer = addr_source(&from->remote);
+	return sip_challenge_is_answered(&c->challenger, &cred, now_ms);
 }
 
 static void assert_as(struct inbound *r, struct view uri, struct view display)

@@ -113,7 +113,7 @@ static void init_tables(struct core *c, const struct digest *digest)
 	key[1] = entropy_u64(entropy);
 	quota_init(&c->sessions, c->cfg.max_sessions_per_user, key);
 	list_init(&c->contexts);
-	list_init(&c->parked);
+	core_parking_init(c);
 	buf_init(&c->out, max + CORE_HEAD_MAX);
 	buf_init(&c->extra, CORE_HEAD_MAX);
 	buf_init(&c->sender, CORE_AOR_MAX);
@@ -446,9 +446,9 @@ void core_request(struct core *c, struct sip_server_tx *tx, const struct sip_msg
 		.c = c, .tx = tx, .m = m, .from = sip_server_tx_flow(tx), .now_ms = now_ms};
 
 	/* RFC 3261 §26.3.2.4: nobody gets a stream of answers by putting another's address on a
-	 * datagram. Digest and a dialog's Route prove it later. */
+	 * datagram, and nobody fills a table. Digest and a dialog's Route prove it later. */
 	if ((c->cfg.auth_required || c->cfg.ims.on) && !core_is_trusted(c, r.from))
-		sip_server_tx_doubt(tx);
+		sip_server_tx_doubt(tx, m);
 	else
 		sip_server_tx_prove(tx, now_ms);
 	if (core_readable(&r) && check_proxy_require(&r))

@@ -112,6 +112,10 @@ void core_free(struct core *c);
 /* What the stack's user is told; core decides. */
 void core_request(struct core *c, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms);
 void core_ack(struct core *c, const struct sip_msg *m, const struct sip_flow *from, uint64_t now_ms);
+/* Whether credentials (the value of a header field) answer a challenge that was made here for that
+ * peer. It proves nobody, and nothing is used up by it. */
+bool core_has_challenged(struct core *c, struct view credentials, const struct sip_flow *from,
+			 uint64_t now_ms);
 /* A lookup has ended: requests that wait go on, those whose lookup has not ended wait again. */
 void core_resolved(struct core *c, uint64_t now_ms);
 /* Bindings that came over this connection lose their flow (they stay, and are reached by their contact address). */

@@ -9,6 +9,7 @@ struct guess {
 	struct hash_node node;
 	struct list by_age;
 	uint64_t last_ms;
+	uint64_t last_answer; /* its hash */
 	uint32_t n;
 	size_t source_n, key_n;
 	char key[]; /* source, then the user */
@@ -133,30 +134,33 @@ bool guesses_shut(struct guesses *g, const struct addr *from, struct view aor, u
 
 /* One more of this source. True: it was the last that is allowed. */
 static bool count(struct guesses *g, const struct addr *from, bool port, struct view aor,
-		  uint64_t now_ms)
+		  uint64_t sum, uint64_t now_ms)
 {
 	struct source s = source_of(from, port);
 	struct guess *guess = find(g, &s, aor);
 
 	if (!guess)
 		guess = add(g, &s, aor);
-	if (!guess)
+	if (!guess || (guess->n && guess->last_answer == sum))
 		return false;
+	guess->last_answer = sum;
 	guess->last_ms = now_ms;
 	list_del(&guess->by_age);
 	list_add_tail(&g->by_age, &guess->by_age);
 	return ++guess->n == limit_of(g, port);
 }
 
-bool guesses_wrong(struct guesses *g, const struct addr *from, struct view aor, uint64_t now_ms)
+bool guesses_wrong(struct guesses *g, const struct addr *from, struct view aor, struct view answer,
+		   uint64_t now_ms)
 {
+	uint64_t sum = hash_bytes(&g->table, answer);
 	bool port, address;
 
 	if (!g->limit)
 		return false;
 	forget_old(g, now_ms);
-	port = count(g, from, true, aor, now_ms);
-	address = count(g, from, false, aor, now_ms);
+	port = count(g, from, true, aor, sum, now_ms);
+	address = count(g, from, false, aor, sum, now_ms);
 	return port || address;
 }
 

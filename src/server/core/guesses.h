@@ -33,9 +33,13 @@ void guesses_fini(struct guesses *g);
 
 /* True while this user's password is not looked at when it comes from there. */
 bool guesses_shut(struct guesses *g, const struct addr *from, struct view aor, uint64_t now_ms);
-/* A wrong password. True when it was the one that shuts the door. Memory short: it is not counted.
+/* A wrong password; answer is what it made of the challenge. True when it was the one that shuts
+ * the door. The same answer at once again is the same guess: nothing is kept of a request that is
+ * not let in, so that its retransmission is looked at like the first. Memory short: it is not
+ * counted.
  */
-bool guesses_wrong(struct guesses *g, const struct addr *from, struct view aor, uint64_t now_ms);
+bool guesses_wrong(struct guesses *g, const struct addr *from, struct view aor, struct view answer,
+		   uint64_t now_ms);
 /* The right one: what came before it from this port were slips. */
 void guesses_right(struct guesses *g, const struct addr *from, struct view aor);
 

@@ -37,12 +37,16 @@ bool overload_window(struct overload *o, uint64_t idle_ms, uint64_t span_ms)
 	return before == 0;
 }
 
-bool overload_admit(struct overload *o)
+bool overload_admit(struct overload *o, bool known)
 {
-	o->debt += o->shed;
-	if (o->debt < ALL)
+	unsigned *debt = known ? &o->debt_known : &o->debt;
+
+	/* Of those who come twice both visits have to go well. The square is less than the share
+	 * and grows with it, so that who knows how to be known does not keep all others out. */
+	*debt += known ? o->shed * o->shed / ALL : o->shed;
+	if (*debt < ALL)
 		return true;
-	o->debt -= ALL;
+	*debt -= ALL;
 	o->refused++;
 	return false;
 }

@@ -18,7 +18,8 @@ enum {
 struct overload {
 	unsigned limit; /* thousandths of the time; 1000 or more: nothing is ever refused */
 	unsigned shed;	/* thousandths of the new sessions that are refused */
-	unsigned debt;	/* what the last decisions have left over, so that the share is exact */
+	/* What the last decisions have left over, so that the share is exact. */
+	unsigned debt, debt_known;
 	uint64_t busy_for_ms;
 	uint64_t refused; /* all in all */
 };
@@ -27,7 +28,8 @@ struct overload {
 void overload_init(struct overload *o, unsigned limit_percent);
 /* Of the last span_ms the thread was idle for idle_ms. True when it begins to refuse with this. */
 bool overload_window(struct overload *o, uint64_t idle_ms, uint64_t span_ms);
-/* Whether one more session is taken. */
-bool overload_admit(struct overload *o);
+/* Whether one more session is taken. known: it was challenged already, and comes again with an
+ * answer: to refuse it then would throw that work away. */
+bool overload_admit(struct overload *o, bool known);
 
 #endif

@@ -25,6 +25,7 @@ struct core {
 	struct b2bua *b2bua;  /* server/participating/b2bua.h; NULL: none */
 	struct list parked;   /* parked.c */
 	size_t n_parked;
+	struct quota parking; /* of each user */
 	/* One request is looked at at a time: these are its scratch. */
 	struct buf out;	   /* the message being composed */
 	struct buf extra;  /* header lines for it */
@@ -116,6 +117,7 @@ bool core_kept_again(const struct core_kept *k, struct core *c, struct sip_serve
 		     struct sip_msg *m, uint64_t now_ms, struct inbound *r);
 
 /* parked.c: a request that waits for DNS. E_LIMIT, E_NOMEM. */
+void core_parking_init(struct core *c);
 int core_park(struct inbound *r);
 void core_parked_drop(struct core *c);
 

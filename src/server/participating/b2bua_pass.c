@@ -405,6 +405,9 @@ void b2bua_request(struct inbound *r)
 	struct b2bua_dialog *d = b2bua_dialog_of(r, &from);
 	struct b2bua_call *call;
 
+	/* Its ids are nobody's to guess. */
+	if (d)
+		sip_server_tx_prove(r->tx, r->now_ms);
 	if (!d || d->over || !d->leg[other_side(from)].target || has_left(d, from)) {
 		core_reply(r, 481, NULL, VIEW(""));
 		return;
