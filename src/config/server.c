@@ -75,7 +75,10 @@ static const struct option_spec specs[] = {
 	 "URIs that registered phones are to put into the Route of their requests, in this order "
 	 "(RFC 3608), each with ;lr."},
 	{"sip.max_transactions", OPTION_U32, AT(sip.max_transactions), "100000", 100, 10000000,
-	 NULL, "SIP transactions at a time; above it new requests get 503."},
+	 NULL,
+	 "SIP transactions of either kind (server, client) at a time. New sessions get 503 from "
+	 "seven eighths "
+	 "on: the rest is for those that run."},
 	{"sip.max_connections", OPTION_U32, AT(sip.max_connections), "10000", 1, 1000000, NULL,
 	 "SIP connections over TCP at a time."},
 	{"sip.max_connections_per_address", OPTION_U32, AT(sip.max_connections_per_address), "1000",

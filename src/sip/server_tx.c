@@ -286,6 +286,15 @@ static void refuse_for_now(struct sip_stack *s, const struct sip_msg *m,
 	sip_stack_reply_stateless(s, m, from, 503, NULL, view_str(extra), now_ms);
 }
 
+/* What is left is for the dialogs that there are: their BYEs are what makes room again. A request that
+ * is passed on needs a transaction of either kind. */
+static bool is_crowded(const struct sip_stack *s)
+{
+	size_t most = s->cfg.max_tx - s->cfg.max_tx / SIP_TX_RESERVE;
+
+	return s->server_tx.n >= most || s->client_tx.n >= most;
+}
+
 /* 0, or for how many seconds a request is not wanted (RFC 3261 §21.5.4). Requests of dialogs go on,
  * and so does what this process sends itself. */
 static unsigned unwanted(const struct sip_stack *s, const struct sip_msg *m,
@@ -298,9 +307,11 @@ static unsigned unwanted(const struct sip_stack *s, const struct sip_msg *m,
 		.method = m->method, .credentials = sip_msg_value(m, id), .from = from};
 	struct sip_addr to;
 
-	if (!s->ops.admit || s->admitted || sip_msg_to(m, &to) || sip_addr_tag(&to).n)
+	if (sip_msg_to(m, &to) || sip_addr_tag(&to).n || from->transport == SIP_LOCAL)
 		return 0;
-	return s->ops.admit(s->ops.ctx, &n);
+	if (m->method != SIP_REGISTER && is_crowded(s))
+		return NO_ROOM_S;
+	return s->ops.admit && !s->admitted ? s->ops.admit(s->ops.ctx, &n) : 0;
 }
 
 static void receive_new(struct sip_stack *s, const struct sip_msg *m, const struct sip_flow *from,

@@ -91,6 +91,10 @@ struct sip_stack_ops {
 	void *ctx;
 };
 
+/* One part in so many of max_tx is left to requests inside dialogs, CANCEL, REGISTER and what comes
+ * from this process. */
+enum { SIP_TX_RESERVE = 8 };
+
 struct sip_stack_config {
 	uint32_t t1_ms, t2_ms, t4_ms; /* 500, 4000, 5000 */
 	struct addr sent_by[3][2]; /* own address per transport (UDP, TCP, TLS) and family (4, 6) */

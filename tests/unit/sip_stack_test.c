@@ -512,6 +512,42 @@ static void test_transactions_are_capped_with_503(void **state)
 	world_end(w);
 }
 
+static void test_the_last_eighth_of_the_transactions_is_for_dialogs(void **state)
+{
+	static const char request[] = "%s sip:b@example.com SIP/2.0\r\n"
+				      "Via: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK%d\r\n"
+				      "Max-Forwards: 70\r\nFrom: <sip:a@example.com>;tag=a\r\n"
+				      "To: <sip:b@example.com>%s\r\n"
+				      "Call-ID: c1\r\nCSeq: 1 %s\r\nContent-Length: 0\r\n\r\n";
+	static const struct {
+		const char *method, *tag, *happens;
+	} say[] = {
+		{"MESSAGE", "", "0:udp 503"},
+		{"INVITE", "", "0:udp 503"},
+		{"BYE", ";tag=d", "0:request BYE"},
+		{"REGISTER", "", "0:request REGISTER"},
+		{"BYE", ";tag=e", "0:udp 503"},
+	};
+	struct world *w = world_new();
+	char text[600];
+
+	(void)state;
+	w->cfg.max_tx = 2 * SIP_TX_RESERVE;
+	world_begin(w);
+	for (int i = 0; i < 2 * SIP_TX_RESERVE - 2; i++) {
+		(void)snprintf(text, sizeof(text), request, "MESSAGE", i, "", "MESSAGE");
+		world_datagram(w, text, PEER);
+		assert_happened(w, "0:request MESSAGE");
+	}
+	for (int i = 0; i < (int)(sizeof(say) / sizeof(say[0])); i++) {
+		(void)snprintf(text, sizeof(text), request, say[i].method, 100 + i, say[i].tag,
+			       say[i].method);
+		world_datagram(w, text, PEER);
+		assert_happened(w, say[i].happens);
+	}
+	world_end(w);
+}
+
 static void test_what_is_not_admitted_gets_503_and_nothing_is_kept(void **state)
 {
 	static const char ack[] = "ACK sip:b@example.com SIP/2.0\r\n"
@@ -978,6 +1014,7 @@ int main(void)
 		cmocka_unit_test(test_RFC_3261_18_1_1__a_large_ack_goes_by_tcp),
 		cmocka_unit_test(test_connections_are_capped),
 		cmocka_unit_test(test_transactions_are_capped_with_503),
+		cmocka_unit_test(test_the_last_eighth_of_the_transactions_is_for_dialogs),
 		cmocka_unit_test(test_what_is_not_admitted_gets_503_and_nothing_is_kept),
 		cmocka_unit_test(test_a_refusal_is_the_same_before_and_after_parsing),
 		cmocka_unit_test(test_who_is_let_in_is_asked_about_once_and_stays),
