@@ -56,6 +56,7 @@ HARMLESS = set("""
     __errno_location __stack_chk_fail _GLOBAL_OFFSET_TABLE_
     __memcpy_chk __memmove_chk __memset_chk __strcpy_chk __strncpy_chk __snprintf_chk __vsnprintf_chk
     __isoc99_sscanf sscanf __isoc23_strtol __isoc23_strtoul __isoc23_strtoull
+    __popcountdi2
 """.split())
 # Named only so that the message can say what is wrong with it; a symbol that stands in neither list is refused too.
 DENIED = [
