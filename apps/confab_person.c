@@ -331,8 +331,8 @@ static void on_progress(struct app *a, const struct chat *chat, const struct con
 	const char *m = mark(a, chat->id), *who = name_of(a, ev->peer);
 
 	if (ev->status >= 300)
-		say(a, "%s! %s is not %s: %d %s", m, who, ev->removing ? "taken out" : "added", ev->status,
-		    ev->text);
+		say(a, "%s! %s is not %s: %d %s", m, who, ev->removing ? "taken out" : "added",
+		    ev->status, ev->text);
 	else if (ev->removing && ev->status >= 200)
 		say(a, "%s* %s is taken out", m, who);
 	else if (!ev->removing && ev->status >= 180 && ev->status < 200)
@@ -715,9 +715,10 @@ static void run(struct app *a, struct view line)
 	static const struct {
 		const char *name;
 		void (*run)(struct app *a, const struct words *w);
-	} table[] = {{"/chat", do_chat},       {"/add", do_add},   {"/who", do_who},
-		     {"/leave", do_leave},     {"/to", do_to},	   {"/accept", do_accept},
-		     {"/kick", do_kick},       {"/decline", do_decline}, {"/help", do_help}, {"/quit", do_quit}};
+	} table[] = {{"/chat", do_chat},   {"/add", do_add},	     {"/who", do_who},
+		     {"/leave", do_leave}, {"/to", do_to},	     {"/accept", do_accept},
+		     {"/kick", do_kick},   {"/decline", do_decline}, {"/help", do_help},
+		     {"/quit", do_quit}};
 	/* What follows these is text, blanks and all. */
 	static const struct {
 		const char *name;

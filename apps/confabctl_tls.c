@@ -102,7 +102,8 @@ static int issue(const char *dir, const char *file, char **word, int n, int days
 	return status;
 }
 
-/* Everything that a CA signed would be worth nothing without it; and whoever made the others may need them. */
+/* Everything that a CA signed would be worth nothing without it; and whoever made the others may
+ * need them. */
 static bool is_new(const char *dir)
 {
 	static const char *const file[] = {"ca", "server", "client"};
@@ -127,8 +128,8 @@ static bool is_new(const char *dir)
 	return true;
 }
 
-/* For phones, where the server wants to see a certificate. It must not name the domain itself: then it would be a
- * server's (RFC 5922). */
+/* For phones, where the server wants to see a certificate. It must not name the domain itself: then
+ * it would be a server's (RFC 5922). */
 static int issue_client(const char *dir, const char *server, int days)
 {
 	char text[CLIENT_NAME_MAX + 1] = "client";

@@ -358,8 +358,9 @@ static void on_signal(void *ctx, int signo)
 	confabd_gate_drain(d);
 }
 
-/* In IMS mode the users are the core's: what the file says of some of them is welcome, but it is for what is kept over
- * a restart. It is made here, unless it would then belong to another user than it has to. */
+/* In IMS mode the users are the core's: what the file says of some of them is welcome, but it is
+ * for what is kept over a restart. It is made here, unless it would then belong to another user
+ * than it has to. */
 static int start_store(struct confabd *d)
 {
 	bool make = d->cfg.ims.mode && !(io_is_root() && d->cfg.run.user[0]);
@@ -512,8 +513,8 @@ int main(int argc, char **argv)
 		(void)sigprocmask(SIG_UNBLOCK, &ending, NULL);
 		log_line(&d.log.log, LOG_INFO, "confabd", "ready");
 		io_run(&d.loop);
-		/* It ends already: one more signal to end must not cut that short, and with it the exit
-		 * status and what is still to be written. */
+		/* It ends already: one more signal to end must not cut that short, and with it the
+		 * exit status and what is still to be written. */
 		(void)sigprocmask(SIG_BLOCK, &ending, NULL);
 		io_signals_close(signals);
 		(void)signal(SIGTERM, SIG_IGN);

@@ -182,8 +182,8 @@ bool confabd_sockets_lead_to(const struct confabd *d, const struct addr *to, str
 	return true;
 }
 
-/* Where we are at one address alone, connections come from there too, whatever other addresses the machine has:
- * servers and phones know us by it. */
+/* Where we are at one address alone, connections come from there too, whatever other addresses the
+ * machine has: servers and phones know us by it. */
 static bool own_source(const struct confabd *d, const struct addr *to, struct addr *from)
 {
 	*from = (struct addr){0};

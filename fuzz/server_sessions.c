@@ -573,8 +573,10 @@ static void start_functions(unsigned settings)
 					  .close = seat_close,
 					  .drain = conference_drain,
 					  .end = conference_end};
-	const struct relay_broker relays = {
-		.open = relay_open, .answer = relay_answer, .drain = relay_drain, .close = relay_close};
+	const struct relay_broker relays = {.open = relay_open,
+					    .answer = relay_answer,
+					    .drain = relay_drain,
+					    .close = relay_close};
 	const struct b2bua_config b2bua = {.feature_tag = VIEW("+g.oma.sip-im"),
 					   .release = VIEW("fuzz"),
 					   .max_calls = 8,

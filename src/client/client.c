@@ -134,7 +134,8 @@ static bool past_the_server(const struct client *c, const struct sip_server_tx *
 	       !client_is_server(c, tx);
 }
 
-static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
+static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_msg *m,
+		       uint64_t now_ms)
 {
 	struct client *c = ctx;
 
@@ -178,7 +179,8 @@ static void udp_send(void *ctx, const struct addr *to, struct view bytes)
 	c->world.udp_send(c->world.ctx, to, bytes);
 }
 
-static void *sip_connect(void *ctx, struct sip_conn *conn, enum sip_transport t, const struct addr *to)
+static void *sip_connect(void *ctx, struct sip_conn *conn, enum sip_transport t,
+			 const struct addr *to)
 {
 	struct client *c = ctx;
 
@@ -252,7 +254,8 @@ char *client_contact(const struct client *c, const struct addr *at)
 		       view_str(addr_text(at, host)));
 }
 
-/* The texts that stand in every request: From, Contact, the factory. E_SYNTAX: the user is no SIP URI. */
+/* The texts that stand in every request: From, Contact, the factory. E_SYNTAX: the user is no SIP
+ * URI. */
 static int make_texts(struct client *c, const struct client_config *cfg)
 {
 	struct sip_uri u;
@@ -295,7 +298,10 @@ static int make_stacks(struct client *c, const struct digest *digest)
 				    .trace = sip_trace,
 				    .ctx = c};
 	struct sip_stack_config sc;
-	struct sip_ua_config ua = {.digest = digest, .max_dialogs = 4096, .next_hop = next_hop, .ctx = c,
+	struct sip_ua_config ua = {.digest = digest,
+				   .max_dialogs = 4096,
+				   .next_hop = next_hop,
+				   .ctx = c,
 				   .redirects = true,
 				   /* An IMS core that is not there has to be found anew first. */
 				   .max_wait_s = c->cfg.ims ? 0 : WAIT_S};

@@ -103,8 +103,10 @@ static struct outgoing *outgoing_find(struct conversation *v, struct view id)
 	return NULL;
 }
 
-/* The message as it goes on the wire: CPIM where the peer takes it (R-5 of RFC 7701: To says for whom). */
-static int compose(const struct leg *leg, const struct outgoing *o, uint64_t now_ms, struct buf *body)
+/* The message as it goes on the wire: CPIM where the peer takes it (R-5 of RFC 7701: To says for
+ * whom). */
+static int compose(const struct leg *leg, const struct outgoing *o, uint64_t now_ms,
+		   struct buf *body)
 {
 	const struct conversation *v = leg->conversation;
 	struct client *c = v->client;
@@ -153,8 +155,8 @@ static int hand_over(struct leg *leg, struct outgoing *o, uint64_t now_ms)
 	rc = compose(leg, o, now_ms, &body);
 	m.content_type = leg->cpim ? VIEW("message/cpim") : VIEW("text/plain;charset=utf-8");
 	m.content = buf_view(&body);
-	/* Between two phones a report is the peer's own word, also where a relay stands between them. In a
-	 * conference it would only be the switch's, which its 200 is already. */
+	/* Between two phones a report is the peer's own word, also where a relay stands between
+	 * them. In a conference it would only be the switch's, which its 200 is already. */
 	m.success_report = !leg->conference;
 	o->state = OUTGOING_HANDED;
 	o->leg = leg;
@@ -165,8 +167,8 @@ static int hand_over(struct leg *leg, struct outgoing *o, uint64_t now_ms)
 	return rc;
 }
 
-/* The gate: may what is written now go to the present leg? While the chat moves, only after all that was written to the old
- * session was confirmed there, or a bounded time has passed. */
+/* The gate: may what is written now go to the present leg? While the chat moves, only after all
+ * that was written to the old session was confirmed there, or a bounded time has passed. */
 static bool gate_open(const struct conversation *v)
 {
 	if (!v->current || v->current->state != LEG_OPEN || (v->old && glare_possible(v)))
@@ -296,10 +298,11 @@ void conversation_unconfirmed(struct conversation *v, struct leg *leg)
 		bool waiting = o->state == OUTGOING_WAITING && !o->rerouted;
 
 		outgoing_take(v, o);
-		/* A 200 may be that of a relay: the word of a peer who sends reports is his report. */
+		/* A 200 may be that of a relay: the word of a peer who sends reports is his report.
+		 */
 		if (!o->confirmed || (o->leg && o->leg->reports))
-			tell_sent(v, o->id, waiting ? CONFAB_SENT_FAILED : CONFAB_SENT_UNCONFIRMED, 0,
-				  waiting ? "never sent" : "");
+			tell_sent(v, o->id, waiting ? CONFAB_SENT_FAILED : CONFAB_SENT_UNCONFIRMED,
+				  0, waiting ? "never sent" : "");
 		free(o->to);
 		free(o);
 	}
@@ -444,7 +447,8 @@ static enum confab_sent settle(const struct leg *leg, struct outgoing *o,
 }
 
 static void on_state(void *ctx, struct msrp_session *s, struct view message_id,
-		     enum msrp_message_state state, int status, struct view comment, uint64_t now_ms)
+		     enum msrp_message_state state, int status, struct view comment,
+		     uint64_t now_ms)
 {
 	struct leg *leg = ctx;
 	struct conversation *v = leg->conversation;
@@ -508,7 +512,8 @@ static int read_message(const struct leg *leg, const struct msrp_incoming *m, st
 	if (leg->conference && cpim->n_to == 1) {
 		char *to = client_aor(cpim->to[0].uri);
 
-		in->to_all = !to || !view_eq(view_str(to), view_str(leg->conversation->client->aor));
+		in->to_all =
+			!to || !view_eq(view_str(to), view_str(leg->conversation->client->aor));
 		free(to);
 	}
 	in->display = cpim->from.display;
@@ -536,7 +541,8 @@ static bool is_type(const struct incoming *in, const char *type)
 	return view_eq_nocase(view_trim(view_cut(&rest, ';')), view_str(type));
 }
 
-static int on_message(void *ctx, struct msrp_session *s, const struct msrp_incoming *m, uint64_t now_ms)
+static int on_message(void *ctx, struct msrp_session *s, const struct msrp_incoming *m,
+		      uint64_t now_ms)
 {
 	struct leg *leg = ctx;
 	struct conversation *v = leg->conversation;
@@ -690,8 +696,8 @@ int client_leave(struct client *c, uint32_t conversation, bool anonymous, uint64
 		return E_NOTFOUND;
 	leg = v->current;
 	v->leaving = true;
-	/* IC-7.1.5-3. The BYE is answered later; the conversation is over for the person now, and the session
-	 * object sees its BYE through. */
+	/* IC-7.1.5-3. The BYE is answered later; the conversation is over for the person now, and
+	 * the session object sees its BYE through. */
 	if (leg && leg->sip && !leg->dialog_over) {
 		leg_hang_up(leg, anonymous ? VIEW("Privacy: id\r\n") : VIEW(""), now_ms);
 		if (leg->state >= LEG_OPENING) {

@@ -1,8 +1,8 @@
 /*
- * Keep-alives towards the server (RFC 5626 §3.5, §4.4): CRLFs on a connection, STUN over UDP. A flow
- * whose pong is missing is given up and registered anew. A server that never answered one is asked once by a
- * REGISTER; if it answers that, it does not know them: it is not held to it, but the NAT on the way is kept awake all
- * the same.
+ * Keep-alives towards the server (RFC 5626 §3.5, §4.4): CRLFs on a connection, STUN over UDP. A
+ * flow whose pong is missing is given up and registered anew. A server that never answered one is
+ * asked once by a REGISTER; if it answers that, it does not know them: it is not held to it, but
+ * the NAT on the way is kept awake all the same.
  */
 #include "client/state.h"
 
@@ -48,7 +48,8 @@ static void flow_failed(struct client *c, uint64_t now_ms)
 	struct confab_event ev = {.type = CONFAB_CONNECTION, .text = "lost"};
 	bool was;
 
-	log_line(c->log, LOG_WARN, "client", "the server does not answer a keep-alive: registering anew");
+	log_line(c->log, LOG_WARN, "client",
+		 "the server does not answer a keep-alive: registering anew");
 	if (!by_udp(c)) {
 		/* registration_conn_down sees to the rest. */
 		sip_stack_conn_close(c->stack, c->flow_conn, now_ms);
@@ -101,7 +102,8 @@ void keepalive_stop(struct client *c)
 	c->mapped = (struct addr){0};
 }
 
-void keepalive_pong(struct client *c, const struct sip_flow *from, const struct addr *mapped, uint64_t now_ms)
+void keepalive_pong(struct client *c, const struct sip_flow *from, const struct addr *mapped,
+		    uint64_t now_ms)
 {
 	if (by_udp(c) ? !addr_eq(&from->remote, &c->cfg.server.remote) : from->conn != c->flow_conn)
 		return;

@@ -1,4 +1,5 @@
-/* Legs: one SIP session with its MSRP session; offer and answer (IC-7.1.2-4), release (IC-7.1.5-5, -6). */
+/* Legs: one SIP session with its MSRP session; offer and answer (IC-7.1.2-4), release (IC-7.1.5-5,
+ * -6). */
 #include "client/state.h"
 
 #include "base/error.h"
@@ -146,9 +147,10 @@ static int make_msrp(struct leg *leg, const struct sdp_msrp *peer, bool active, 
 	 * is joined anew. */
 	leg->tls = peer ? peer->tls
 			: c->cfg.msrp_tls || leg->conversation->tls ||
-				  (leg->secure && c->cfg.msrp_tls_local.family);
+				   (leg->secure && c->cfg.msrp_tls_local.family);
 	leg->conversation->tls |= leg->tls;
-	msrp_uri_write(&b, leg->tls, leg->tls ? &c->cfg.msrp_tls_local : &c->cfg.msrp_local, view_str(entropy_token(c->entropy, token, 26)));
+	msrp_uri_write(&b, leg->tls, leg->tls ? &c->cfg.msrp_tls_local : &c->cfg.msrp_local,
+		       view_str(entropy_token(c->entropy, token, 26)));
 	if (!buf_ok(&b) || !view_copy(buf_view(&b), leg->local_uri, sizeof(leg->local_uri))) {
 		buf_fini(&b);
 		return E_NOMEM;
@@ -247,7 +249,8 @@ int leg_read_answer(struct leg *leg, const struct sip_msg *m, uint64_t now_ms)
 
 	if (!sip_content_is(sip_msg_value(m, SIP_H_CONTENT_TYPE), VIEW("application/sdp")))
 		return E_UNSUPPORTED;
-	rc = negotiate_read_kind(m->body, leg->tls ? NEGOTIATE_TLS : NEGOTIATE_NO_TLS, &desc, &media);
+	rc = negotiate_read_kind(m->body, leg->tls ? NEGOTIATE_TLS : NEGOTIATE_NO_TLS, &desc,
+				 &media);
 	if (rc == 0 && leg->tls)
 		rc = msrp_session_set_fingerprint(leg->msrp, media->msrp.fingerprint);
 	if (rc)
@@ -259,7 +262,8 @@ int leg_read_answer(struct leg *leg, const struct sip_msg *m, uint64_t now_ms)
 	learn_peer(leg, &desc, media);
 	leg_enter(leg, LEG_OPENING);
 	timer_arm(c->timers, &leg->patience, now_ms + OPENING_MS);
-	rc = msrp_session_start(leg->msrp, media->msrp.path, leg->active, media->msrp.max_size, now_ms);
+	rc = msrp_session_start(leg->msrp, media->msrp.path, leg->active, media->msrp.max_size,
+				now_ms);
 	/* A peer who connects to us can be quicker than his answer. */
 	if (rc == 0 && !leg->active && msrp_session_is_open(leg->msrp))
 		leg_opened(leg, now_ms);
@@ -270,7 +274,8 @@ void leg_unusable_answer(struct leg *leg, uint64_t now_ms)
 {
 	struct conversation *v = leg->conversation;
 
-	log_line(v->client->log, LOG_WARN, "client", "conversation %u: the answer cannot be used", v->id);
+	log_line(v->client->log, LOG_WARN, "client", "conversation %u: the answer cannot be used",
+		 v->id);
 	leg_hang_up(leg, VIEW("Reason: SIP;cause=488;text=\"Not Acceptable Here\"\r\n"), now_ms);
 	if (v->old)
 		move_failed(v, 488, "the answer cannot be used", now_ms);
@@ -280,7 +285,8 @@ void leg_unusable_answer(struct leg *leg, uint64_t now_ms)
 
 bool leg_settled(const struct leg *leg)
 {
-	return !leg->msrp || (msrp_session_outstanding(leg->msrp) == 0 && !conversation_awaits(leg));
+	return !leg->msrp ||
+	       (msrp_session_outstanding(leg->msrp) == 0 && !conversation_awaits(leg));
 }
 
 void leg_opened(struct leg *leg, uint64_t now_ms)
@@ -322,7 +328,8 @@ void leg_opened(struct leg *leg, uint64_t now_ms)
 	conversation_flush(v, now_ms);
 }
 
-/* Whoever connects, connects again, a few times, waiting longer each time. False: that is enough. */
+/* Whoever connects, connects again, a few times, waiting longer each time. False: that is enough.
+ */
 static bool come_back(struct leg *leg, uint64_t now_ms)
 {
 	struct client *c = leg->conversation->client;
@@ -355,8 +362,8 @@ void leg_down(struct leg *leg, int error, uint64_t now_ms)
 	struct confab_event ev;
 
 	if (leg->state == LEG_DRAINING) {
-		/* The end of an old session: all that the peer had to say was read. What we have under way on it is
-		 * worth another connection, as long as the drain lasts. */
+		/* The end of an old session: all that the peer had to say was read. What we have
+		 * under way on it is worth another connection, as long as the drain lasts. */
 		if (leg->said_bye || leg_settled(leg) || !come_back(leg, now_ms))
 			conversation_leg_closed(leg, now_ms);
 		return;
@@ -380,18 +387,20 @@ void leg_down(struct leg *leg, int error, uint64_t now_ms)
 	}
 	if (error != E_DENIED && come_back(leg, now_ms))
 		return;
-	log_line(c->log, LOG_INFO, "client", "conversation %u: a connection is gone for good (%s)", v->id,
-		 error_text(error));
+	log_line(c->log, LOG_INFO, "client", "conversation %u: a connection is gone for good (%s)",
+		 v->id, error_text(error));
 	if (v->old && leg == v->current)
 		move_failed(v, 503, "the conference's connection could not be made", now_ms);
 	else if (!recover_failed(leg, 503, now_ms) && !recover_begin(leg, now_ms))
 		conversation_leg_closed(leg, now_ms);
 }
 
-/* Who got the BYE has the last word: he finishes what he has under way and closes; the other reads to that end. */
+/* Who got the BYE has the last word: he finishes what he has under way and closes; the other reads
+ * to that end. */
 void leg_drain_progress(struct leg *leg, uint64_t now_ms)
 {
-	/* Finished: what the other has written is read to its end. That may be more REPORTs than one. */
+	/* Finished: what the other has written is read to its end. That may be more REPORTs than
+	 * one. */
 	if (leg->state != LEG_DRAINING || leg->said_bye || leg->finishing || !leg_settled(leg))
 		return;
 	leg->finishing = msrp_session_is_open(leg->msrp);
@@ -424,8 +433,8 @@ void leg_drain(struct leg *leg, bool ours, uint64_t now_ms)
 		return;
 	}
 	leg_enter(leg, LEG_DRAINING);
-	/* A peer whose connection is broken may come back with what he has left, but that is not waited for as
-	 * long as for one who is there. */
+	/* A peer whose connection is broken may come back with what he has left, but that is not
+	 * waited for as long as for one who is there. */
 	timer_arm(c->timers, &leg->patience,
 		  now_ms + (msrp_session_is_open(leg->msrp) ? c->cfg.drain_ms : ABSENT_MS));
 	leg_drain_progress(leg, now_ms);

@@ -1,5 +1,5 @@
-/* The move of a running 1-1 chat into a conference, at both of its ends: docs/protocol/upgrade.md, "The move" (points 1, 3,
- * 4, 5, 6), IC-7.1.4, IC-8.3.1-2. */
+/* The move of a running 1-1 chat into a conference, at both of its ends: docs/protocol/upgrade.md,
+ * "The move" (points 1, 3, 4, 5, 6), IC-7.1.4, IC-8.3.1-2. */
 #include "client/state.h"
 
 static void begin(struct conversation *v, struct leg *conference, uint64_t now_ms)
@@ -49,8 +49,9 @@ void move_opened(struct conversation *v, uint64_t now_ms)
 	move_progress(v, now_ms);
 }
 
-/* Who was invited with Replaces ends the old session, once his new seat is open and all that he wrote on the old session
- * is confirmed, or a bounded time has passed. Who added the others waits for that BYE. */
+/* Who was invited with Replaces ends the old session, once his new seat is open and all that he
+ * wrote on the old session is confirmed, or a bounded time has passed. Who added the others waits
+ * for that BYE. */
 void move_progress(struct conversation *v, uint64_t now_ms)
 {
 	struct leg *old = v->old;
@@ -71,8 +72,8 @@ void move_old_closed(struct conversation *v, uint64_t now_ms)
 	conversation_release(v);
 	if (v->old != old)
 		return; /* by who was told */
-	/* The media is gone, but the dialog stands: it is still what Replaces names, and the other side's
-	 * to end. */
+	/* The media is gone, but the dialog stands: it is still what Replaces names, and the other
+	 * side's to end. */
 	if (!old->dialog_over && !(v->current->by_replaces && v->current->state == LEG_OPEN)) {
 		conversation_flush(v, now_ms);
 		return;

@@ -93,7 +93,8 @@ static void write_group(struct conversation *v, struct buf *extra)
 		sip_write_field(extra, "Subject", view_str(v->subject));
 }
 
-/* The factory, with a list: from the start (7.1.2-3), or with the peer of a running session (7.1.4). */
+/* The factory, with a list: from the start (7.1.2-3), or with the peer of a running session
+ * (7.1.4). */
 int leg_invite_many(struct leg *leg, const struct view *uri, size_t n, struct leg *running,
 		    uint64_t now_ms)
 {
@@ -157,8 +158,8 @@ int leg_invite_peer(struct leg *leg, uint64_t now_ms)
 	return rc;
 }
 
-static int keep_options(struct conversation *v, const struct client_call_options *o, const struct view *uri,
-			size_t n)
+static int keep_options(struct conversation *v, const struct client_call_options *o,
+			const struct view *uri, size_t n)
 {
 	if (!o)
 		return 0;
@@ -185,7 +186,8 @@ static bool is_token_text(struct view v)
 	return true;
 }
 
-static int check_call(struct client *c, const struct view *uri, size_t n, const struct client_call_options *o)
+static int check_call(struct client *c, const struct view *uri, size_t n,
+		      const struct client_call_options *o)
 {
 	int rc = 0;
 
@@ -201,7 +203,8 @@ static int check_call(struct client *c, const struct view *uri, size_t n, const 
 }
 
 int client_call_with(struct client *c, const struct view *uri, size_t n,
-		     const struct client_call_options *o, uint32_t *conversation_out, uint64_t now_ms)
+		     const struct client_call_options *o, uint32_t *conversation_out,
+		     uint64_t now_ms)
 {
 	struct view rejoin = o ? o->rejoin : VIEW("");
 	bool group = n > 1 || rejoin.n || (o && o->conference);
@@ -240,7 +243,8 @@ int client_call(struct client *c, const struct view *uri, size_t n, uint32_t *co
 	return client_call_with(c, uri, n, NULL, conversation_out, now_ms);
 }
 
-int client_add(struct client *c, uint32_t conversation, const struct view *uri, size_t n, uint64_t now_ms)
+int client_add(struct client *c, uint32_t conversation, const struct view *uri, size_t n,
+	       uint64_t now_ms)
 {
 	struct conversation *v = conversation_find(c, conversation);
 	struct view peer;
@@ -356,8 +360,8 @@ static void on_answered(void *ctx, struct sip_session *s, const struct sip_msg *
 	leg_unusable_answer(leg, now_ms);
 }
 
-static void on_reinvite(void *ctx, struct sip_session *s, struct sip_server_tx *tx, const struct sip_msg *m,
-			uint64_t now_ms)
+static void on_reinvite(void *ctx, struct sip_session *s, struct sip_server_tx *tx,
+			const struct sip_msg *m, uint64_t now_ms)
 {
 	(void)s;
 	if (ctx)
@@ -374,8 +378,8 @@ static void on_ended(void *ctx, struct sip_session *s, enum sip_session_end why,
 		leg_ended(ctx, why, status, m, now_ms);
 }
 
-static void on_request(void *ctx, struct sip_session *s, struct sip_server_tx *tx, const struct sip_msg *m,
-		       uint64_t now_ms)
+static void on_request(void *ctx, struct sip_session *s, struct sip_server_tx *tx,
+		       const struct sip_msg *m, uint64_t now_ms)
 {
 	(void)s;
 	leg_requested(ctx, tx, m, now_ms);

@@ -462,8 +462,8 @@ bool recover_invited(struct client *c, struct sip_server_tx *tx, const struct si
 	if (!client_is_server(c, tx))
 		return false;
 	v = find(c, m, t, now_ms);
-	if (!v || (!v->recovery.on && (!may_come_back(v->current) ||
-				       !begin(v->current, CALLEE_WAITS_MS, now_ms))))
+	if (!v || (!v->recovery.on &&
+		   (!may_come_back(v->current) || !begin(v->current, CALLEE_WAITS_MS, now_ms))))
 		return false;
 	if (ours_stands(v, t)) {
 		client_refuse(c, tx, 491, now_ms);

@@ -1,4 +1,5 @@
-/* Registration with the SIP/IP core (RFC 3261 §10, R-12), and coming back after a lost connection. */
+/* Registration with the SIP/IP core (RFC 3261 §10, R-12), and coming back after a lost connection.
+ */
 #include "client/state.h"
 
 #include "base/error.h"
@@ -49,8 +50,8 @@ static void later(struct client *c, uint64_t now_ms)
 	c->backoff_ms = c->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : c->backoff_ms * 2;
 }
 
-/* How long our binding lives: the expires of our own Contact in the 200, else Expires (§10.2.4). Not
- * longer than was asked for (§10.3). */
+/* How long our binding lives: the expires of our own Contact in the 200, else Expires (§10.2.4).
+ * Not longer than was asked for (§10.3). */
 static uint32_t granted(const struct client *c, const struct sip_msg *m)
 {
 	uint32_t seconds = c->cfg.register_expires;
@@ -109,8 +110,8 @@ static void write_registrar(const struct client *c, struct buf *b)
 		buf_putf(b, "%s:%s", c->sips ? "sips" : "sip", c->domain);
 }
 
-/* An address is gone to, by the transport that there is: what was TLS stays so, and who is there has
- * to prove the same name. A name is asked for by the server that there is. */
+/* An address is gone to, by the transport that there is: what was TLS stays so, and who is there
+ * has to prove the same name. A name is asked for by the server that there is. */
 static bool move_to(struct client *c, struct view target)
 {
 	static const uint16_t port[] = {5060, 5060, 5061};
@@ -131,8 +132,7 @@ static bool move_to(struct client *c, struct view target)
 	}
 	if (at.family != c->cfg.server.remote.family || addr_eq(&at, &c->cfg.server.remote) ||
 	    (sip_param(uri.params, VIEW("transport"), &transport) &&
-	     !view_eq_nocase(transport,
-			     view_str(sip_transport_text(c->cfg.server.transport)))))
+	     !view_eq_nocase(transport, view_str(sip_transport_text(c->cfg.server.transport)))))
 		return false;
 	if (!c->home.family)
 		c->home = c->cfg.server.remote;
@@ -284,7 +284,7 @@ static void send_register(struct client *c, uint32_t expires, uint64_t now_ms)
 	sip_write_body(&b, VIEW(""), VIEW(""));
 	if (!buf_ok(&b) || !buf_ok(&contact) ||
 	    sip_uac_send(c->ua, buf_view(&b), &flow, &c->register_seq, &handler, c, now_ms,
-					&c->registering))
+			 &c->registering))
 		failed(c, 503, "could not be sent", now_ms);
 	buf_fini(&b);
 	buf_fini(&contact);

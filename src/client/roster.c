@@ -1,4 +1,5 @@
-/* Who is in the conference: the client's side of the conference event package (RFC 4575, RFC 6665). */
+/* Who is in the conference: the client's side of the conference event package (RFC 4575, RFC 6665).
+ */
 #include "client/state.h"
 
 #include "base/error.h"
@@ -94,8 +95,8 @@ static bool is_out(const struct conference_user *u)
 	return u && u->n_endpoints && u->endpoints[0].status == CONFERENCE_DISCONNECTED;
 }
 
-/* Who came and who went between two states. Who leaves without a name is there anew, as an anonymous one who is out: his old
- * entry then goes without a word. */
+/* Who came and who went between two states. Who leaves without a name is there anew, as an
+ * anonymous one who is out: his old entry then goes without a word. */
 static void tell_changes(struct conversation *v, const struct conference_info *before)
 {
 	bool nameless = false;
@@ -111,7 +112,8 @@ static void tell_changes(struct conversation *v, const struct conference_info *b
 		}
 	}
 	for (size_t i = 0; i < before->n_users; i++)
-		if (is_in(&before->users[i]) && !find(&v->roster, before->users[i].entity) && !nameless)
+		if (is_in(&before->users[i]) && !find(&v->roster, before->users[i].entity) &&
+		    !nameless)
 			tell_one(v, &before->users[i], false);
 }
 
@@ -124,16 +126,19 @@ static void look_for_old_peer(struct conversation *v, uint64_t now_ms)
 		if (is_in(u))
 			split_look(v, u->entity, true, "", now_ms);
 		else if (is_out(u))
-			split_look(v, u->entity, false, how_text[u->endpoints[0].disconnection], now_ms);
+			split_look(v, u->entity, false, how_text[u->endpoints[0].disconnection],
+				   now_ms);
 	}
 }
 
-/* A version was missed: the full state is asked for; were that to fail again and again, not for ever. */
+/* A version was missed: the full state is asked for; were that to fail again and again, not for
+ * ever. */
 static void ask_again(struct conversation *v, uint64_t now_ms)
 {
 	if (v->gaps++ < GAPS_MAX)
 		roster_subscribe(v, now_ms);
-	log_line(v->client->log, LOG_INFO, "client", "conversation %u: a conference state was missed", v->id);
+	log_line(v->client->log, LOG_INFO, "client",
+		 "conversation %u: a conference state was missed", v->id);
 }
 
 static void apply(struct conversation *v, struct view xml, uint64_t now_ms)
@@ -142,7 +147,8 @@ static void apply(struct conversation *v, struct view xml, uint64_t now_ms)
 	int rc;
 
 	if (conference_info_parse(xml, &news)) {
-		log_line(v->client->log, LOG_WARN, "client", "a conference state that cannot be read");
+		log_line(v->client->log, LOG_WARN, "client",
+			 "a conference state that cannot be read");
 		return;
 	}
 	if (v->fresh && news.state == CONFERENCE_FULL) {
@@ -187,8 +193,8 @@ static void notified(void *ctx, struct sip_server_tx *tx, const struct sip_msg *
 		v->subscribed = false;
 		timer_cancel(v->client->timers, &v->resubscribe);
 	}
-	if (m->body.n &&
-	    sip_content_is(sip_msg_value(m, SIP_H_CONTENT_TYPE), VIEW("application/conference-info+xml")))
+	if (m->body.n && sip_content_is(sip_msg_value(m, SIP_H_CONTENT_TYPE),
+					VIEW("application/conference-info+xml")))
 		apply(v, m->body, now_ms);
 }
 
@@ -227,15 +233,17 @@ void roster_early_notify(struct client *c, const struct sip_msg *m)
 		if (has_early_dialog(v, sip_msg_value(m, SIP_H_CALL_ID)))
 			return;
 		sip_dialog_fini(&v->subscription);
-		if (sip_dialog_init_uas(&v->subscription, c->ua, m, sip_addr_tag(&to), &owner, v) == 0)
+		if (sip_dialog_init_uas(&v->subscription, c->ua, m, sip_addr_tag(&to), &owner, v) ==
+		    0)
 			v->subscription.has_remote_seq = false; /* it is still to be handed over */
 		return;
 	}
 }
 
-/* The 200 makes the dialog; where a NOTIFY was faster, it is made anew with the 200's route (the proxies need not have put
- * themselves into that of the NOTIFY). */
-static bool make_dialog(struct conversation *v, const struct sip_msg *request, const struct sip_msg *m)
+/* The 200 makes the dialog; where a NOTIFY was faster, it is made anew with the 200's route (the
+ * proxies need not have put themselves into that of the NOTIFY). */
+static bool make_dialog(struct conversation *v, const struct sip_msg *request,
+			const struct sip_msg *m)
 {
 	bool early = has_early_dialog(v, sip_msg_value(request, SIP_H_CALL_ID)) &&
 		     v->subscription.has_remote_seq;
@@ -265,7 +273,8 @@ static void on_response(void *ctx, struct sip_uac *uac, const struct sip_msg *m,
 		if (m->status == 481)
 			v->subscribed = false;
 		timer_arm(q, &v->resubscribe,
-			  now_ms + (m->status == 481 || m->status == 408 ? AGAIN_MS : NEVER_KNOWN_MS));
+			  now_ms + (m->status == 481 || m->status == 408 ? AGAIN_MS
+									 : NEVER_KNOWN_MS));
 		return;
 	}
 	if (!v->subscribed && sip_msg_parse(sip_uac_request(uac), &request) == 0 &&
@@ -273,8 +282,8 @@ static void on_response(void *ctx, struct sip_uac *uac, const struct sip_msg *m,
 		v->subscribed = true;
 	sip_uac_detach(uac);
 	(void)view_to_u32(sip_msg_value(m, SIP_H_EXPIRES), &seconds);
-	/* RFC 6665 §4.2.1.1: not longer than was asked for. One that lasts no time was a question, or
-	 * a joke: it is not asked again at once for ever. */
+	/* RFC 6665 §4.2.1.1: not longer than was asked for. One that lasts no time was a question,
+	 * or a joke: it is not asked again at once for ever. */
 	if (seconds > EXPIRES_S)
 		seconds = EXPIRES_S;
 	if (seconds < SHORTEST_S)
@@ -336,8 +345,8 @@ void roster_subscribe(struct conversation *v, uint64_t now_ms)
 	sip_write_body(&b, VIEW(""), VIEW(""));
 	if (buf_ok(&b))
 		(void)sip_uac_send(c->ua, buf_view(&b), &flow,
-				   v->subscribed ? &v->subscription.local_seq : NULL, &handler, v, now_ms,
-				   &v->subscribing);
+				   v->subscribed ? &v->subscription.local_seq : NULL, &handler, v,
+				   now_ms, &v->subscribing);
 	buf_fini(&b);
 	buf_fini(&contact);
 }
@@ -352,7 +361,8 @@ int client_who(struct client *c, uint32_t conversation, uint64_t now_ms)
 		return E_STATE;
 	if (leg_allowed(v->current, VIEW("SUBSCRIBE")) == ALLOWED_NOT)
 		return E_UNSUPPORTED;
-	/* A SUBSCRIBE in the running subscription brings the full state anew (RFC 6665 §4.1.2.3). */
+	/* A SUBSCRIBE in the running subscription brings the full state anew (RFC 6665 §4.1.2.3).
+	 */
 	v->who_wanted = true;
 	roster_subscribe(v, now_ms);
 	return 0;

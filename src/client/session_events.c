@@ -1,4 +1,5 @@
-/* What happens to a leg's SIP session, whoever invited: its end (IC-7.1.5-6, IC-8.3.2-1), a re-INVITE. */
+/* What happens to a leg's SIP session, whoever invited: its end (IC-7.1.5-6, IC-8.3.2-1), a
+ * re-INVITE. */
 #include "client/state.h"
 
 #include "base/error.h"
@@ -40,7 +41,8 @@ void leg_ended(struct leg *leg, enum sip_session_end why, int status, const stru
 
 	if (why == SIP_END_REJECTED && status == 503 && m && !m->is_request)
 		ims_unavailable(v->client, now_ms);
-	(void)view_copy(m && !m->is_request ? m->reason : view_str(why_text(why)), reason, sizeof(reason));
+	(void)view_copy(m && !m->is_request ? m->reason : view_str(why_text(why)), reason,
+			sizeof(reason));
 	if (why == SIP_END_REJECTED && m && !m->is_request && refresh_longer(leg, m) &&
 	    leg_invite_again(leg, now_ms))
 		return;
@@ -78,7 +80,8 @@ void leg_ended(struct leg *leg, enum sip_session_end why, int status, const stru
 }
 
 /* A session refresh: the same description again, as long as the peer's path stays what it was. */
-void leg_reinvited(struct leg *leg, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
+void leg_reinvited(struct leg *leg, struct sip_server_tx *tx, const struct sip_msg *m,
+		   uint64_t now_ms)
 {
 	const struct client *c = leg->conversation->client;
 	struct buf sdp, contact, lines;

@@ -1,9 +1,12 @@
-/* Point 6 of "The move": the old peer did not come along. His chat goes on as a conversation of its own. */
+/* Point 6 of "The move": the old peer did not come along. His chat goes on as a conversation of its
+ * own. */
 #include "client/state.h"
 
 #include <stdlib.h>
 
-enum { COMES_LATER_MS = 10000 }; /* in the conference, and the old session not ended: he keeps both */
+enum {
+	COMES_LATER_MS = 10000
+}; /* in the conference, and the old session not ended: he keeps both */
 
 static bool can_split(const struct conversation *v)
 {

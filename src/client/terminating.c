@@ -1,4 +1,5 @@
-/* 8.3.1 "IM Client invited to a IM Session": chats, conferences, and invitations that replace a running session. */
+/* 8.3.1 "IM Client invited to a IM Session": chats, conferences, and invitations that replace a
+ * running session. */
 #include "client/state.h"
 
 #include "base/error.h"
@@ -78,10 +79,10 @@ static struct leg *find_replaced(struct client *c, struct sip_server_tx *tx, str
 	return leg;
 }
 
-/* RCS phones say it with the Contribution-ID of the chat that becomes a group. A name that is not known here changes
- * nothing: the invitation stands for itself. */
-static struct leg *find_session_replaced(struct client *c, struct sip_server_tx *tx, const struct sip_msg *m,
-					 const struct terminate *t)
+/* RCS phones say it with the Contribution-ID of the chat that becomes a group. A name that is not
+ * known here changes nothing: the invitation stands for itself. */
+static struct leg *find_session_replaced(struct client *c, struct sip_server_tx *tx,
+					 const struct sip_msg *m, const struct terminate *t)
 {
 	struct view named = sip_msg_value(m, SIP_H_SESSION_REPLACES);
 
@@ -99,7 +100,8 @@ static struct leg *find_session_replaced(struct client *c, struct sip_server_tx 
 	return NULL;
 }
 
-static int begin_session(struct leg *leg, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
+static int begin_session(struct leg *leg, struct sip_server_tx *tx, const struct sip_msg *m,
+			 uint64_t now_ms)
 {
 	struct client *c = leg->conversation->client;
 	struct im_profile p;
@@ -109,13 +111,14 @@ static int begin_session(struct leg *leg, struct sip_server_tx *tx, const struct
 	client_profile(c, &p);
 	buf_init(&extra, SIP_HEAD_BYTES_MAX);
 	im_write_response(&extra, &p);
-	rc = sip_session_incoming(c->ua, tx, m, buf_view(&extra), &terminated, leg, now_ms, &leg->sip);
+	rc = sip_session_incoming(c->ua, tx, m, buf_view(&extra), &terminated, leg, now_ms,
+				  &leg->sip);
 	buf_fini(&extra);
 	return rc;
 }
 
-/* Who is asked and does not answer is not there (RFC 3261 §13.3.1.1); nobody else's invitations are to
- * stand before a person's door for ever. */
+/* Who is asked and does not answer is not there (RFC 3261 §13.3.1.1); nobody else's invitations are
+ * to stand before a person's door for ever. */
 enum { RING_MS = 240000 }; /* proxies are quicker (timer C, §16.6) */
 
 static void ring(struct leg *leg, uint64_t now_ms)
@@ -255,7 +258,8 @@ static void new_chat(struct client *c, struct sip_server_tx *tx, const struct si
 		(void)client_accept(c, v->id, now_ms);
 }
 
-void client_invited(struct client *c, struct sip_server_tx *tx, const struct sip_msg *m, uint64_t now_ms)
+void client_invited(struct client *c, struct sip_server_tx *tx, const struct sip_msg *m,
+		    uint64_t now_ms)
 {
 	struct terminate t;
 	struct session_terms terms;
@@ -365,8 +369,8 @@ int client_decline(struct client *c, uint32_t conversation, int status, uint64_t
 	return 0;
 }
 
-static void on_reinvite(void *ctx, struct sip_session *s, struct sip_server_tx *tx, const struct sip_msg *m,
-			uint64_t now_ms)
+static void on_reinvite(void *ctx, struct sip_session *s, struct sip_server_tx *tx,
+			const struct sip_msg *m, uint64_t now_ms)
 {
 	(void)s;
 	if (ctx)
@@ -383,8 +387,8 @@ static void on_ended(void *ctx, struct sip_session *s, enum sip_session_end why,
 		leg_ended(ctx, why, status, m, now_ms);
 }
 
-static void on_request(void *ctx, struct sip_session *s, struct sip_server_tx *tx, const struct sip_msg *m,
-		       uint64_t now_ms)
+static void on_request(void *ctx, struct sip_session *s, struct sip_server_tx *tx,
+		       const struct sip_msg *m, uint64_t now_ms)
 {
 	(void)s;
 	leg_requested(ctx, tx, m, now_ms);

@@ -44,7 +44,8 @@ static void put_kind(struct buf *out, const struct option_spec *spec)
 		[OPTION_STRING_LIST] = "list",
 		[OPTION_IP_LIST] = "list of IP addresses",
 		[OPTION_ENUM_SET] = "list of",
-		[OPTION_LISTEN_LIST] = "list of udp:ADDRESS:PORT, tcp:ADDRESS:PORT or tls:ADDRESS:PORT",
+		[OPTION_LISTEN_LIST] =
+			"list of udp:ADDRESS:PORT, tcp:ADDRESS:PORT or tls:ADDRESS:PORT",
 	};
 
 	buf_puts(out, kinds[spec->type]);

@@ -17,8 +17,8 @@ void msrp_session_set_state(struct msrp_session *s, enum session_state state)
 
 	if (s->state == state)
 		return;
-	log_line(s->agent->log, LOG_DEBUG, "msrp", "session %.*s: %s -> %s", VIEW_ARG(msrp_session_name(s)),
-		 name[s->state], name[state]);
+	log_line(s->agent->log, LOG_DEBUG, "msrp", "session %.*s: %s -> %s",
+		 VIEW_ARG(msrp_session_name(s)), name[s->state], name[state]);
 	s->state = state;
 	/* Each state has its own deadline, and whoever wants one arms it. */
 	timer_cancel(s->agent->timers, &s->timer);
@@ -94,22 +94,24 @@ void msrp_session_heard(struct msrp_session *s)
 		msrp_session_settle(s);
 }
 
-/* Who connects has a session when the peer has taken it: he answers the empty SEND, or sends something himself. For
- * peers who answer no empty SEND the wait is short. */
+/* Who connects has a session when the peer has taken it: he answers the empty SEND, or sends
+ * something himself. For peers who answer no empty SEND the wait is short. */
 void msrp_session_open(struct msrp_session *s)
 {
 	struct msrp_conn *c = s->conn;
 
 	if (!msrp_session_trusts(s, c)) {
 		log_line(s->agent->log, LOG_WARN, "msrp",
-			 "session %.*s: its peer is not who was agreed on", VIEW_ARG(msrp_session_name(s)));
+			 "session %.*s: its peer is not who was agreed on",
+			 VIEW_ARG(msrp_session_name(s)));
 		msrp_session_down(s, E_DENIED);
 		msrp_conn_check_use(c);
 		return;
 	}
 	msrp_session_set_state(s, SESSION_OPEN);
 	s->unheard = true;
-	/* After a broken connection no message is risked before it: a peer who has not noticed yet answers 506. */
+	/* After a broken connection no message is risked before it: a peer who has not noticed yet
+	 * answers 506. */
 	if (s->active && (s->again || list_empty(&s->unsent))) {
 		msrp_session_bind_send(s);
 		timer_arm(s->agent->timers, &s->timer, s->agent->now_ms + BIND_ANSWER_MS);

@@ -2,7 +2,8 @@
 
 #include "base/error.h"
 
-/* SHA-256 is compared, as RFC 8122 §5 demands of all; a peer without any has to be known otherwise. */
+/* SHA-256 is compared, as RFC 8122 §5 demands of all; a peer without any has to be known otherwise.
+ */
 static bool knows_fingerprint(const struct sdp_msrp *m)
 {
 	return !m->fingerprint.n || view_starts_nocase(m->fingerprint, VIEW("SHA-256 "));

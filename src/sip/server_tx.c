@@ -174,8 +174,8 @@ static bool has_cookie(const struct sip_via *via)
 	return view_starts(via->branch, VIEW(SIP_MAGIC)) && via->branch.n > sizeof(SIP_MAGIC) - 1;
 }
 
-/* What all keys begin with. Who sent it counts (RFC 3261 §22.1): ACK and CANCEL cannot be challenged,
- * and a retransmission from elsewhere would have the answer sent there. */
+/* What all keys begin with. Who sent it counts (RFC 3261 §22.1): ACK and CANCEL cannot be
+ * challenged, and a retransmission from elsewhere would have the answer sent there. */
 static void begin_key(struct buf *key, enum sip_method method, struct view name,
 		      const struct sip_flow *from)
 {
@@ -286,8 +286,8 @@ static void refuse_for_now(struct sip_stack *s, const struct sip_msg *m,
 	sip_stack_reply_stateless(s, m, from, 503, NULL, view_str(extra), now_ms);
 }
 
-/* What is left is for the dialogs that there are: their BYEs are what makes room again. A request that
- * is passed on needs a transaction of either kind. */
+/* What is left is for the dialogs that there are: their BYEs are what makes room again. A request
+ * that is passed on needs a transaction of either kind. */
 static bool is_crowded(const struct sip_stack *s)
 {
 	size_t most = s->cfg.max_tx - s->cfg.max_tx / SIP_TX_RESERVE;
@@ -359,7 +359,8 @@ static void receive_cancel(struct sip_stack *s, const struct sip_msg *m,
 		sip_stack_reply_stateless(s, m, from, 481, NULL, VIEW(""), now_ms);
 		return;
 	}
-	tx = make_key(m, from, SIP_CANCEL, &s->key) == 0 ? tx_new(s, m, from, buf_view(&s->key)) : NULL;
+	tx = make_key(m, from, SIP_CANCEL, &s->key) == 0 ? tx_new(s, m, from, buf_view(&s->key))
+							 : NULL;
 	if (!tx) {
 		refuse_for_now(s, m, from, NO_ROOM_S, now_ms);
 		return;

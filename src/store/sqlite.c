@@ -53,9 +53,8 @@ static const char *const schema_steps[SCHEMA_VERSION] = {
 	"PRAGMA user_version = 4;",
 };
 
-#define USER_COLUMNS "name, domain, realm, ha1_md5, ha1_sha256, im_feature_tag, mode"
-#define BINDING_COLUMNS                                                                            \
-	"aor, contact, params, path, call_id, remote, transport, cseq, q, expires"
+#define USER_COLUMNS	"name, domain, realm, ha1_md5, ha1_sha256, im_feature_tag, mode"
+#define BINDING_COLUMNS "aor, contact, params, path, call_id, remote, transport, cseq, q, expires"
 enum {
 	COLUMN_NAME,
 	COLUMN_DOMAIN,
@@ -176,8 +175,8 @@ static int prepare(struct store *store)
 		rc = schema_upgrade(store);
 	for (size_t i = 0; rc == 0 && i < STORE_STATEMENTS; i++)
 		rc = store_code(sqlite3_prepare_v3(store->db, statement_text[i], -1,
-						    SQLITE_PREPARE_PERSISTENT, &store->statement[i],
-						    NULL));
+						   SQLITE_PREPARE_PERSISTENT, &store->statement[i],
+						   NULL));
 	return rc;
 }
 
@@ -234,7 +233,7 @@ int store_open(const char *path, const struct digest *digest, unsigned flags, st
 	}
 	store->digest = digest;
 	rc = store_code(sqlite3_open_v2(path, &store->db,
-					 SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL));
+					SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL));
 	if (rc == 0)
 		rc = prepare(store);
 	if (rc == 0) {
@@ -270,7 +269,7 @@ sqlite3_stmt *store_statement(struct store *store, enum statement which)
 int store_bind_text(sqlite3_stmt *statement, int index, struct view text)
 {
 	return store_code(sqlite3_bind_text64(statement, index, text.p ? text.p : "", text.n,
-					       SQLITE_TRANSIENT, SQLITE_UTF8));
+					      SQLITE_TRANSIENT, SQLITE_UTF8));
 }
 
 static void lower_copy(struct view text, char *dst, size_t size)
@@ -545,8 +544,7 @@ int store_binding_purge(struct store *store, uint64_t unix_ms)
 	sqlite3_stmt *statement = store_statement(store, STATEMENT_BINDING_PURGE);
 	int64_t until = unix_ms > INT64_MAX ? INT64_MAX : (int64_t)unix_ms;
 
-	return store_change(store, statement,
-			       store_code(sqlite3_bind_int64(statement, 1, until)));
+	return store_change(store, statement, store_code(sqlite3_bind_int64(statement, 1, until)));
 }
 
 struct view store_column_view(sqlite3_stmt *row, int column)

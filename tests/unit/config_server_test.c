@@ -123,7 +123,7 @@ static void test_SW_4__tls_that_is_required_must_be_there(void **state)
 	assert_int_equal(load("participating.msrp_tls = either\n"), 0);
 	assert_int_equal(config.participating.msrp_tls, SERVER_TLS_EITHER);
 	expect("participating.msrp_tls = required\n",
-		"line 1: participating.msrp_tls: = required needs msrp.tls = yes");
+	       "line 1: participating.msrp_tls: = required needs msrp.tls = yes");
 }
 
 static void test_SW_4__peers_by_tls(void **state)

@@ -844,9 +844,9 @@ static void test_freed_in_on_state(void **state)
 	assert_true(a->side->closed);
 }
 
-#define TEST(name)   cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)     cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define WINDOWED(name) cmocka_unit_test_setup_teardown(name, setup_windowed, teardown)
-#define NARROW(name) cmocka_unit_test_setup_teardown(name, setup_narrow, teardown)
+#define NARROW(name)   cmocka_unit_test_setup_teardown(name, setup_narrow, teardown)
 
 int main(void)
 {

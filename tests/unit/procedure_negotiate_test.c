@@ -38,7 +38,7 @@ static void test_IC_7_1_2_4__the_plain_stream_among_others(void **state)
 }
 
 #define STREAM(port, proto, scheme, more)                                                          \
-	"m=message " port " " proto " *\r\na=accept-types:*\r\na=path:" scheme                    \
+	"m=message " port " " proto " *\r\na=accept-types:*\r\na=path:" scheme                     \
 	"://192.0.2.9:" port "/abc;tcp\r\n" more
 #define HEAD "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nt=0 0\r\n"
 
@@ -55,10 +55,10 @@ static int chosen(const char *text, enum negotiate_tls tls)
 
 static void test_SW_4__a_stream_by_tls_where_it_can_be_had(void **state)
 {
-	static const char both[] = HEAD STREAM("1", "TCP/TLS/MSRP", "msrps", "")
-		STREAM("2", "TCP/MSRP", "msrp", "");
-	static const char print[] = HEAD
-		STREAM("3", "TCP/TLS/MSRP", "msrps", "a=fingerprint:SHA-256 AA:BB\r\n");
+	static const char both[] =
+		HEAD STREAM("1", "TCP/TLS/MSRP", "msrps", "") STREAM("2", "TCP/MSRP", "msrp", "");
+	static const char print[] =
+		HEAD STREAM("3", "TCP/TLS/MSRP", "msrps", "a=fingerprint:SHA-256 AA:BB\r\n");
 
 	(void)state;
 	assert_int_equal(chosen(both, NEGOTIATE_EITHER), 1);
@@ -67,12 +67,11 @@ static void test_SW_4__a_stream_by_tls_where_it_can_be_had(void **state)
 	assert_int_equal(chosen(SDP_PLAIN, NEGOTIATE_TLS), 0);
 	assert_int_equal(chosen(print, NEGOTIATE_EITHER), 3);
 	/* A hash that is not compared here, and a path that contradicts the proto. */
-	assert_int_equal(chosen(HEAD STREAM("4", "TCP/TLS/MSRP", "msrps",
-					    "a=fingerprint:SHA-1 AA:BB\r\n"),
-				NEGOTIATE_EITHER),
-			 0);
-	assert_int_equal(chosen(HEAD STREAM("5", "TCP/TLS/MSRP", "msrp", ""), NEGOTIATE_EITHER),
-			 0);
+	assert_int_equal(
+		chosen(HEAD STREAM("4", "TCP/TLS/MSRP", "msrps", "a=fingerprint:SHA-1 AA:BB\r\n"),
+		       NEGOTIATE_EITHER),
+		0);
+	assert_int_equal(chosen(HEAD STREAM("5", "TCP/TLS/MSRP", "msrp", ""), NEGOTIATE_EITHER), 0);
 	/* Of several fingerprints the one that is known counts (RFC 8122 §5). */
 	assert_int_equal(chosen(HEAD STREAM("6", "TCP/TLS/MSRP", "msrps",
 					    "a=fingerprint:SHA-1 AA:BB\r\n"

@@ -616,7 +616,8 @@ static void test_PF_9_1_2_2__shutting_down_ends_both_sides_and_says_why(void **s
 	b2bua_shut_down(b, w->now);
 	world_run(w, 0);
 	bye = request(&ann, "BYE");
-	assert_string_equal(header(w, bye, "Reason"), "SIP;cause=503;text=\"Server Shutting Down\"");
+	assert_string_equal(header(w, bye, "Reason"),
+			    "SIP;cause=503;text=\"Server Shutting Down\"");
 	assert_int_equal(b2bua_open_count(b), 1);
 	answers(&ann, bye, 200, "", "", "");
 	bye = request(&bo, "BYE");

@@ -87,8 +87,7 @@ static void test_with_many_ports_an_address_has_so_many_times_the_guesses(void *
 	for (int i = 0; i < GUESSES_PORTS * LIMIT; i++) {
 		assert_false(guesses_shut(&g, &fresh, VIEW("ann"), NOW));
 		a.port = (uint16_t)(1000 + i);
-		assert_int_equal(wrong(&g, &a, VIEW("ann"), NOW),
-				 i == GUESSES_PORTS * LIMIT - 1);
+		assert_int_equal(wrong(&g, &a, VIEW("ann"), NOW), i == GUESSES_PORTS * LIMIT - 1);
 	}
 	assert_true(guesses_shut(&g, &fresh, VIEW("ann"), NOW + LOCKOUT_MS - 1));
 	/* A right password of a neighbour's does not begin that anew. */

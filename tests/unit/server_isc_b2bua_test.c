@@ -11,8 +11,8 @@
 #define VECTOR	"icid-value=\"one;1\";icid-generated-at=192.0.2.50;orig-ioi=home.net"
 #define P_FIELDS                                                                                   \
 	"P-Charging-Vector: " VECTOR "\n"                                                          \
-	"P-Charging-Function-Addresses: ccf=c.net\n"                                          \
-	"P-Access-Network-Info: 3GPP\n"                                                     \
+	"P-Charging-Function-Addresses: ccf=c.net\n"                                               \
+	"P-Access-Network-Info: 3GPP\n"                                                            \
 	"P-Visited-Network-ID: v.net\n"
 
 static struct addr peer;

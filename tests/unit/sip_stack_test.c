@@ -522,10 +522,8 @@ static void test_the_last_eighth_of_the_transactions_is_for_dialogs(void **state
 	static const struct {
 		const char *method, *tag, *happens;
 	} say[] = {
-		{"MESSAGE", "", "0:udp 503"},
-		{"INVITE", "", "0:udp 503"},
-		{"BYE", ";tag=d", "0:request BYE"},
-		{"REGISTER", "", "0:request REGISTER"},
+		{"MESSAGE", "", "0:udp 503"},	    {"INVITE", "", "0:udp 503"},
+		{"BYE", ";tag=d", "0:request BYE"}, {"REGISTER", "", "0:request REGISTER"},
 		{"BYE", ";tag=e", "0:udp 503"},
 	};
 	struct world *w = world_new();

@@ -42,8 +42,8 @@ static void forget(struct member *m)
 }
 
 /* Who is in has his place: of two seats of one person the first goes (member_take_over), so that a
- * lost phone finds back into a conference that is full. A place is free for those who may still come
- * back after a restart. */
+ * lost phone finds back into a conference that is full. A place is free for those who may still
+ * come back after a restart. */
 static bool is_full(const struct conference *conf, const struct core_identity *who)
 {
 	char *aor = aor_of(who->uri);

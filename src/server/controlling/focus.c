@@ -273,8 +273,7 @@ bool members_prune(struct conference *conf)
 		struct member *m = CONTAINER(l, struct member, link);
 		bool over = !m->session || sip_session_state(m->session) == SIP_SESSION_ENDED;
 
-		if (m->superseded && m->state == MEMBER_GONE && over && !conf->depth &&
-		    !m->awaited)
+		if (m->superseded && m->state == MEMBER_GONE && over && !conf->depth && !m->awaited)
 			member_free(m);
 		else
 			n++;

@@ -11,7 +11,8 @@ enum { FINGERPRINT_MAX = 112 };
 /* A seat's path says for good which kind it is for (SW-4: an offer is answered in kind). */
 static enum negotiate_tls kind_of(const struct member *m)
 {
-	return view_starts_nocase(view_str(m->path), VIEW("msrps:")) ? NEGOTIATE_TLS : NEGOTIATE_NO_TLS;
+	return view_starts_nocase(view_str(m->path), VIEW("msrps:")) ? NEGOTIATE_TLS
+								     : NEGOTIATE_NO_TLS;
 }
 
 /* RFC 7701 §8 */

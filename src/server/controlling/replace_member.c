@@ -1,5 +1,5 @@
-/* An INVITE with Replaces to a conference URI (R-11; RFC 3891 §3, RFC 4579 §5.9): a participant goes
- * over to another phone of his. His dialog is his to replace; anybody else is refused (§5). */
+/* An INVITE with Replaces to a conference URI (R-11; RFC 3891 §3, RFC 4579 §5.9): a participant
+ * goes over to another phone of his. His dialog is his to replace; anybody else is refused (§5). */
 #include "procedure/replaces.h"
 
 #include "server/controlling/focus.h"

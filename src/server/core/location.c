@@ -240,8 +240,8 @@ int binding_flow(const struct binding *b, const struct sip_stack *stack, struct 
 
 	if (b->flow.conn && sip_stack_conn_alive(stack, b->flow.conn)) {
 		*out = b->flow;
-		/* Where to try again when the connection breaks under a request: not at the port that
-		 * it happened to come from. */
+		/* Where to try again when the connection breaks under a request: not at the port
+		 * that it happened to come from. */
 		if (!b->path.n && sip_uri_parse(b->contact, &uri) == 0 &&
 		    sip_flow_of_uri(&uri, &by_contact) == 0 &&
 		    by_contact.transport == b->flow.transport &&

@@ -381,8 +381,7 @@ static void apply(struct registration *reg)
 	if (reg->star)
 		remove_all(reg);
 	for (; reg->surplus; reg->surplus--) {
-		struct binding *b =
-			oldest_lost(reg, location_find(&r->c->location, reg->aor));
+		struct binding *b = oldest_lost(reg, location_find(&r->c->location, reg->aor));
 
 		if (b)
 			remove_binding(reg, b);

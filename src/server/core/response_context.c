@@ -13,9 +13,9 @@ struct branch {
 	struct sip_client_tx *tx;
 	/* Timer C of an INVITE; of the first that waits for its turn: how long the others have. */
 	struct timer timer_c;
-	bool pending;	      /* under way: no final answer yet */
-	bool heard;	      /* a provisional answer came */
-	bool late;	      /* cancelled, for others to have their turn */
+	bool pending; /* under way: no final answer yet */
+	bool heard;   /* a provisional answer came */
+	bool late;    /* cancelled, for others to have their turn */
 	uint16_t q;
 	struct later *later; /* it waits for its turn */
 };
