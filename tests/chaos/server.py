@@ -45,7 +45,8 @@ class Server:
         self.binaries = binaries
         self.own_directory = directory is None
         self.directory = directory or tempfile.mkdtemp(prefix="confab-chaos-")
-        self.port, self.msrp_port = free_ports(1), free_ports(2)
+        self.port = free_ports(3)
+        self.msrp_port = self.port + 1
         self.store = os.path.join(self.directory, "users.db")
         self.log = os.path.join(self.directory, "server.log")
         self.errors = os.path.join(self.directory, "server.err")

@@ -25,19 +25,26 @@ class Failed(Exception):
     """A condition did not come true."""
 
 
+GIVEN = set()
+
+
 def free_ports(n, host="127.0.0.1"):
-    """n consecutive ports that are free for UDP and TCP."""
+    """n consecutive ports that are free for UDP and TCP, and that nobody here was given yet."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for _ in range(200):
         held = []
+        # Below what the kernel gives to outgoing connections, which would come in between.
+        base = random.randrange(10000, 32000 - n)
+        wanted = set(range(base, base + n))
+        if wanted & GIVEN:
+            continue
         try:
-            # Below what the kernel gives to outgoing connections, which would come in between.
-            base = random.randrange(10000, 32000 - n)
             for i in range(n):
                 for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
                     s = socket.socket(family, kind)
                     held.append(s)
                     s.bind((host, base + i))
+            GIVEN.update(wanted)
             return base
         except OSError:
             continue
