@@ -191,6 +191,5 @@ int confabd_seats_start(struct confabd *d)
 	cfg.tls_unverified = !d->cfg.msrp.tls_verify;
 	if (d->cfg.sip.advertise.family == cfg.listen.family && addr_is_any(&cfg.listen))
 		cfg.shard.advertise = d->cfg.sip.advertise;
-	d->switch_threads = switch_threads_start(&cfg, &d->log.log);
-	return d->switch_threads ? 0 : E_IO;
+	return switch_threads_start(&cfg, &d->log.log, &d->switch_threads);
 }

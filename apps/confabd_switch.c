@@ -706,22 +706,23 @@ static void thread_fini(struct switch_thread *t)
 	uv_mutex_destroy(&t->lock);
 }
 
-struct switch_threads *switch_threads_start(const struct switch_threads_config *cfg,
-					    const struct log *log)
+int switch_threads_start(const struct switch_threads_config *cfg, const struct log *log,
+			 struct switch_threads **out)
 {
 	struct switch_threads *ts;
-	int rc = 0;
+	int rc;
 
 	if (cfg->n_threads < 1 || cfg->n_threads > THREADS_MAX)
-		return NULL;
+		return E_SYNTAX;
 	ts = calloc(1, sizeof(*ts) + cfg->n_threads * sizeof(ts->thread[0]));
 	if (!ts)
-		return NULL;
+		return E_NOMEM;
 	ts->cfg = *cfg;
 	ts->log = log;
-	if (io_mailbox_open(cfg->loop, on_event, discard_event, ts, &ts->events)) {
+	rc = io_mailbox_open(cfg->loop, on_event, discard_event, ts, &ts->events);
+	if (rc) {
 		free(ts);
-		return NULL;
+		return rc;
 	}
 	while (!rc && ts->n < cfg->n_threads)
 		rc = thread_init(ts, ts->n++);
@@ -732,11 +733,11 @@ struct switch_threads *switch_threads_start(const struct switch_threads_config *
 		rc = io_thread_start(&ts->thread[i].thread, name, thread_run, &ts->thread[i]);
 		ts->thread[i].started = !rc;
 	}
-	if (!rc)
-		return ts;
-	log_line(log, LOG_ERROR, "switch", "cannot start: %s", error_text(rc));
-	switch_threads_stop(ts);
-	return NULL;
+	if (rc)
+		switch_threads_stop(ts);
+	else
+		*out = ts;
+	return rc;
 }
 
 void switch_threads_stop(struct switch_threads *ts)

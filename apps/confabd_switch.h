@@ -36,10 +36,10 @@ struct switch_threads_config {
 	bool trace_bodies; /* otherwise the trace is told how long they were (msrp/veil.h) */
 };
 
-/* NULL: no memory, an address that cannot be bound, or no threads; the log says which. log may be
- * NULL; it is used from all threads. */
-struct switch_threads *switch_threads_start(const struct switch_threads_config *cfg,
-					    const struct log *log);
+/* E_NOMEM, E_SYNTAX (how many threads), or why an address cannot be listened on; the log says which.
+ * log may be NULL; it is used from all threads. */
+int switch_threads_start(const struct switch_threads_config *cfg, const struct log *log,
+			 struct switch_threads **out);
 /* Ends all connections and threads, and waits for them. No event comes after it. NULL is fine. */
 void switch_threads_stop(struct switch_threads *ts);
 unsigned switch_threads_count(const struct switch_threads *ts);
