@@ -326,6 +326,7 @@ async def ill(stage, room, kind):
     if kind == "nobody":
         return
     stage.report.faults[f"ends with a receiver {kind}"] += 1
+    victim.was_hurt = True
     if kind == "slow":
         victim.stall()
         asyncio.get_running_loop().call_later(stage.context.random.uniform(0.1, 0.6), victim.resume)

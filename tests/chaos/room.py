@@ -185,6 +185,7 @@ class Member:
         self.line = None
         self.in_session, self.broken, self.stays_away = False, False, False
         self.hurt = False           # does not take what is sent to him, or is gone
+        self.was_hurt = False       # or did not for a while, or took it slowly: it may come too late to him
         self.closes_s = None        # how long after BYE he closes his line; None: he does not
         self.parts = {}             # Message-ID -> what has come of it, over whatever connection
         self.pending = {}           # tid -> future of the answer
@@ -453,7 +454,7 @@ class Room:
         gone = {m.user for m in self.members if not m.in_session}
         self.ledger.leaves(member.user)
         status = await self.leave(member)
-        self.ledger.left(member.user, gone | {m.user for m in self.members if m.hurt})
+        self.ledger.left(member.user, gone | {m.user for m in self.members if m.hurt or m.was_hurt})
         member.over.set()
         member.close()
         return status
