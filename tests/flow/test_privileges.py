@@ -7,6 +7,7 @@ import pwd
 import re
 import shutil
 import subprocess
+import time
 
 from stage import BIN, Cases, Stage, expect
 from tls_stage import TlsStage, hang_up, talk
@@ -27,8 +28,11 @@ def starts(config, *settings):
 def warned(*settings):
     """Whether a server with these settings, up and running, has said that it need not be root."""
     with Stage(users=("ann",), settings=settings) as stage:
-        with open(os.path.join(stage.dir, "server.log"), encoding="utf-8") as f:
-            log = f.read()
+        end, log = time.monotonic() + 20, ""
+        while "ready" not in log and time.monotonic() < end:
+            with open(os.path.join(stage.dir, "server.log"), encoding="utf-8") as f:
+                log = f.read()
+            time.sleep(0.01)
     expect("ready" in log, log)
     return "runs as root" in log
 

@@ -120,7 +120,10 @@ def under_load(failures, kept):
         ann, bo, charles = (stage.client(n) for n in ("ann", "bo", "charles"))
         ann.chat(BO, CHARLES)
         clients = {c: c.wait("open")["conversation"] for c in (ann, bo, charles)}
+        for c in clients:
+            c.until(lambda x: len({e["peer"] for e in x.events if e["event"] == "joined"}) == 2, "all have joined")
         all_hear(clients, "before")
+        time_to_keep(stage, 1 if kept else 0)
         since = {c: len(c.events) for c in clients}
         for n in range(150):
             for c, number in clients.items():
@@ -231,8 +234,11 @@ def damaged():
         db.close()
         since = len(ann.events)
         stage.start()
-        with open(os.path.join(stage.dir, "server.log"), encoding="utf-8") as f:
-            log = f.read()
+        end, log = time.monotonic() + SOON, ""
+        while "conferences of before" not in log and time.monotonic() < end:
+            with open(os.path.join(stage.dir, "server.log"), encoding="utf-8") as f:
+                log = f.read()
+            time.sleep(0.02)
         expect(f"{name} of before is left out: does not follow the grammar" in log, f"the log: {log[-500:]}")
         expect("1 conferences of before" in log, "the other one")
         back = {e: ann.wait("connection", since=since, conversation=chat, state="restored", timeout=SOON)["uri"]
