@@ -125,6 +125,23 @@ static void take_rules(const struct io_tls *t, SSL_CTX *ctx, bool accepts)
 	(void)SSL_CTX_set_num_tickets(ctx, 0);
 }
 
+/* OpenSSL writes down what the extensions of a certificate say when it looks at them first: here,
+ * and not by several threads in the middle of their handshakes. */
+static void read_extensions(SSL_CTX *ctx)
+{
+	STACK_OF(X509_OBJECT) *known = X509_STORE_get0_objects(SSL_CTX_get_cert_store(ctx));
+	X509 *own = SSL_CTX_get0_certificate(ctx);
+
+	if (own)
+		(void)X509_check_purpose(own, -1, 0);
+	for (int i = 0; i < sk_X509_OBJECT_num(known); i++) {
+		X509 *ca = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(known, i));
+
+		if (ca)
+			(void)X509_check_purpose(ca, -1, 0);
+	}
+}
+
 static int ctx_new(const struct io_tls *t, bool accepts, SSL_CTX **out, char *why, size_t size)
 {
 	SSL_CTX *ctx = SSL_CTX_new(accepts ? TLS_server_method() : TLS_client_method());
@@ -143,6 +160,8 @@ static int ctx_new(const struct io_tls *t, bool accepts, SSL_CTX **out, char *wh
 	}
 	if (!rc)
 		rc = take_ca(t, ctx, accepts, why, size);
+	if (!rc)
+		read_extensions(ctx);
 	ERR_clear_error();
 	if (rc)
 		SSL_CTX_free(ctx);
