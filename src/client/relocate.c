@@ -24,12 +24,12 @@ static void forget_flow(struct client *c, uint64_t now_ms)
 
 static void take_addresses(struct client *c, const struct client_addresses *at)
 {
-	for (int t = 0; t < 3; t++)
+	for (int t = 0; t < 3; t++) {
 		c->cfg.sip_local[t] = at->sip[t];
+		sip_stack_set_sent_by(c->stack, t, &at->sip[t]);
+	}
 	c->cfg.msrp_local = at->msrp;
 	c->cfg.msrp_tls_local = at->msrp_tls;
-	for (int t = 0; t < 3; t++)
-		sip_stack_set_sent_by(c->stack, t, &at->sip[t]);
 }
 
 int client_relocate(struct client *c, const struct client_addresses *at, uint64_t now_ms)

@@ -42,16 +42,18 @@ static void move(struct confab *c, const struct addr *host, uint64_t now_ms)
 		roam_addresses(c, &at);
 		rc = client_relocate(c->client, &at, now_ms);
 	}
-	if (rc) {
-		log_line(&c->log, LOG_WARN, "embed", "cannot listen at %s: %s",
-			 addr_text(host, text), error_text(rc));
-		/* None of ours: it is moved to once more. */
-		c->host = (struct addr){0};
-		io_deadline_set(&c->look, now_ms + AGAIN_MS);
+	/* Whatever came of it, the old address is gone. */
+	shut_wires(c, &old);
+	if (rc == 0) {
+		log_line(&c->log, LOG_INFO, "embed", "our address is %s now",
+			 addr_host(host, text));
 		return;
 	}
-	log_line(&c->log, LOG_INFO, "embed", "our address is %s now", addr_text(host, text));
-	shut_wires(c, &old);
+	log_line(&c->log, LOG_WARN, "embed", "cannot listen at %s: %s", addr_host(host, text),
+		 error_text(rc));
+	/* None of ours: it is moved to once more. */
+	c->host = (struct addr){0};
+	io_deadline_set(&c->look, now_ms + AGAIN_MS);
 }
 
 static void look(void *ctx, uint64_t now_ms)
