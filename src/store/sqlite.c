@@ -487,23 +487,34 @@ int store_version(struct store *store, uint64_t *version_out)
 	return rc;
 }
 
+bool store_row(sqlite3_stmt *statement, int rc, int *step)
+{
+	if (rc)
+		return false;
+	*step = sqlite3_step(statement);
+	return *step == SQLITE_ROW;
+}
+
+int store_rows_end(sqlite3_stmt *statement, int rc, int step)
+{
+	if (rc == 0)
+		rc = store_code(step);
+	(void)sqlite3_reset(statement);
+	return rc;
+}
+
 int store_user_list(struct store *store, int (*each)(void *ctx, const struct store_user *user),
 		    void *ctx)
 {
 	sqlite3_stmt *statement = store_statement(store, STATEMENT_LIST);
 	struct store_user user;
-	int rc = 0, step = sqlite3_step(statement);
+	int rc = 0, step;
 
-	while (step == SQLITE_ROW && rc == 0) {
+	while (store_row(statement, rc, &step)) {
 		read_row(statement, &user);
 		rc = each(ctx, &user);
-		if (rc == 0)
-			step = sqlite3_step(statement);
 	}
-	if (rc == 0)
-		rc = store_code(step);
-	(void)sqlite3_reset(statement);
-	return rc;
+	return store_rows_end(statement, rc, step);
 }
 
 int store_change(struct store *store, sqlite3_stmt *statement, int rc)
@@ -575,18 +586,13 @@ int store_binding_list(struct store *store, int (*each)(void *ctx, const struct 
 {
 	sqlite3_stmt *statement = store_statement(store, STATEMENT_BINDING_LIST);
 	struct store_binding b;
-	int rc = 0, step = sqlite3_step(statement);
+	int rc = 0, step;
 
-	while (step == SQLITE_ROW && rc == 0) {
+	while (store_row(statement, rc, &step)) {
 		read_binding(statement, &b);
 		rc = each(ctx, &b);
-		if (rc == 0)
-			step = sqlite3_step(statement);
 	}
-	if (rc == 0)
-		rc = store_code(step);
-	(void)sqlite3_reset(statement);
-	return rc;
+	return store_rows_end(statement, rc, step);
 }
 
 int store_begin(struct store *store)

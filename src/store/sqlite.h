@@ -46,6 +46,10 @@ sqlite3_stmt *store_statement(struct store *store, enum statement which);
 int store_bind_text(sqlite3_stmt *statement, int index, struct view text);
 /* Runs a statement that changes rows, unless rc says that it could not be bound. None is fine. */
 int store_change(struct store *store, sqlite3_stmt *statement, int rc);
+/* On to the next row, unless rc says that whoever looks at them has enough. */
+bool store_row(sqlite3_stmt *statement, int rc, int *step);
+/* The end of that: rc, or what went wrong. */
+int store_rows_end(sqlite3_stmt *statement, int rc, int step);
 /* Lives as long as the row does. */
 struct view store_column_view(sqlite3_stmt *row, int column);
 

@@ -44,17 +44,12 @@ int store_served_list(struct store *store,
 		      int (*each)(void *ctx, struct view aor, uint64_t expires_unix_ms), void *ctx)
 {
 	sqlite3_stmt *statement = store_statement(store, STATEMENT_SERVED_LIST);
-	int rc = 0, step = sqlite3_step(statement);
+	int rc = 0, step;
 
-	while (step == SQLITE_ROW && rc == 0) {
+	while (store_row(statement, rc, &step)) {
 		rc = each(ctx, store_column_view(statement, 0), column_time(statement, 1));
-		if (rc == 0)
-			step = sqlite3_step(statement);
 	}
-	if (rc == 0)
-		rc = store_code(step);
-	(void)sqlite3_reset(statement);
-	return rc;
+	return store_rows_end(statement, rc, step);
 }
 
 int store_conference_put(struct store *store, const struct store_conference *c)
@@ -96,22 +91,17 @@ int store_conference_list(struct store *store,
 			  int (*each)(void *ctx, const struct store_conference *c), void *ctx)
 {
 	sqlite3_stmt *statement = store_statement(store, STATEMENT_CONFERENCE_LIST);
-	int rc = 0, step = sqlite3_step(statement);
+	int rc = 0, step;
 
-	while (step == SQLITE_ROW && rc == 0) {
+	while (store_row(statement, rc, &step)) {
 		struct store_conference c = {.user = store_column_view(statement, 0),
 					     .record = blob_view(statement, 1),
 					     .saved_unix_ms = column_time(statement, 2),
 					     .ended = sqlite3_column_int(statement, 3) != 0};
 
 		rc = each(ctx, &c);
-		if (rc == 0)
-			step = sqlite3_step(statement);
 	}
-	if (rc == 0)
-		rc = store_code(step);
-	(void)sqlite3_reset(statement);
-	return rc;
+	return store_rows_end(statement, rc, step);
 }
 
 static int move(struct store *store, enum statement which, int64_t by_ms)
