@@ -12,7 +12,7 @@
 #define CONFAB_IO_LOOP_H
 
 #include "base/list.h"
-#include "base/log.h"
+#include "base/log_quota.h"
 #include "base/timers.h"
 
 #include <uv.h>
@@ -32,14 +32,15 @@ struct io_loop {
 	uv_prepare_t prepare;
 	uv_check_t check;
 	uv_timer_t timer;
-	uint64_t timer_due_ms;	/* what `timer` is set to, UINT64_MAX when stopped */
-	struct timers timers;	/* deadlines and the timeouts of connections */
-	struct list batch;	/* struct io_batch */
-	struct list batch_mark; /* behind the hook that runs */
-	struct list handles;	/* struct io_handle */
-	size_t n_uv;		/* uv handles of this room that are not closed yet */
-	char *stream_buffer;	/* shared by all connections, IO_STREAM_BUFFER bytes */
-	char *datagram_buffer;	/* shared by all UDP sockets */
+	uint64_t timer_due_ms;	   /* what `timer` is set to, UINT64_MAX when stopped */
+	struct timers timers;	   /* deadlines and the timeouts of connections */
+	struct list batch;	   /* struct io_batch */
+	struct list batch_mark;	   /* behind the hook that runs */
+	struct list handles;	   /* struct io_handle */
+	size_t n_uv;		   /* uv handles of this room that are not closed yet */
+	struct log_quota tls_told; /* of what strangers can cause at will */
+	char *stream_buffer;	   /* shared by all connections, IO_STREAM_BUFFER bytes */
+	char *datagram_buffer;	   /* shared by all UDP sockets */
 };
 
 enum { IO_STREAM_BUFFER = 64 * 1024 };
@@ -67,8 +68,8 @@ void io_stop(struct io_loop *loop);
 uint64_t io_now_ms(const struct io_loop *loop);
 /* The same clock, read anew; io_now_ms follows. */
 uint64_t io_now_fresh_ms(struct io_loop *loop);
-/* For how long the loop has been asleep, all in all; what is missing to the time that went by, it was
- * at work. A loop of its own only (not a borrowed one). */
+/* For how long the loop has been asleep, all in all; what is missing to the time that went by, it
+ * was at work. A loop of its own only (not a borrowed one). */
 uint64_t io_idle_ms(const struct io_loop *loop);
 /* Unix time in milliseconds. Any thread. */
 uint64_t io_wall_ms(void);
