@@ -228,6 +228,17 @@ static void test_PF_9_1_2_2__no_relay_is_503(void **state)
 	assert_string_equal(header(w, response(&ann, 503), "Retry-After"), "10");
 }
 
+static void test_PF_9_1_2_2__a_relay_that_is_ready_twice_invites_once(void **state)
+{
+	(void)state;
+	answer_at_once = false;
+	ann_invites("");
+	ready();
+	ready();
+	assert_non_null(request(&bo, "INVITE"));
+	assert_null(request(&bo, "INVITE"));
+}
+
 static void test_PF_X_1__every_fork_is_a_dialog_of_its_own(void **state)
 {
 	char *got, *got2, *ok;
@@ -729,6 +740,7 @@ int main(void)
 		IN(test_PF_9_1_2_2__cancel_passes),
 		IN(test_PF_9_1_2_2__cancel_before_the_relay_is_there),
 		IN(test_PF_9_1_2_2__no_relay_is_503),
+		IN(test_PF_9_1_2_2__a_relay_that_is_ready_twice_invites_once),
 		IN(test_PF_X_1__every_fork_is_a_dialog_of_its_own),
 		IN(test_PF_X_1__both_functions_in_one_process_do_not_collide),
 		IN(test_PF_9_2_1__the_terminating_side_by_its_users_mode),

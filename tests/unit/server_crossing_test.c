@@ -50,6 +50,7 @@ static void answer_late(struct room *r, struct asked *a)
 	sip_write_response_head(&b, &m, 200, NULL, sip_server_tx_to_tag(a->tx));
 	sip_write_field(&b, "Contact", VIEW("<sip:late@192.0.2.50:5060>"));
 	sip_write_body(&b, VIEW("application/sdp"), view_str(room_crlf(r, ROOM_SDP)));
+	assert_true(buf_ok(&b));
 	assert_int_equal(sip_server_tx_respond(a->tx, buf_view(&b), 200, r->now), 0);
 	buf_fini(&b);
 	room_run(r, 0);

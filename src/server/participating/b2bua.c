@@ -420,6 +420,9 @@ void b2bua_relay_ready(struct b2bua *b, uint64_t relay, struct view near_path, s
 		b->broker.close(b->broker.ctx, relay);
 		return;
 	}
+	/* Said once more, it would invite him twice. */
+	if (call->relay_up)
+		return;
 	call_hold(call);
 	call->relay_up = true;
 	free(call->path[B2BUA_NEAR]);
