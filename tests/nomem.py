@@ -3,8 +3,8 @@
 
 In every test each allocation of the rooms fails once, alone and with all after it (tests/nomem/sweep.h); MOST limits
 how many of them, spread evenly over the test (default 200; 0: all, and of a test that makes thousands the first and the
-last one from each call stack). The stories of nomem_flow_test are told for each of
-theirs. BUILD_DIR is one with AddressSanitizer. Run by ./run nomem; ./run check takes one of each test.
+last one from each call stack). The stories of nomem_flow_test are told for each of theirs. BUILD_DIR is one with
+AddressSanitizer. Run by ./run nomem; ./run check takes one of each test.
 """
 import re
 import sys
@@ -15,7 +15,7 @@ TOP = Path(__file__).resolve().parent.parent
 TIMEOUT_S = 7200
 # Of each test in ./run check.
 FEW = 1
-SWEPT = re.compile(r"# \S+: \d+ allocations ")
+SWEPT = re.compile(r"# \S+: \d+ allocations from ")
 # On a crash the sweep reads the stack from what the program printed.
 ENVIRONMENT = {"ASAN_OPTIONS": "allow_user_segv_handler=0:handle_segv=2:detect_leaks=0",
                "UBSAN_OPTIONS": "print_stacktrace=1",
