@@ -117,10 +117,10 @@ struct sip_uac_handler {
 	void (*on_gone)(void *ctx, struct sip_uac *uac); /* the pointer is dead; may be NULL */
 };
 /* Sends a request (without Via), answering a 401 or 407 with the UA's credentials, for each realm
- * that asks: the challenge is not passed up then, unless a realm refuses what it got. Nor is a 3xx
- * or 503 that is followed by another try. seq (may be NULL) is the dialog's counter, moved on when
- * the request has to be sent anew; it must be that of a dialog (whose end is noticed), or live
- * until the uac is gone or detached. */
+ * that asks (none by MD5 once its own registrar has accepted SHA-256): the challenge is not passed
+ * up then, unless a realm refuses what it got. Nor is a 3xx or 503 that is followed by another try.
+ * seq (may be NULL) is the dialog's counter, moved on when the request has to be sent anew; it must
+ * be that of a dialog (whose end is noticed), or live until the uac is gone or detached. */
 int sip_uac_send(struct sip_ua *ua, struct view request, const struct sip_flow *to, uint32_t *seq,
 		 const struct sip_uac_handler *h, void *ctx, uint64_t now_ms, struct sip_uac **out);
 void sip_uac_cancel(struct sip_uac *uac, struct view extra, uint64_t now_ms);

@@ -20,6 +20,7 @@ struct sip_ua {
 	char *user, *password, *every, *realm;
 	char *proven[SIP_REALMS_MAX]; /* other realms that have shown to be our registrar's */
 	size_t n_proven;
+	bool past_md5; /* our registrar has accepted SHA-256 */
 	struct hash dialogs;
 	struct list uacs;
 	struct list leftovers; /* struct sip_leftover */

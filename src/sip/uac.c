@@ -136,13 +136,17 @@ static bool offers_auth(struct view qop)
 	return false;
 }
 
-static bool usable(const struct sip_auth *a, enum sip_digest_algorithm wanted)
+static bool is_of(const struct sip_auth *a, enum sip_digest_algorithm wanted)
 {
 	enum sip_digest_algorithm alg;
 
+	return sip_digest_algorithm_of(a->algorithm, &alg) == 0 && alg == wanted;
+}
+
+static bool usable(const struct sip_auth *a, enum sip_digest_algorithm wanted)
+{
 	return view_eq_nocase(a->scheme, VIEW("Digest")) && a->realm.p && a->nonce.n &&
-	       sip_digest_algorithm_of(a->algorithm, &alg) == 0 && alg == wanted &&
-	       offers_auth(a->qop);
+	       is_of(a, wanted) && offers_auth(a->qop);
 }
 
 /* A registrar that we ask by our own domain may call its realm what it likes. */
@@ -170,18 +174,22 @@ static bool may_know(const struct sip_ua *ua, const struct sip_msg *request, str
 	       is_proven(ua, realm) || asks_home(ua, request);
 }
 
-/* What a registrar that we asked by our own domain has accepted. */
+/* What a registrar that we asked by our own domain has accepted: realms that are his, and whether
+ * MD5 is needed at all. */
 static void learn_realms(struct sip_ua *ua, const struct sip_msg *request)
 {
 	if (!ua->realm[0] || !asks_home(ua, request))
 		return;
-	for (int i = 0; i < request->n_fields && ua->n_proven < SIP_REALMS_MAX; i++) {
+	for (int i = 0; i < request->n_fields; i++) {
 		enum sip_header_id id = request->field[i].id;
 		struct sip_auth a;
 		char *realm;
 
 		if ((id != SIP_H_AUTHORIZATION && id != SIP_H_PROXY_AUTHORIZATION) ||
-		    sip_auth_parse(sip_field_value(request, i), &a) || is_proven(ua, a.realm))
+		    sip_auth_parse(sip_field_value(request, i), &a))
+			continue;
+		ua->past_md5 |= is_of(&a, SIP_DIGEST_SHA256);
+		if (is_proven(ua, a.realm) || ua->n_proven == SIP_REALMS_MAX)
 			continue;
 		realm = view_dup(a.realm);
 		if (realm)
@@ -226,9 +234,10 @@ static size_t gather(const struct asked *by, enum sip_header_id id, enum sip_dig
 static size_t pick_challenges(const struct asked *by, struct challenge *list)
 {
 	static const enum sip_digest_algorithm algs[] = {SIP_DIGEST_SHA256, SIP_DIGEST_MD5};
-	size_t n = 0;
+	/* RFC 8760 §3: somebody on the way may have left out the better one. */
+	size_t n = 0, known = by->ua->past_md5 ? 1 : 2;
 
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < known; i++) {
 		n = gather(by, SIP_H_WWW_AUTHENTICATE, algs[i], list, n);
 		n = gather(by, SIP_H_PROXY_AUTHENTICATE, algs[i], list, n);
 	}

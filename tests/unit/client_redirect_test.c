@@ -284,6 +284,42 @@ static void test_RFC3261_22__a_peer_is_shown_nothing(void **state)
 	desk_free(d);
 }
 
+/* Who is in between cannot have a weaker digest than the registrar has shown to know. */
+static void test_RFC8760_3__no_weaker_digest_than_before(void **state)
+{
+	static const char weak[] =
+		"WWW-Authenticate: Digest realm=\"example.com\", nonce=\"n1\", algorithm=MD5, "
+		"qop=\"auth\"\r\n";
+	struct desk *d = desk_new();
+	const char *request;
+
+	(void)state;
+	client_register(d->client, d->now);
+	desk_run(d, 0);
+	/* Nothing is known yet: MD5 is better than nothing, and proves nothing of SHA-256. */
+	for (int i = 0; i < 2; i++) {
+		desk_answer(d, desk_next(d, "REGISTER "), 401, i ? CHALLENGE("example.com") : weak,
+			    "", "");
+		request = desk_next(d, "REGISTER ");
+		assert_non_null(strstr(desk_field(d, request, "Authorization"),
+				       i ? "algorithm=SHA-256" : "algorithm=MD5"));
+		desk_answer(d, request, 200, "Contact: <sip:ann@192.0.2.7:5060>;expires=600\r\n",
+			    "", "");
+		client_register(d->client, d->now);
+		desk_run(d, 0);
+	}
+	desk_answer(d, desk_next(d, "REGISTER "), 401, weak, "", "");
+	assert_null(desk_next(d, "REGISTER "));
+	assert_int_equal(desk_event(d, CONFAB_REGISTER_FAILED)->status, 401);
+	request = calling(d);
+	desk_answer(d, request, 401, weak, "", "");
+	assert_null(desk_next(d, "INVITE "));
+	request = calling(d);
+	desk_answer(d, request, 401, CHALLENGE("example.com"), "", "");
+	assert_non_null(desk_next(d, "INVITE "));
+	desk_free(d);
+}
+
 static void test_RFC3261_22__a_realm_of_the_registrars_choice(void **state)
 {
 	struct desk *d = desk_new();
@@ -298,7 +334,8 @@ static void test_RFC3261_22__a_realm_of_the_registrars_choice(void **state)
 	desk_answer(d, request, 200, "Contact: <sip:ann@192.0.2.7:5060>;expires=600\r\n", "", "");
 	desk_answer(
 		d, calling(d), 407,
-		"Proxy-Authenticate: Digest realm=\"im core 7\", nonce=\"n2\", qop=\"auth\"\r\n",
+		"Proxy-Authenticate: Digest realm=\"im core 7\", nonce=\"n2\", algorithm=SHA-256, "
+		"qop=\"auth\"\r\n",
 		"", "");
 	request = desk_next(d, "INVITE ");
 	assert_non_null(
@@ -409,6 +446,7 @@ int main(void)
 		cmocka_unit_test(test_RFC3261_10__a_registrar_of_another_name),
 		cmocka_unit_test(test_RFC3261_10__not_in_circles),
 		cmocka_unit_test(test_RFC3261_22__a_peer_is_shown_nothing),
+		cmocka_unit_test(test_RFC8760_3__no_weaker_digest_than_before),
 		cmocka_unit_test(test_RFC3261_22__a_realm_of_the_registrars_choice),
 		cmocka_unit_test(test_RFC3261_21_5_4__the_time_that_is_asked_for_is_waited),
 		cmocka_unit_test(test_RFC3261_21_5_4__but_no_person_waits_for_ever),
