@@ -153,7 +153,7 @@ def maker_away():
             restored({c: clients[c] for c in (bo, charles)}, since)
         finally:
             os.kill(ann.process.pid, signal.SIGCONT)
-        one_again(clients, since, timeout=40)
+        one_again(clients, since, timeout=60)
         all_in_the_roster(clients)
         all_hear(clients, "after")
         one_again(clients, since)
