@@ -232,7 +232,9 @@ int client_call_with(struct client *c, const struct view *uri, size_t n,
 		return rc;
 	}
 	if (group)
-		recover_know(v, uri, n);
+		people_asked(v, uri, n);
+	if (group && !rejoin.n)
+		people_made(v);
 	*conversation_out = v->id;
 	return 0;
 }
@@ -255,8 +257,12 @@ int client_add(struct client *c, uint32_t conversation, const struct view *uri, 
 		return rc;
 	if (!v || !v->current)
 		return E_NOTFOUND;
-	if (v->current->conference)
-		return leg_add_users(v->current, uri, n, now_ms);
+	if (v->current->conference) {
+		rc = leg_add_users(v->current, uri, n, now_ms);
+		if (rc == 0 && !v->ended)
+			people_asked(v, uri, n);
+		return rc;
+	}
 	/* Only a confirmed dialog can be named in Replaces. */
 	if (v->current->state != LEG_OPEN || v->old || v->offered ||
 	    sip_session_state(v->current->sip) != SIP_SESSION_CONFIRMED)
@@ -273,9 +279,10 @@ int client_add(struct client *c, uint32_t conversation, const struct view *uri, 
 		leg_free(leg, now_ms);
 		return rc;
 	}
-	recover_know(v, uri, n);
+	people_made(v);
+	people_asked(v, uri, n);
 	peer = view_str(v->current->peer);
-	recover_know(v, &peer, 1);
+	people_asked(v, &peer, 1);
 	move_begin_here(v, leg, now_ms);
 	return 0;
 }

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 
 enum {
-	PEOPLE_MAX = 255,
 	LASTS_MS = 90000,      /* then the conversation is over */
 	RECENT_MS = 10000,     /* what a switch accepted so shortly before its end may not have been
 				  passed on */
@@ -58,63 +57,6 @@ static bool fresh_leg(struct conversation *v, uint64_t now_ms)
 	return true;
 }
 
-static bool keeps(const struct conversation *v, struct view aor)
-{
-	for (size_t i = 0; i < v->recovery.n_people; i++)
-		if (view_eq(view_str(v->recovery.people[i]), aor))
-			return true;
-	return false;
-}
-
-void recover_know(struct conversation *v, const struct view *uri, size_t n)
-{
-	struct recovery *r = &v->recovery;
-
-	for (size_t i = 0; i < n && r->n_people < PEOPLE_MAX; i++) {
-		char **more = realloc(r->people, (r->n_people + 1) * sizeof(*more));
-		char *aor = client_aor(uri[i]);
-
-		if (more)
-			r->people = more;
-		if (!more || !aor || keeps(v, view_str(aor)) ||
-		    ims_is_self(v->client, view_str(aor)))
-			free(aor);
-		else
-			r->people[r->n_people++] = aor;
-	}
-}
-
-static void forget_people(struct conversation *v)
-{
-	struct recovery *r = &v->recovery;
-
-	while (r->n_people)
-		free(r->people[--r->n_people]);
-	free(r->people);
-	r->people = NULL;
-}
-
-/* Whom a new conference is made with, should it come to that: those whom the roster has, or as long
- * as there is none, those who were asked. */
-static void keep_people(struct conversation *v)
-{
-	struct recovery *r = &v->recovery;
-
-	if (v->roster.n_users)
-		forget_people(v);
-	for (size_t i = 0; i < v->roster.n_users; i++) {
-		struct view entity = v->roster.users[i].entity;
-
-		if (roster_has(v, entity) && !v->roster.users[i].anonymous)
-			recover_know(v, &entity, 1);
-	}
-	join_end(v);
-	v->rejoin_with = r->people;
-	v->n_rejoin_with = r->n_people;
-	r->people = NULL;
-	r->n_people = 0;
-}
-
 /* A chat of two is worth a new call where the server's end explains its own: its words went that
  * way. */
 static bool explained(const struct leg *leg, uint64_t now_ms)
@@ -137,21 +79,22 @@ static bool may_come_back(const struct leg *leg)
 	       !v->ended && v->told_open && !leg->dialog_over && !v->client->closing;
 }
 
-/* Its leg is given up for one that is to come; in so many ms we see to that ourselves. */
-static bool begin(struct leg *leg, uint64_t delay_ms, uint64_t now_ms)
+/* Its leg is given up for one that is to come; in so many ms we see to that ourselves. goodbye: its
+ * session is one that lives. */
+static bool begin(struct leg *leg, bool goodbye, uint64_t delay_ms, uint64_t now_ms)
 {
 	struct conversation *v = leg->conversation;
 	struct recovery *r = &v->recovery;
 
 	r->caller = sip_session_dialog(leg->sip)->initiator;
-	r->anew = false;
+	if (leg->conference)
+		people_gather(v, r->anew);
+	r->anew = r->gone_over = false;
 	r->tries = 0;
 	r->began_ms = now_ms;
 	r->peer_sdp_id = leg->peer_sdp_id;
-	if (leg->conference)
-		keep_people(v);
-	/* No BYE: whoever still has that session replaces it by the one to come. */
-	leg->dialog_over = true;
+	/* Else no BYE: whoever still has that session replaces it by the one to come. */
+	leg->dialog_over = !goodbye;
 	conversation_requeue(v, leg, now_ms > RECENT_MS ? now_ms - RECENT_MS : 0);
 	if (!fresh_leg(v, now_ms))
 		return false;
@@ -170,7 +113,7 @@ bool recover_begin(struct leg *leg, uint64_t now_ms)
 	if (!may_come_back(leg) || !explained(leg, now_ms))
 		return false;
 	caller = sip_session_dialog(leg->sip)->initiator;
-	if (!begin(leg, leg->conference || caller ? 0 : CALLEE_WAITS_MS, now_ms))
+	if (!begin(leg, false, leg->conference || caller ? 0 : CALLEE_WAITS_MS, now_ms))
 		return false;
 	registration_again(c, now_ms);
 	return true;
@@ -180,18 +123,7 @@ void recover_relocated(struct leg *leg, uint64_t now_ms)
 {
 	/* The peer may not know for long that we are gone: it is not for him to call. */
 	if (may_come_back(leg))
-		(void)begin(leg, 0, now_ms);
-}
-
-/* How many of those who were in stand before us: by their addresses, which all of them see alike.
- */
-static unsigned rank(const struct conversation *v)
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < v->n_rejoin_with; i++)
-		n += strcmp(v->rejoin_with[i], v->client->aor) < 0;
-	return n;
+		(void)begin(leg, false, 0, now_ms);
 }
 
 static int invite(struct conversation *v, uint64_t now_ms)
@@ -267,29 +199,11 @@ bool recover_failed(struct leg *leg, int status, uint64_t now_ms)
 		later(v, now_ms);
 	else if (!v->n_rejoin_with) /* somebody else knows who was in */
 		wait(v, r->began_ms + LASTS_MS - now_ms, now_ms);
-	else if (rank(v) == 0)
+	else if (people_rank(v) == 0)
 		wait(v, OTHERS_REGISTER_MS, now_ms);
 	else
-		wait(v, RANK_MS + (uint64_t)RANK_STEP_MS * (rank(v) - 1), now_ms);
+		wait(v, RANK_MS + (uint64_t)RANK_STEP_MS * (people_rank(v) - 1), now_ms);
 	return true;
-}
-
-static bool same_aor(const char *uri, struct view other)
-{
-	char *a = client_aor(view_str(uri)), *b = client_aor(other);
-	bool same = a && b && strcmp(a, b) == 0;
-
-	free(a);
-	free(b);
-	return same;
-}
-
-static bool was_in(const struct conversation *v, struct view uri)
-{
-	for (size_t i = 0; i < v->n_rejoin_with; i++)
-		if (same_aor(v->rejoin_with[i], uri))
-			return true;
-	return false;
 }
 
 /* Not everybody was registered yet when the new conference was made. */
@@ -314,7 +228,7 @@ static void add_missing(struct conversation *v, uint64_t now_ms)
 
 bool recover_adds(const struct conversation *v, const char *uri)
 {
-	return !v->recovery.on && v->recovery.anew && was_in(v, view_str(uri));
+	return !v->recovery.on && v->recovery.anew && people_were_in(v, view_str(uri));
 }
 
 static void fire(void *ctx, uint64_t now_ms)
@@ -341,7 +255,7 @@ void recover_end(struct conversation *v)
 void recover_fini(struct conversation *v)
 {
 	recover_end(v);
-	forget_people(v);
+	people_fini(v);
 }
 
 void recover_given_up(struct conversation *v)
@@ -363,17 +277,15 @@ void recover_opened(struct leg *leg, uint64_t now_ms)
 	 * been passed on. */
 	if (leg->conference && leg->peer_sdp_id != r->peer_sdp_id)
 		conversation_say_again(v, r->began_ms - RECENT_MS);
-	if (r->anew && !leg->incoming) {
+	if (r->anew && !leg->incoming)
+		people_made(v);
+	if ((r->anew && !leg->incoming) || r->gone_over) {
 		r->tries = 0;
 		wait(v, MISSING_MS, now_ms);
 	} else {
-		for (size_t i = 0; i < v->n_rejoin_with; i++) {
-			struct view uri = view_str(v->rejoin_with[i]);
-
-			recover_know(v, &uri, 1);
-		}
 		join_end(v);
 	}
+	r->anew = r->anew || (leg->conference && leg->incoming);
 	ev = event_of(v, CONFAB_CONNECTION);
 	ev.text = "restored";
 	ev.uri = leg->conference ? leg->peer : "";
@@ -394,7 +306,7 @@ static bool leads_back(const struct conversation *v, const struct sip_msg *m,
 		return false;
 	if (contribution.n && v->contribution && view_eq(contribution, view_str(v->contribution)))
 		return true;
-	return t->focus ? was_in(v, t->inviter) : same_aor(v->current->peer, t->inviter);
+	return t->focus ? people_were_in(v, t->inviter) : people_same(v->current->peer, t->inviter);
 }
 
 /* Its connection is broken, and nobody has given it up yet; one that was made anew has still to be
@@ -413,7 +325,31 @@ static bool has_moved(const struct conversation *v, const struct sip_msg *m,
 	return may_come_back(v->current) && !t->focus && !v->current->conference &&
 	       contribution.n && v->contribution &&
 	       view_eq(contribution, view_str(v->contribution)) &&
-	       same_aor(v->current->peer, t->inviter);
+	       people_same(v->current->peer, t->inviter);
+}
+
+/* As client_take has it for the leg's peer. */
+static struct view identity_of(const struct terminate *t)
+{
+	struct sip_uri u;
+
+	if (sip_uri_parse(t->session_identity, &u))
+		return t->session_identity;
+	return view_first(t->session_identity, t->session_identity.n - u.params.n);
+}
+
+/* The same conversation, which came back a moment ago, has been made anew by somebody else, too. */
+static bool is_doubled(const struct conversation *v, const struct sip_msg *m,
+		       const struct terminate *t, uint64_t now_ms)
+{
+	const struct recovery *r = &v->recovery;
+	struct view contribution = sip_msg_value(m, SIP_H_CONTRIBUTION_ID);
+
+	return r->anew && now_ms < r->began_ms + LASTS_MS && may_come_back(v->current) &&
+	       v->current->state == LEG_OPEN && v->current->conference && t->focus &&
+	       contribution.n && v->contribution &&
+	       view_eq(contribution, view_str(v->contribution)) &&
+	       !view_eq(identity_of(t), view_str(v->current->peer));
 }
 
 static struct conversation *find(struct client *c, const struct sip_msg *m,
@@ -427,10 +363,21 @@ static struct conversation *find(struct client *c, const struct sip_msg *m,
 			continue;
 		if ((v->recovery.on || is_broken(v->current, now_ms)) && leads_back(v, m, t))
 			return v;
-		if (has_moved(v, m, t))
+		if (has_moved(v, m, t) || is_doubled(v, m, t, now_ms))
 			return v;
 	}
 	return NULL;
+}
+
+/* Of two conferences that both have a URI, that of the lower one: whoever looks at the two comes to
+ * the same end. */
+static bool is_lower(const struct conversation *v, const struct terminate *t)
+{
+	char *theirs = view_dup(identity_of(t));
+	bool lower = theirs && strcmp(v->current->peer, theirs) < 0;
+
+	free(theirs);
+	return lower;
 }
 
 /* Both call at once: who had called first goes on; of two new conferences, that of the lower
@@ -444,12 +391,49 @@ static bool ours_stands(const struct conversation *v, const struct terminate *t)
 		return false;
 	if (!t->focus)
 		return v->recovery.caller;
+	if (v->current->incoming)
+		return is_lower(v, t);
 	if (!v->recovery.anew)
 		return false;
 	aor = client_aor(t->inviter);
 	stands = aor && strcmp(v->client->aor, aor) < 0;
 	free(aor);
 	return stands;
+}
+
+/* Who calls into the other of the two is asked into this one; who had never been in is not. */
+static void call_over(struct conversation *v, const struct terminate *t, uint64_t now_ms)
+{
+	if (!people_knows(v, t->inviter))
+		return;
+	people_missing(v, t->inviter);
+	v->recovery.tries = 0;
+	if (!timer_armed(&v->recovery.timer))
+		wait(v, 0, now_ms);
+}
+
+/* To the other of the two. What was said in this one is said there once more, and whom that one
+ * lacks is asked to follow. */
+static bool go_over(struct conversation *v, uint64_t now_ms)
+{
+	struct recovery *r = &v->recovery;
+	uint64_t began_ms = r->began_ms;
+
+	if (!begin(v->current, true, CALLEE_WAITS_MS, now_ms))
+		return false;
+	r->began_ms = began_ms;
+	r->gone_over = true;
+	conversation_say_again(v, began_ms - RECENT_MS);
+	return true;
+}
+
+/* False: the invitation is refused. */
+static bool settle_double(struct conversation *v, const struct terminate *t, uint64_t now_ms)
+{
+	if (!is_lower(v, t))
+		return people_knows(v, t->inviter) && go_over(v, now_ms);
+	call_over(v, t, now_ms);
+	return false;
 }
 
 bool recover_invited(struct client *c, struct sip_server_tx *tx, const struct sip_msg *m,
@@ -462,13 +446,24 @@ bool recover_invited(struct client *c, struct sip_server_tx *tx, const struct si
 	if (!client_is_server(c, tx))
 		return false;
 	v = find(c, m, t, now_ms);
-	if (!v || (!v->recovery.on &&
-		   (!may_come_back(v->current) || !begin(v->current, CALLEE_WAITS_MS, now_ms))))
+	if (!v)
 		return false;
+	if (!is_broken(v->current, now_ms) && is_doubled(v, m, t, now_ms)) {
+		if (!settle_double(v, t, now_ms)) {
+			client_refuse(c, tx, 491, now_ms);
+			return true;
+		}
+	} else if (!v->recovery.on && (!may_come_back(v->current) ||
+				       !begin(v->current, false, CALLEE_WAITS_MS, now_ms))) {
+		return false;
+	}
 	if (ours_stands(v, t)) {
 		client_refuse(c, tx, 491, now_ms);
 		return true;
 	}
+	/* Who has called into the first of two is asked to follow into the second. */
+	if (t->focus && v->current->incoming)
+		v->recovery.gone_over = true;
 	leg = client_take(c, v, tx, m, t, now_ms);
 	if (!leg)
 		return true; /* answered; ours is tried again */

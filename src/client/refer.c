@@ -59,6 +59,9 @@ static bool tell(struct referral *r, int status, struct view reason)
 		ev.removing = r->remove;
 		client_emit(c, &ev);
 	}
+	/* Of several it is the worst that is told, and not whose it is. */
+	if (!r->remove && r->n == 1)
+		people_declined(v, r->user[0], status);
 	r->telling = false;
 	if (!r->dead)
 		return true;

@@ -164,6 +164,7 @@ static void apply(struct conversation *v, struct view xml, uint64_t now_ms)
 		rc = conference_info_apply(&v->roster, &news);
 	if (rc == 0) {
 		v->gaps = 0;
+		people_look(v);
 		tell_changes(v, &before);
 		look_for_old_peer(v, now_ms);
 		if (v->who_wanted && news.state == CONFERENCE_FULL) {

@@ -149,13 +149,24 @@ struct glare {
 	struct leg *dropped; /* our own conference, until those whom we had invited are out of it */
 };
 
+/* people.c */
+struct known_person {
+	char *aor;
+	bool listed;	/* a roster of this conference had him, or he has asked us in */
+	bool here, out; /* what the present one says */
+	bool gone;	/* he is not asked anew */
+};
+
 /* recover.c */
 struct recovery {
 	bool on;
 	bool caller; /* we had begun the session that is lost */
-	bool anew;   /* the conference is gone, too: a new one is made */
-	char **people; /* who was asked into the conference, as long as no roster says who is in */
+	bool anew;   /* the conference is gone, too: a new one is made, or was a moment ago */
+	bool gone_over; /* from one that was made anew to another one that was */
+	struct known_person *people; /* who was asked into the conference, or in it when it was lost */
 	size_t n_people;
+	bool made;     /* the conference is one that we had made */
+	char *inviter; /* who has asked us in; NULL: nobody */
 	unsigned tries;
 	uint64_t began_ms;
 	uint64_t peer_sdp_id; /* of the session that was lost */
@@ -371,13 +382,35 @@ void join_end(struct conversation *v);
 /* --- may_replace.c --- */
 /* The INVITE of this transaction may have the leg replaced (RFC 3891 §5). leg may be NULL: no. */
 bool client_may_replace(const struct client *c, const struct leg *leg, struct sip_server_tx *tx);
+/* --- people.c --- */
+/* We make a conference; we are asked into one. */
+void people_made(struct conversation *v);
+void people_inviter(struct conversation *v, struct view uri);
+/* These are asked into the conference. */
+void people_asked(struct conversation *v, const struct view *uri, size_t n);
+/* What a roster says of them. */
+void people_look(struct conversation *v);
+/* Nothing came of our asking him. */
+void people_declined(struct conversation *v, const char *uri, int status);
+/* The conference is lost: rejoin_with is whom a new one is made with. also: those, too, who were still
+ * being brought back into it. */
+void people_gather(struct conversation *v, bool also);
+/* How many of rejoin_with stand before us in making it. */
+unsigned people_rank(const struct conversation *v);
+/* He was in, and is to be brought back. */
+void people_missing(struct conversation *v, struct view uri);
+/* Was he in when the conference was lost, or is he now? */
+bool people_knows(const struct conversation *v, struct view uri);
+/* One of rejoin_with. */
+bool people_were_in(const struct conversation *v, struct view uri);
+bool people_same(const char *uri, struct view other);
+void people_fini(struct conversation *v);
+
 /* --- recover.c --- */
 struct terminate;
 void recover_init(struct conversation *v);
 void recover_end(struct conversation *v);
 void recover_fini(struct conversation *v);
-/* These are asked into the conference, or have asked us. */
-void recover_know(struct conversation *v, const struct view *uri, size_t n);
 /* A leg's connection is gone for good: true: the conversation comes back by itself, and has another leg. */
 bool recover_begin(struct leg *leg, uint64_t now_ms);
 /* The same where it is our own address that is gone, and nobody has noticed yet. */

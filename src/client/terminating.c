@@ -194,7 +194,7 @@ struct leg *client_take(struct client *c, struct conversation *v, struct sip_ser
 	}
 	keep_contribution(v, leg);
 	if (t->focus)
-		recover_know(v, &t->inviter, 1);
+		people_inviter(v, t->inviter);
 	return leg;
 }
 

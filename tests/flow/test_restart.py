@@ -4,6 +4,7 @@ themselves, as the same conversations. And a client that was killed comes back t
 # timeout: 300
 
 import os
+import signal
 import socket
 import sqlite3
 import time
@@ -102,6 +103,63 @@ def conference(transport, kept):
         all_in_the_roster(clients)
         print(f"note a conference of three over {transport}, {'kept' if kept else 'made anew'}: all back {took:.1f} s after the server",
               flush=True)
+
+
+def one_again(clients, since, timeout=SOON):
+    """All are in one conference, as the one conversation that each of them had."""
+    end = time.monotonic() + timeout
+    while True:
+        back = {}
+        for c, number in clients.items():
+            c.pump(0.05)
+            back[c.name] = [e["uri"] for e in c.events[since[c]:] if e["event"] == "connection" and e.get("uri")
+                            and e.get("conversation") == number and e["state"] == "restored"]
+        if all(back.values()) and len({uris[-1] for uris in back.values()}) == 1:
+            return
+        expect(time.monotonic() < end, f"one conference: {back}")
+
+
+def first_moments(by, kept):
+    """The server is killed when everybody has just come in, and not everybody has been told who else is in."""
+    with Stage(settings=[] if kept else ["conference.comeback = 0"]) as stage:
+        people = {n: stage.client(n, extra=["--keepalive", "2"]) for n in ("ann", "bo", "charles")}
+        people[by].chat(*(f"sip:{n}@example.com" for n in people if n != by))
+        clients = {c: c.wait("open")["conversation"] for c in people.values()}
+        since = {c: len(c.events) for c in clients}
+        told = sum(len({e["peer"] for e in c.events if e["event"] == "joined"}) == 2 for c in clients)
+        began = kill(stage)
+        restored(clients, since)
+        all_in_the_roster(clients)
+        all_hear(clients, "after")
+        for c in clients:
+            expect(len([e for e in c.events if e["event"] == "open"]) == 1, f"{c.name} has a second conversation")
+            expect(c.find("ended") < 0, f"{c.name}'s conversation ended")
+        print(f"note killed when {told} of three had the whole roster: all back {time.monotonic() - began:.1f} s after the server",
+              flush=True)
+
+
+def maker_away():
+    """Ann has made it, and would make it anew, but is away until Bo has done it; then she comes."""
+    with Stage(settings=["conference.comeback = 0"]) as stage:
+        ann, bo, charles = (stage.client(n, extra=["--keepalive", "2"]) for n in ("ann", "bo", "charles"))
+        ann.chat(BO, CHARLES)
+        clients = {c: c.wait("open")["conversation"] for c in (ann, bo, charles)}
+        since = {c: len(c.events) for c in clients}
+        stage.process.kill()
+        stage.process.wait()
+        os.kill(ann.process.pid, signal.SIGSTOP)
+        try:
+            stage.start()
+            restored({c: clients[c] for c in (bo, charles)}, since)
+        finally:
+            os.kill(ann.process.pid, signal.SIGCONT)
+        one_again(clients, since, timeout=60)
+        all_in_the_roster(clients)
+        all_hear(clients, "after")
+        one_again(clients, since)
+        for c in clients:
+            expect(len([e for e in c.events if e["event"] == "open"]) == 1, f"{c.name} has a second conversation")
+            expect(c.find("ended") < 0, f"{c.name}'s conversation ended")
 
 
 def last_words(client):
@@ -279,6 +337,10 @@ cases.run("a conference comes back, TCP", ["CF-X-5"], conference, "tcp", True)
 cases.run("a conference comes back, UDP", ["CF-X-5"], conference, "udp", True)
 cases.run("a conference is made anew, TCP", ["CF-X-5"], conference, "tcp", False)
 cases.run("a conference is made anew, UDP", ["CF-X-5"], conference, "udp", False)
+for inviter in ("ann", "charles"):
+    cases.run(f"the first moments of a conference, made anew, asked by {inviter}", ["CF-X-5"], first_moments, inviter, False)
+cases.run("the first moments of a conference, kept or not", ["CF-X-5"], first_moments, "bo", True)
+cases.run("a conference is made anew while its maker is away", ["CF-X-5"], maker_away)
 cases.run("a conference under load", ["CF-X-5", "SW-1"], under_load, 0, True)
 cases.run("and a server that is away for longer", ["CF-X-5", "SW-1"], under_load, 4, True)
 cases.run("a conference under load, made anew", ["CF-X-5", "SW-1"], under_load, 0, False)

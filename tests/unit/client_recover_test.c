@@ -1,74 +1,11 @@
 /* client/recover.c: a conversation whose server was killed comes back (CF-X-5, RFC 5626): who calls
  * whom when, and that it stays the conversation it was. */
-#include "client_world.h"
+#include "recover_world.h"
 
-#define NEW_CONFERENCE "sip:conf-2@192.0.2.1:5060"
-#define STATE(version, users)                                                                      \
-	"<?xml version=\"1.0\"?><conference-info "                                                 \
-	"xmlns=\"urn:ietf:params:xml:ns:conference-info\" "                                        \
-	"entity=\"" DESK_CONFERENCE "\" state=\"full\" version=\"" version "\"><users>" users      \
-	"</users></conference-info>"
-#define USER(uri)                                                                                  \
-	"<user entity=\"" uri "\"><endpoint entity=\"" uri                                         \
-	"\"><status>connected</status></endpoint></user>"
 static const char desk_another_switch[] =
 	"v=0\r\no=- 77 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
 	"m=message 2855 TCP/MSRP *\r\na=accept-types:message/cpim\r\na=accept-wrapped-types:*\r\n"
 	"a=path:msrp://192.0.2.1:2855/seat2;tcp\r\na=setup:passive\r\n";
-
-/* Ann, and these people, in a conference that is open. */
-static uint32_t conference(struct desk *d, const char *users, const char **invite_out)
-{
-	uint32_t id = desk_conference(d, invite_out);
-	const char *subscribe;
-
-	desk_seat_opens(d);
-	assert_non_null(desk_event(d, CONFAB_OPEN));
-	subscribe = desk_next(d, "SUBSCRIBE ");
-	desk_answer(d, subscribe, 200, "Contact: <" DESK_CONFERENCE ">\r\nExpires: 3600\r\n", "",
-		    "");
-	(void)desk_ask(d, subscribe, "NOTIFY", 1,
-		       "Event: conference\r\nSubscription-State: active;expires=3600\r\n",
-		       "application/conference-info+xml", users);
-	return id;
-}
-
-/* What is written next on the connection: a SEND of ours; it is answered. */
-static const char *answer_send(struct desk *d, const char *status)
-{
-	const char *sent = d->msrp_out;
-	char tid[64], to[200], from[200];
-
-	assert_non_null(sent);
-	assert_int_equal(
-		sscanf(sent, "MSRP %63s SEND To-Path: %199s From-Path: %199s", tid, to, from), 3);
-	d->msrp_out = NULL;
-	msrp_conn_recv(d->msrp,
-		       view_str(desk_textf(
-			       d, "MSRP %s %s\r\nTo-Path: %s\r\nFrom-Path: %s\r\n-------%s$\r\n",
-			       tid, status, from, to, tid)),
-		       d->now);
-	desk_run(d, 0);
-	return sent;
-}
-
-/* The connection breaks, and whoever is there afterwards knows nothing of the session. */
-static void server_is_new(struct desk *d)
-{
-	struct msrp_conn *c = d->msrp;
-
-	d->msrp = NULL;
-	d->msrp_out = NULL;
-	msrp_conn_down(c, d->now);
-	desk_run(d, 50);
-	assert_non_null(d->msrp);
-	msrp_conn_up(d->msrp, d->now);
-	desk_run(d, 0);
-	(void)answer_send(d, "481 Unknown");
-	/* A BYE may still be on the way. */
-	assert_null(desk_next(d, "INVITE "));
-	desk_run(d, 1500);
-}
 
 static const char *message_id(struct desk *d, const char *send)
 {
@@ -179,7 +116,7 @@ static void test_CF_X_5__a_new_one_where_it_is_gone(void **state)
 	assert_int_equal(desk_event(d, CONFAB_SENT)->status, 0);
 	server_is_new(d);
 	desk_answer(d, desk_await(d, "INVITE " DESK_CONFERENCE " ", 500), 404, "", "", "");
-	/* Ann's is the lowest address. The others register meanwhile. */
+	/* Ann had made it. The others register meanwhile. */
 	desk_run(d, 1400);
 	assert_null(desk_next(d, "INVITE "));
 	desk_run(d, 200);
@@ -216,26 +153,25 @@ static void test_CF_X_5__a_new_one_where_it_is_gone(void **state)
 static void test_CF_X_5__the_others_wait_for_the_first_one(void **state)
 {
 	struct desk *d = desk_registered();
-	const char *invite, *answer;
-	uint32_t id = conference(
-		d, STATE("1", USER("sip:ann@example.com") USER("sip:abe@example.com")), &invite);
+	const char *answer;
+	uint32_t id;
 
 	(void)state;
+	notify(d, asked_in(d), 1,
+	       STATE("1", USER("sip:ann@example.com") USER("sip:bo@example.com")));
+	id = desk_event(d, CONFAB_OPEN)->conversation;
 	server_is_new(d);
 	desk_answer(d, desk_await(d, "INVITE " DESK_CONFERENCE " ", 500), 404, "", "", "");
 	desk_run(d, 9000);
 	assert_null(desk_next(d, "INVITE "));
-	while (desk_event(d, CONFAB_INVITED))
-		;
 	answer = desk_called(d,
-			     desk_textf(d,
-					"Contact: <" NEW_CONFERENCE
-					">;isfocus\r\nReferred-By: <sip:abe@example.com>\r\n"
-					"Contribution-ID: %s\r\n",
-					desk_field(d, invite, "Contribution-ID")),
+			     "Contact: <" NEW_CONFERENCE
+			     ">;isfocus\r\nReferred-By: <sip:bo@example.com>\r\n"
+			     "Contribution-ID: one\r\n",
 			     DESK_SDP);
-	/* Without a question: it is the conversation that he has. */
+	/* Without a question: it is the conversation that she has. */
 	assert_int_equal(desk_parsed(answer).status, 200);
+	(void)desk_asked(d, answer, "ACK", 1, "", "");
 	assert_null(desk_event(d, CONFAB_INVITED));
 	desk_seat_opens(d);
 	(void)desk_event(d, CONFAB_CONNECTION);
@@ -245,19 +181,18 @@ static void test_CF_X_5__the_others_wait_for_the_first_one(void **state)
 	desk_free(d);
 }
 
+/* Bo, who has asked her, and two of lower addresses. */
 static void test_CF_X_5__and_do_it_themselves_if_he_does_not_come(void **state)
 {
 	struct desk *d = desk_registered();
-	const char *invite;
 
 	(void)state;
-	(void)conference(d,
-			 STATE("1", USER("sip:abe@example.com") USER("sip:adam@example.com")
-					    USER("sip:ann@example.com")),
-			 &invite);
+	notify(d, asked_in(d), 1,
+	       STATE("1", USER("sip:abe@example.com") USER("sip:adam@example.com")
+				  USER("sip:ann@example.com") USER("sip:bo@example.com")));
 	server_is_new(d);
 	desk_answer(d, desk_await(d, "INVITE " DESK_CONFERENCE " ", 500), 404, "", "", "");
-	desk_run(d, 14900);
+	desk_run(d, 19900);
 	assert_null(desk_next(d, "INVITE "));
 	desk_run(d, 200);
 	assert_non_null(desk_next(d, "INVITE sip:conference-factory@example.com "));
@@ -359,6 +294,206 @@ static void test_IC_7_1_5_6__a_bye_behind_the_seats_end(void **state)
 	desk_free(d);
 }
 
+/* --- made anew by two --- */
+
+#define LOWER  "sip:conf-1a@192.0.2.1:5060"
+#define HIGHER "sip:conf-3@192.0.2.1:5060"
+
+/* Ann's conference is gone, and she has made it anew: she is in NEW_CONFERENCE with Charles. */
+static uint32_t made_anew(struct desk *d, const char **invite_out)
+{
+	uint32_t id = conference(d,
+				 STATE("1", USER("sip:ann@example.com") USER("sip:bo@example.com")
+						    USER("sip:charles@example.com")),
+				 invite_out);
+
+	server_is_new(d);
+	desk_answer(d, desk_await(d, "INVITE " DESK_CONFERENCE " ", 500), 404, "", "", "");
+	*invite_out = desk_await(d, "INVITE sip:conference-factory@example.com ", 2000);
+	desk_answer(d, *invite_out, 200, "Contact: <" NEW_CONFERENCE ">;isfocus\r\n",
+		    "application/sdp", DESK_SDP);
+	desk_seat_opens(d);
+	notify(d, subscribed(d, NEW_CONFERENCE), 1,
+	       STATE("1", USER("sip:ann@example.com") USER("sip:charles@example.com")));
+	while (desk_event(d, CONFAB_CONNECTION) || desk_event(d, CONFAB_INVITED))
+		;
+	return id;
+}
+
+/* Into another conference, of the same conversation or of none. */
+static int called_into(struct desk *d, const char *uri, const char *by, const char *contribution)
+{
+	const char *answer = desk_called(d,
+					 desk_textf(d,
+						    "Contact: <%s>;isfocus\r\nReferred-By: <%s>\r\n"
+						    "Contribution-ID: %s\r\n",
+						    uri, by, contribution),
+					 DESK_SDP);
+	int status = desk_parsed(answer).status;
+
+	if (status == 200)
+		(void)desk_asked(d, answer, "ACK", 1, "", "");
+	return status;
+}
+
+static void test_CF_X_5__of_two_made_anew_that_of_the_lower_uri_stands(void **state)
+{
+	struct desk *d = desk_registered();
+	const char *invite;
+
+	(void)state;
+	(void)made_anew(d, &invite);
+	assert_int_equal(called_into(d, HIGHER, "sip:bo@example.com",
+				     desk_field(d, invite, "Contribution-ID")),
+			 491);
+	/* He is asked into this one. */
+	desk_run(d, 4000);
+	assert_string_equal(desk_field(d, desk_next(d, "REFER " NEW_CONFERENCE), "Refer-To"),
+			    "<sip:bo@example.com>");
+	assert_null(desk_event(d, CONFAB_INVITED));
+	assert_null(desk_next(d, "BYE "));
+	desk_free(d);
+}
+
+static void test_CF_X_5__and_the_other_one_is_left_for_it(void **state)
+{
+	struct desk *d = desk_registered();
+	const char *invite, *under_way;
+	uint32_t id = made_anew(d, &invite);
+	struct desk_event *e;
+
+	(void)state;
+	assert_int_equal(client_send(d->client, id, VIEW("accepted"), NULL, d->now), 0);
+	desk_run(d, 0);
+	(void)answer_send(d, "200 OK");
+	assert_int_equal(client_send(d->client, id, VIEW("under way"), NULL, d->now), 0);
+	desk_run(d, 0);
+	under_way = message_id(d, d->msrp_out);
+	assert_int_equal(called_into(d, LOWER, "sip:bo@example.com",
+				     desk_field(d, invite, "Contribution-ID")),
+			 200);
+	assert_string_equal(desk_field(d, desk_next(d, "BYE "), "Call-ID"),
+			    desk_field(d, invite, "Call-ID"));
+	d->msrp_all = NULL;
+	desk_seat_opens(d);
+	e = desk_event(d, CONFAB_CONNECTION);
+	assert_string_equal(e->text, "restored");
+	assert_string_equal(e->uri, LOWER);
+	assert_int_equal(e->conversation, id);
+	assert_null(desk_event(d, CONFAB_ENDED));
+	assert_null(desk_event(d, CONFAB_INVITED));
+	/* Those who are there have heard nothing of it. */
+	assert_non_null(strstr(d->msrp_all, "\r\n\r\naccepted\r\n"));
+	assert_non_null(strstr(d->msrp_all, under_way));
+	/* Nor has Charles heard of that one. */
+	notify(d, subscribed(d, LOWER), 1,
+	       STATE("1", USER("sip:ann@example.com") USER("sip:bo@example.com")));
+	desk_run(d, 4000);
+	assert_string_equal(desk_field(d, desk_next(d, "REFER " LOWER), "Refer-To"),
+			    "<sip:charles@example.com>");
+	desk_free(d);
+}
+
+/* Who was asked into the one by somebody, and into the other by somebody else. */
+static void test_CF_X_5__who_was_asked_into_both_joins_them(void **state)
+{
+	struct desk *d = desk_registered();
+
+	(void)state;
+	notify(d, asked_in(d), 1,
+	       STATE("1", USER("sip:abe@example.com") USER("sip:ann@example.com")
+				  USER("sip:bo@example.com")));
+	server_is_new(d);
+	assert_int_equal(called_into(d, NEW_CONFERENCE, "sip:abe@example.com", "one"), 200);
+	/* That one is not open yet. */
+	assert_int_equal(called_into(d, HIGHER, "sip:bo@example.com", "one"), 491);
+	desk_seat_opens(d);
+	assert_null(desk_next(d, "REFER "));
+	assert_int_equal(called_into(d, HIGHER, "sip:bo@example.com", "one"), 491);
+	assert_string_equal(desk_field(d, desk_next(d, "REFER " NEW_CONFERENCE), "Refer-To"),
+			    "<sip:bo@example.com>");
+	/* Whoever has asked her goes there himself, and asks her to follow. */
+	notify(d, subscribed(d, NEW_CONFERENCE), 1,
+	       STATE("1", OUT("sip:abe@example.com", "departed") USER("sip:ann@example.com")));
+	assert_int_equal(called_into(d, LOWER, "sip:abe@example.com", "one"), 200);
+	assert_non_null(desk_next(d, "BYE " NEW_CONFERENCE));
+	assert_null(desk_event(d, CONFAB_ENDED));
+	desk_free(d);
+}
+
+/* The second comes before the first is open: who has called into that one follows. */
+static void test_CF_X_5__the_first_of_two_is_left_before_it_is_open(void **state)
+{
+	struct desk *d = desk_registered();
+
+	(void)state;
+	notify(d, asked_in(d), 1,
+	       STATE("1", USER("sip:abe@example.com") USER("sip:ann@example.com")
+				  USER("sip:bo@example.com")));
+	server_is_new(d);
+	assert_int_equal(called_into(d, NEW_CONFERENCE, "sip:abe@example.com", "one"), 200);
+	assert_int_equal(called_into(d, LOWER, "sip:bo@example.com", "one"), 200);
+	assert_non_null(desk_next(d, "BYE " NEW_CONFERENCE));
+	desk_seat_opens(d);
+	notify(d, subscribed(d, LOWER), 1,
+	       STATE("1", USER("sip:ann@example.com") USER("sip:bo@example.com")));
+	desk_run(d, 4000);
+	assert_string_equal(desk_field(d, desk_next(d, "REFER " LOWER), "Refer-To"),
+			    "<sip:abe@example.com>");
+	desk_free(d);
+}
+
+/* Who had been put out knows the Contribution-ID, too. */
+static void test_CF_X_5__who_was_not_in_leads_nobody_away(void **state)
+{
+	struct desk *d = desk_registered();
+
+	(void)state;
+	notify(d, asked_in(d), 1,
+	       STATE("1", USER("sip:ann@example.com") USER("sip:bo@example.com")
+				  OUT("sip:eve@example.com", "departed")
+					  USER("sip:mallory@example.com")));
+	server_is_new(d);
+	assert_int_equal(called_into(d, NEW_CONFERENCE, "sip:bo@example.com", "one"), 200);
+	desk_seat_opens(d);
+	notify(d, subscribed(d, NEW_CONFERENCE), 1,
+	       STATE("1", USER("sip:ann@example.com") USER("sip:bo@example.com")
+				  OUT("sip:mallory@example.com", "booted")));
+	while (desk_event(d, CONFAB_INVITED))
+		;
+	for (size_t i = 0; i < 2; i++) {
+		const char *who[] = {"sip:eve@example.com", "sip:mallory@example.com"};
+
+		assert_int_equal(called_into(d, LOWER, who[i], "one"), 491);
+		assert_int_equal(called_into(d, HIGHER, who[i], "one"), 491);
+	}
+	desk_run(d, 30000);
+	assert_null(desk_next(d, "REFER "));
+	assert_null(desk_next(d, "BYE "));
+	assert_null(desk_event(d, CONFAB_INVITED));
+	desk_free(d);
+}
+
+static void test_CF_X_5__any_other_conference_is_another_one(void **state)
+{
+	struct desk *d = desk_registered();
+	const char *invite, *contribution;
+
+	(void)state;
+	(void)made_anew(d, &invite);
+	contribution = desk_field(d, invite, "Contribution-ID");
+	(void)called_into(d, LOWER, "sip:bo@example.com", "other");
+	assert_non_null(desk_event(d, CONFAB_INVITED));
+	(void)called_into(d, LOWER, "sip:bo@example.com", "");
+	assert_non_null(desk_event(d, CONFAB_INVITED));
+	/* Long after. */
+	desk_run(d, 90000);
+	(void)called_into(d, LOWER, "sip:charles@example.com", contribution);
+	assert_non_null(desk_event(d, CONFAB_INVITED));
+	assert_null(desk_next(d, "BYE " NEW_CONFERENCE));
+	desk_free(d);
+}
+
 /* --- chats of two --- */
 
 static void test_PF_9_1_2_2__a_relayed_chat_is_called_anew(void **state)
@@ -456,6 +591,12 @@ int main(void)
 		cmocka_unit_test(test_CF_X_5__tried_for_a_while_and_then_told),
 		cmocka_unit_test(test_CF_X_5__who_is_not_wanted_any_more),
 		cmocka_unit_test(test_IC_7_1_5_6__a_bye_behind_the_seats_end),
+		cmocka_unit_test(test_CF_X_5__of_two_made_anew_that_of_the_lower_uri_stands),
+		cmocka_unit_test(test_CF_X_5__and_the_other_one_is_left_for_it),
+		cmocka_unit_test(test_CF_X_5__who_was_asked_into_both_joins_them),
+		cmocka_unit_test(test_CF_X_5__the_first_of_two_is_left_before_it_is_open),
+		cmocka_unit_test(test_CF_X_5__who_was_not_in_leads_nobody_away),
+		cmocka_unit_test(test_CF_X_5__any_other_conference_is_another_one),
 		cmocka_unit_test(test_PF_9_1_2_2__a_relayed_chat_is_called_anew),
 		cmocka_unit_test(test_FL_1__one_between_two_phones_is_not),
 		cmocka_unit_test(test_PF_9_1_2_2__who_was_called_waits_for_the_call),

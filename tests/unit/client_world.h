@@ -19,7 +19,7 @@
 #include "sip/write.h"
 #include "test_seed.h"
 
-enum { DESK_SENT = 256, DESK_EVENTS = 2048 };
+enum { DESK_SENT = 512, DESK_EVENTS = 2048 };
 
 #define DESK_CONFERENCE "sip:conf-1@192.0.2.1:5060"
 #define DESK_SDP                                                                                   \
@@ -121,7 +121,7 @@ static inline void *desk_msrp_connect(void *ctx, struct msrp_conn *conn, const s
 	(void)tls;
 	d->msrp = conn;
 	d->n_connects++;
-	return d;
+	return conn;
 }
 
 static inline void desk_msrp_write(void *ctx, void *handle, struct view bytes)
@@ -142,8 +142,10 @@ static inline size_t desk_msrp_pending(void *ctx, void *handle)
 
 static inline void desk_msrp_close(void *ctx, void *handle)
 {
-	(void)handle;
-	((struct desk *)ctx)->msrp = NULL;
+	struct desk *d = ctx;
+
+	if (d->msrp == handle)
+		d->msrp = NULL;
 }
 
 static inline void desk_on_event(void *ctx, const struct confab_event *ev)
