@@ -330,9 +330,8 @@ static int take_option(struct settings *s, int id)
 		return 1 + (fputs(usage, stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 	case 'V':
 		return 1 + (puts("confab " CONFAB_VERSION) < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
-	default:
-		return 1 + EXIT_USAGE;
 	}
+	return 1 + EXIT_USAGE;
 }
 
 static int password_read(struct settings *s)

@@ -11,6 +11,7 @@
 enum {
 	LOOK_MS = 50,	    /* at the end: whether any session is left */
 	FAREWELL_MS = 3000, /* how long the answers to BYE are waited for */
+	REST_US = 4000,	    /* how long what comes is gathered when all is refused */
 };
 
 static size_t sessions(const struct confabd *d)
@@ -59,6 +60,8 @@ static void look_at_load(void *ctx, uint64_t due_ms)
 			 (unsigned long long)(refused - d->gate.refused_told));
 		d->gate.refused_told = refused;
 	}
+	/* The more there is to refuse, the more is done at a time. */
+	io_loop_rest(&d->loop, d->gate.overload.shed * REST_US / OVERLOAD_ALL);
 	d->gate.idle_ms = idle_ms;
 	d->gate.looked_ms = now_ms;
 	timer_arm(&d->timers, &d->gate.window, now_ms + OVERLOAD_WINDOW_MS);

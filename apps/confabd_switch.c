@@ -1,13 +1,12 @@
-#include "confabd_switch.h"
+/* The threads of the switch, and their connections. */
 #include "confabd_certificate.h"
+#include "confabd_switch_private.h"
 #include "confabd_switch_trace.h"
 
 #include "base/error.h"
 #include "io/entropy.h"
-#include "io/mailbox.h"
 #include "io/tcp.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,35 +14,6 @@ enum {
 	THREADS_MAX = 64,
 	WRITE_PIECES = 64,
 	GATHER_MAX = 4096, /* below it copying costs less than handing the kernel many pieces */
-};
-
-struct switch_thread {
-	struct switch_threads *all;
-	unsigned number;
-	struct io_loop loop;
-	struct io_mailbox *mailbox;
-	struct io_listener *listener, *tls_listener;
-	struct io_thread thread;
-	struct io_deadline deadline;
-	struct io_batch batch;
-	struct timers timers;
-	struct switch_shard *shard;
-	struct list woken; /* struct link */
-	struct addr addr, tls_addr;
-	bool has_loop, started;
-	atomic_size_t seats;
-	uv_mutex_t lock; /* of counts, which other threads read */
-	struct switch_counts counts;
-};
-
-struct switch_threads {
-	struct switch_threads_config cfg;
-	const struct log *log;
-	struct io_mailbox *events;
-	bool stopping;	  /* set while no thread runs */
-	atomic_uint turn; /* where switch_threads_pick begins to look */
-	unsigned n;
-	struct switch_thread thread[];
 };
 
 /* A connection: the switch's side and the world's. */
@@ -54,33 +24,6 @@ struct link {
 	struct list wake;
 	bool finish, blocked;
 	struct link_trace *trace;
-};
-
-enum command_type {
-	COMMAND_OPEN,
-	COMMAND_RELAY_OPEN,
-	COMMAND_RELAY_CLOSE,
-	COMMAND_ANSWER,
-	COMMAND_CLOSE,
-	COMMAND_DRAIN,
-	COMMAND_END,
-	COMMAND_MAIL,
-	COMMAND_STOP
-};
-
-/* What a thread is told; its texts follow it in one allocation. */
-struct command {
-	struct io_mail mail;
-	enum command_type type;
-	uint64_t request;
-	switch_conference_id conference;
-	switch_seat_id seat;
-	bool drain, refuse;
-	struct switch_mail *switch_mail;
-	struct view uri;
-	struct switch_seat_answer answer;
-	size_t n_seats;
-	struct switch_seat_config *seats;
 };
 
 struct event_mail {
@@ -367,89 +310,7 @@ static void op_event(void *ctx, const struct switch_event *ev)
 	io_mailbox_post(t->all->events, &m->mail);
 }
 
-/* ---- mail ---- */
-
-static struct command *command_new(struct switch_threads *ts, enum command_type type, size_t extra)
-{
-	struct command *c = calloc(1, sizeof(*c) + extra);
-
-	if (c)
-		c->type = type;
-	else
-		log_line(ts->log, LOG_ERROR, "switch", "a command was lost: no memory");
-	return c;
-}
-
-static void command_post(struct switch_threads *ts, unsigned shard, struct command *c)
-{
-	if (!c)
-		return;
-	if (shard < ts->n)
-		io_mailbox_post(ts->thread[shard].mailbox, &c->mail);
-	else
-		free(c);
-}
-
-static void op_mail(void *ctx, unsigned to, struct switch_mail *mail)
-{
-	struct switch_thread *t = ctx;
-	struct command *c;
-
-	if (t->all->stopping || to >= t->all->n || !(c = command_new(t->all, COMMAND_MAIL, 0))) {
-		switch_mail_free(mail);
-		return;
-	}
-	c->switch_mail = mail;
-	command_post(t->all, to, c);
-}
-
-static void on_command(void *ctx, struct io_mail *mail)
-{
-	struct switch_thread *t = ctx;
-	struct command *c = CONTAINER(mail, struct command, mail);
-	uint64_t now = io_now_ms(&t->loop);
-
-	switch (c->type) {
-	case COMMAND_OPEN:
-		switch_seats_open(t->shard, c->request, c->conference, c->uri, c->seats, c->n_seats,
-				  now);
-		break;
-	case COMMAND_RELAY_OPEN:
-		switch_relay_open(t->shard, c->request, c->conference, c->seats, now);
-		break;
-	case COMMAND_RELAY_CLOSE:
-		switch_relay_close(t->shard, c->conference, now);
-		break;
-	case COMMAND_ANSWER:
-		switch_seat_answer(t->shard, c->seat, &c->answer, now);
-		break;
-	case COMMAND_CLOSE:
-		switch_seat_close(t->shard, c->seat, c->drain, now);
-		break;
-	case COMMAND_DRAIN:
-		switch_conference_drain(t->shard, c->conference, c->refuse, now);
-		break;
-	case COMMAND_END:
-		switch_conference_close(t->shard, c->conference, now);
-		break;
-	case COMMAND_MAIL:
-		switch_mail_deliver(t->shard, c->switch_mail, now);
-		break;
-	case COMMAND_STOP:
-		io_stop(&t->loop);
-		break;
-	}
-	free(c);
-}
-
-static void discard_command(void *ctx, struct io_mail *mail)
-{
-	struct command *c = CONTAINER(mail, struct command, mail);
-
-	(void)ctx;
-	switch_mail_free(c->switch_mail);
-	free(c);
-}
+/* ---- events ---- */
 
 static void on_event(void *ctx, struct io_mail *mail)
 {
@@ -464,146 +325,6 @@ static void discard_event(void *ctx, struct io_mail *mail)
 {
 	(void)ctx;
 	free(CONTAINER(mail, struct event_mail, mail));
-}
-
-/* Copies v behind *at and moves it on. */
-static struct view keep(char **at, struct view v)
-{
-	struct view copy = view_of(*at, v.n);
-
-	if (v.n)
-		memcpy(*at, v.p, v.n);
-	*at += v.n;
-	return copy;
-}
-
-void switch_threads_seats_open(struct switch_threads *ts, unsigned shard, uint64_t request,
-			       switch_conference_id conference, struct view conference_uri,
-			       const struct switch_seat_config *seat, size_t n_seats)
-{
-	size_t extra = n_seats * sizeof(*seat) + conference_uri.n;
-	struct command *c;
-	char *at;
-
-	for (size_t i = 0; i < n_seats; i++)
-		extra += seat[i].uri.n + seat[i].display.n;
-	c = command_new(ts, COMMAND_OPEN, extra);
-	if (!c || shard >= ts->n) {
-		struct switch_event ev = {.type = SWITCH_EV_SEATS_FAILED,
-					  .request = request,
-					  .conference = conference,
-					  .error = c ? E_NOTFOUND : E_NOMEM};
-
-		free(c);
-		ts->cfg.event(ts->cfg.ctx, shard, &ev);
-		return;
-	}
-	c->request = request;
-	c->conference = conference;
-	c->n_seats = n_seats;
-	c->seats = (struct switch_seat_config *)(void *)(c + 1);
-	at = (char *)(c->seats + n_seats);
-	c->uri = keep(&at, conference_uri);
-	for (size_t i = 0; i < n_seats; i++) {
-		c->seats[i] = seat[i];
-		c->seats[i].uri = keep(&at, seat[i].uri);
-		c->seats[i].display = keep(&at, seat[i].display);
-	}
-	command_post(ts, shard, c);
-}
-
-void switch_threads_relay_open(struct switch_threads *ts, unsigned shard,
-			       switch_conference_id relay, const struct switch_seat_config seat[2])
-{
-	struct command *c = command_new(ts, COMMAND_RELAY_OPEN, 2 * sizeof(*c->seats));
-
-	if (!c || shard >= ts->n) {
-		struct switch_event ev = {.type = SWITCH_EV_SEATS_FAILED,
-					  .conference = relay,
-					  .error = c ? E_NOTFOUND : E_NOMEM};
-
-		free(c);
-		ts->cfg.event(ts->cfg.ctx, shard, &ev);
-		return;
-	}
-	c->conference = relay;
-	c->seats = (struct switch_seat_config *)(void *)(c + 1);
-	c->n_seats = 2;
-	for (int i = 0; i < 2; i++)
-		c->seats[i] = (struct switch_seat_config){.seat = seat[i].seat,
-							  .uri = VIEW(""),
-							  .display = VIEW(""),
-							  .tls = seat[i].tls};
-	command_post(ts, shard, c);
-}
-
-void switch_threads_relay_close(struct switch_threads *ts, unsigned shard,
-				switch_conference_id relay)
-{
-	struct command *c = command_new(ts, COMMAND_RELAY_CLOSE, 0);
-
-	if (!c)
-		return;
-	c->conference = relay;
-	command_post(ts, shard, c);
-}
-
-void switch_threads_seat_answer(struct switch_threads *ts, unsigned shard, switch_seat_id seat,
-				const struct switch_seat_answer *a)
-{
-	struct command *c = command_new(ts, COMMAND_ANSWER,
-					a->remote_path.n + a->accept_types.n +
-						a->accept_wrapped_types.n + a->fingerprint.n);
-	char *at;
-
-	if (!c)
-		return;
-	at = (char *)(c + 1);
-	c->seat = seat;
-	c->answer = *a;
-	c->answer.remote_path = keep(&at, a->remote_path);
-	c->answer.accept_types = keep(&at, a->accept_types);
-	c->answer.accept_wrapped_types = keep(&at, a->accept_wrapped_types);
-	c->answer.fingerprint = keep(&at, a->fingerprint);
-	command_post(ts, shard, c);
-}
-
-void switch_threads_seat_close(struct switch_threads *ts, unsigned shard, switch_seat_id seat,
-			       bool drain)
-{
-	struct command *c = command_new(ts, COMMAND_CLOSE, 0);
-
-	if (!c)
-		return;
-	c->seat = seat;
-	c->drain = drain;
-	command_post(ts, shard, c);
-}
-
-void switch_threads_conference_drain(struct switch_threads *ts, unsigned shard,
-				     switch_conference_id conference, bool refuse)
-{
-	struct command *c = command_new(ts, COMMAND_DRAIN, 0);
-	struct switch_event ev = {.type = SWITCH_EV_DRAINED, .conference = conference};
-
-	if (!c) {
-		ts->cfg.event(ts->cfg.ctx, shard, &ev);
-		return;
-	}
-	c->conference = conference;
-	c->refuse = refuse;
-	command_post(ts, shard, c);
-}
-
-void switch_threads_conference_close(struct switch_threads *ts, unsigned shard,
-				     switch_conference_id conference)
-{
-	struct command *c = command_new(ts, COMMAND_END, 0);
-
-	if (!c)
-		return;
-	c->conference = conference;
-	command_post(ts, shard, c);
 }
 
 /* ---- life ---- */
@@ -651,8 +372,9 @@ static int thread_listen(struct switch_thread *t)
 static int thread_init(struct switch_threads *ts, unsigned i)
 {
 	struct switch_thread *t = &ts->thread[i];
-	struct switch_ops ops = {op_wake,  op_read, op_connect, op_finish, op_close,
-				 op_event, op_mail, op_vouch,	t};
+	struct switch_ops ops = {op_wake,  op_read,  op_connect,	  op_finish,
+				 op_close, op_event, switch_command_mail, op_vouch,
+				 t};
 	struct switch_config cfg = ts->cfg.shard;
 	struct entropy entropy = io_entropy();
 	int rc;
@@ -671,7 +393,8 @@ static int thread_init(struct switch_threads *ts, unsigned i)
 	timers_init(&t->timers, io_now_ms(&t->loop));
 	rc = thread_listen(t);
 	if (!rc)
-		rc = io_mailbox_open(&t->loop, on_command, discard_command, t, &t->mailbox);
+		rc = io_mailbox_open(&t->loop, switch_command_receive, switch_command_discard, t,
+				     &t->mailbox);
 	if (rc)
 		return rc;
 	cfg.shard = i;
@@ -744,16 +467,9 @@ void switch_threads_stop(struct switch_threads *ts)
 {
 	if (!ts)
 		return;
-	for (unsigned i = 0; i < ts->n; i++) {
-		struct command *c = NULL;
-
-		/* Without it the thread would never end: there is nothing else that could be done.
-		 */
-		while (ts->thread[i].started && !(c = command_new(ts, COMMAND_STOP, 0)))
-			;
-		if (c)
-			command_post(ts, i, c);
-	}
+	for (unsigned i = 0; i < ts->n; i++)
+		if (ts->thread[i].started)
+			switch_command_stop(ts, i);
 	for (unsigned i = 0; i < ts->n; i++)
 		if (ts->thread[i].started)
 			io_thread_join(&ts->thread[i].thread);

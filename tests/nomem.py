@@ -2,7 +2,8 @@
 """Runs the tests of the pure rooms with a heap that runs out. usage: nomem.py BUILD_DIR [MOST]
 
 In every test each allocation of the rooms fails once, alone and with all after it (tests/nomem/sweep.h); MOST limits
-how many of them, spread evenly over the test (0: all; default 200). The stories of nomem_flow_test are told for each of
+how many of them, spread evenly over the test (default 200; 0: all, and of a test that makes thousands the first and the
+last one from each call stack). The stories of nomem_flow_test are told for each of
 theirs. BUILD_DIR is one with AddressSanitizer. Run by ./run nomem; ./run check takes a few of each.
 """
 import sys

@@ -3,6 +3,7 @@
 #include "base/error.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -55,11 +56,39 @@ static void run_batch(struct io_loop *loop)
 	list_del(mark);
 }
 
+/* libuv leaves a socket that has much to give after a part of it. */
+static bool has_more(const struct io_loop *loop)
+{
+	struct pollfd p = {.fd = uv_backend_fd(loop->uv), .events = POLLIN};
+
+	return poll(&p, 1, 0) > 0;
+}
+
+/* Idle time like that in which libuv sleeps. */
+static void rest(struct io_loop *loop)
+{
+	uint64_t now = uv_hrtime(), due = loop->looked_ns + loop->rest_ns;
+	struct timespec t = {0};
+
+	if (now >= due) {
+		loop->looked_ns = now;
+		return;
+	}
+	if (has_more(loop))
+		return;
+	t.tv_nsec = (long)(due - now);
+	(void)nanosleep(&t, NULL);
+	loop->looked_ns = uv_hrtime();
+	loop->rested_ns += loop->looked_ns - now;
+}
+
 static void on_prepare(uv_prepare_t *p)
 {
 	struct io_loop *loop = p->data;
 
 	run_batch(loop);
+	if (loop->rest_ns)
+		rest(loop);
 	timer_sync(loop, 0);
 }
 
@@ -169,9 +198,14 @@ void io_stop(struct io_loop *loop)
 	uv_stop(loop->uv);
 }
 
+void io_loop_rest(struct io_loop *loop, unsigned us)
+{
+	loop->rest_ns = us < 1000000 ? us * 1000ull : 999999999;
+}
+
 uint64_t io_idle_ms(const struct io_loop *loop)
 {
-	return uv_metrics_idle_time(loop->uv) / 1000000;
+	return (uv_metrics_idle_time(loop->uv) + loop->rested_ns) / 1000000;
 }
 
 uint64_t io_now_ms(const struct io_loop *loop)

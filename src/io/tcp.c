@@ -1,6 +1,5 @@
-#include "io/conn.h"
+#include "io/conn_private.h"
 
-#include "base/buf.h"
 #include "base/error.h"
 #include "io/socket.h"
 #include "io/tls_session.h"
@@ -18,44 +17,7 @@ enum {
 	KEEPALIVE_IDLE_S = 60,
 	KEEPALIVE_INTERVAL_S = 15,
 	KEEPALIVE_COUNT = 4,
-	REFUSE_MS = 1000, /* for the peer to read why TLS failed */
 };
-
-enum conn_state {
-	CONN_CONNECTING,
-	CONN_HANDSHAKE,
-	CONN_REFUSED, /* TLS failed and the alert is out; what still comes is thrown away */
-	CONN_UP,
-	CONN_BROKEN, /* writing failed; what the peer sent before is still read, then it ends */
-	CONN_CLOSING,
-};
-
-struct io_conn {
-	struct io_handle handle;
-	uv_poll_t poll;
-	struct timer timer; /* for connecting, later for finishing */
-	struct io_loop *loop;
-	const struct io_conn_events *events;
-	void *ctx;
-	struct io_conn_listener listener; /* where it was accepted; none of them set otherwise */
-	struct io_tls_session *tls;	  /* NULL: plain */
-	const char *(*identify)(void *ctx, struct io_conn *c, const struct cert_name *name,
-				size_t n);
-	struct buf out; /* queued output; its first `sent` bytes are gone already */
-	size_t sent;
-	uint64_t bytes_in, bytes_out;
-	struct addr remote;
-	int fd;
-	int error;	    /* for closed */
-	int system_error;   /* errno behind it */
-	uint32_t read_most; /* bytes at a time, once a turn; 0: no limit */
-	uint8_t state;	    /* enum conn_state */
-	uint8_t polled;	    /* what libuv watches for */
-	bool paused, want_write, eof_seen, finishing, fin_sent, tls_shut;
-	bool owes_drained; /* the queue was in use since the last drained callback */
-};
-
-_Static_assert(sizeof(struct io_conn) < 700, "the price of an idle connection");
 
 /* The ways to the peer, with TLS and without. */
 
@@ -97,8 +59,7 @@ static ssize_t conn_send(struct io_conn *c, struct iovec *iov, size_t n_iov)
 	return n;
 }
 
-/* Encrypted bytes wait, which are no longer the owner's matter. */
-static bool conn_owes(const struct io_conn *c)
+bool io_conn_owes(const struct io_conn *c)
 {
 	return c->tls && io_tls_session_pending(c->tls);
 }
@@ -110,7 +71,7 @@ size_t io_conn_pending(const struct io_conn *c)
 	return c->out.n - c->sent;
 }
 
-static void queue_clear(struct io_conn *c)
+void io_conn_queue_clear(struct io_conn *c)
 {
 	buf_fini(&c->out);
 	c->sent = 0;
@@ -125,12 +86,12 @@ static void on_poll_closed(uv_handle_t *h)
 		c->listener.gone(c->listener.ctx);
 	if (c->events && c->events->closed)
 		c->events->closed(c->ctx, c, c->error);
-	queue_clear(c);
+	io_conn_queue_clear(c);
 	io_tls_session_free(c->tls);
 	free(c);
 }
 
-static void conn_end(struct io_conn *c, int error)
+void io_conn_end(struct io_conn *c, int error)
 {
 	if (c->state == CONN_CLOSING)
 		return;
@@ -138,26 +99,25 @@ static void conn_end(struct io_conn *c, int error)
 	c->error = error;
 	timer_cancel(&c->loop->timers, &c->timer);
 	list_del(&c->handle.link);
-	queue_clear(c);
+	io_conn_queue_clear(c);
 	/* libuv tells on_poll_closed at the end of the iteration, which defers `closed` too. */
 	uv_close((uv_handle_t *)&c->poll, on_poll_closed);
 	(void)close(c->fd);
 	c->fd = -1;
 }
 
-static void conn_end_errno(struct io_conn *c, int system_error)
+void io_conn_end_errno(struct io_conn *c, int system_error)
 {
 	c->system_error = system_error;
-	conn_end(c, io_error(system_error));
+	io_conn_end(c, io_error(system_error));
 }
 
 static void close_handle(struct io_handle *h)
 {
-	conn_end(CONTAINER(h, struct io_conn, handle), E_CLOSED);
+	io_conn_end(CONTAINER(h, struct io_conn, handle), E_CLOSED);
 }
 
-/* Tells libuv what to watch for, if that changed. */
-static void watch(struct io_conn *c)
+void io_conn_watch(struct io_conn *c)
 {
 	int mask = 0;
 
@@ -168,11 +128,11 @@ static void watch(struct io_conn *c)
 	} else if (c->state == CONN_BROKEN) {
 		mask = UV_READABLE | UV_WRITABLE;
 	} else if (c->state == CONN_HANDSHAKE || c->state == CONN_REFUSED) {
-		mask = UV_READABLE | (conn_owes(c) ? UV_WRITABLE : 0);
+		mask = UV_READABLE | (io_conn_owes(c) ? UV_WRITABLE : 0);
 	} else {
 		if (!c->paused && !c->eof_seen)
 			mask |= UV_READABLE;
-		if (c->want_write || c->owes_drained || io_conn_pending(c) || conn_owes(c))
+		if (c->want_write || c->owes_drained || io_conn_pending(c) || io_conn_owes(c))
 			mask |= UV_WRITABLE;
 	}
 	if (mask == c->polled)
@@ -189,14 +149,14 @@ static void write_failed(struct io_conn *c, int system_error)
 	bool peer_gone = system_error == EPIPE || system_error == ECONNRESET;
 
 	if (!peer_gone || c->eof_seen || c->paused) {
-		conn_end_errno(c, system_error);
+		io_conn_end_errno(c, system_error);
 		return;
 	}
 	/* What the peer sent before it went may still lie in the kernel. */
 	c->system_error = system_error;
 	c->state = CONN_BROKEN;
-	queue_clear(c);
-	watch(c);
+	io_conn_queue_clear(c);
+	io_conn_watch(c);
 }
 
 /* Once the queue is empty: sends FIN; ends when the peer has sent its own. */
@@ -208,20 +168,20 @@ static void finish_if_flushed(struct io_conn *c)
 		c->tls_shut = true;
 		io_tls_session_shut(c->tls);
 	}
-	if (conn_owes(c))
+	if (io_conn_owes(c))
 		return;
 	if (!c->fin_sent) {
 		(void)shutdown(c->fd, SHUT_WR);
 		c->fin_sent = true;
 	}
 	if (c->eof_seen)
-		conn_end(c, c->error);
+		io_conn_end(c, c->error);
 }
 
 /* Hands the queue to the kernel as far as it takes it. */
 static void flush(struct io_conn *c)
 {
-	if (conn_owes(c) && io_tls_session_flush(c->tls)) {
+	if (io_conn_owes(c) && io_tls_session_flush(c->tls)) {
 		if (errno != EAGAIN)
 			write_failed(c, errno);
 		return;
@@ -239,7 +199,7 @@ static void flush(struct io_conn *c)
 		if ((size_t)n < iov.iov_len)
 			return;
 	}
-	queue_clear(c);
+	io_conn_queue_clear(c);
 }
 
 static int enqueue(struct io_conn *c, struct view bytes)
@@ -255,7 +215,7 @@ static int enqueue(struct io_conn *c, struct view bytes)
 		return E_NOMEM;
 	}
 	c->owes_drained = true;
-	watch(c);
+	io_conn_watch(c);
 	return 0;
 }
 
@@ -292,13 +252,13 @@ int io_conn_write(struct io_conn *c, struct view bytes)
 		rest = view_from(bytes, n > 0 ? (size_t)n : 0);
 	}
 	if (!rest.n) {
-		watch(c);
+		io_conn_watch(c);
 		return 0;
 	}
 	rc = enqueue(c, rest);
 	if (rc && rest.n < bytes.n) {
 		/* A part is on its way: the stream cannot be mended. */
-		conn_end(c, rc);
+		io_conn_end(c, rc);
 		return E_CLOSED;
 	}
 	return rc;
@@ -323,27 +283,27 @@ int io_conn_try_writev(struct io_conn *c, const struct view *iov, size_t n, size
 		return E_CLOSED;
 	}
 	*taken_out = taken > 0 ? (size_t)taken : 0;
-	watch(c);
+	io_conn_watch(c);
 	return 0;
 }
 
 void io_conn_want_write(struct io_conn *c, bool want)
 {
 	c->want_write = want;
-	watch(c);
+	io_conn_watch(c);
 }
 
 void io_conn_read_pause(struct io_conn *c)
 {
 	if (!c->finishing)
 		c->paused = true;
-	watch(c);
+	io_conn_watch(c);
 }
 
 void io_conn_read_resume(struct io_conn *c)
 {
 	c->paused = false;
-	watch(c);
+	io_conn_watch(c);
 }
 
 void io_conn_read_most(struct io_conn *c, size_t bytes)
@@ -361,7 +321,7 @@ static void finish(struct io_conn *c, uint64_t timeout_ms, int error)
 	io_loop_arm(c->loop, &c->timer,
 		    io_now_ms(c->loop) + (timeout_ms ? timeout_ms : IO_CONN_FINISH_MS));
 	finish_if_flushed(c);
-	watch(c);
+	io_conn_watch(c);
 }
 
 void io_conn_finish(struct io_conn *c, uint64_t timeout_ms)
@@ -372,7 +332,7 @@ void io_conn_finish(struct io_conn *c, uint64_t timeout_ms)
 void io_conn_close(struct io_conn *c)
 {
 	if (c)
-		conn_end(c, 0);
+		io_conn_end(c, 0);
 }
 
 void io_conn_reset(struct io_conn *c)
@@ -382,7 +342,7 @@ void io_conn_reset(struct io_conn *c)
 	if (c->state == CONN_CLOSING)
 		return;
 	(void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
-	conn_end(c, 0);
+	io_conn_end(c, 0);
 }
 
 static void on_timeout(void *ctx, uint64_t now_ms)
@@ -391,13 +351,13 @@ static void on_timeout(void *ctx, uint64_t now_ms)
 
 	(void)now_ms;
 	if (c->state == CONN_REFUSED) {
-		conn_end(c, c->error);
+		io_conn_end(c, c->error);
 		return;
 	}
 	if (c->state == CONN_HANDSHAKE)
 		io_tls_session_set_why(c->tls, "the handshake took too long");
 	c->system_error = ETIMEDOUT;
-	conn_end(c, E_TIMEOUT);
+	io_conn_end(c, E_TIMEOUT);
 }
 
 static int pending_error(const struct io_conn *c)
@@ -414,18 +374,18 @@ static void on_eof(struct io_conn *c)
 {
 	c->eof_seen = true;
 	if (c->state == CONN_BROKEN) {
-		conn_end_errno(c, c->system_error);
+		io_conn_end_errno(c, c->system_error);
 		return;
 	}
 	if (c->finishing) {
 		finish_if_flushed(c);
 	} else if (c->events && c->events->eof) {
-		watch(c);
+		io_conn_watch(c);
 		c->events->eof(c->ctx, c);
 	} else {
 		finish(c, 0, E_CLOSED);
 	}
-	watch(c);
+	io_conn_watch(c);
 }
 
 /* False: out of memory for the shared buffer. */
@@ -439,7 +399,7 @@ static bool stream_buffer(struct io_loop *loop)
 static void on_readable(struct io_conn *c)
 {
 	if (!stream_buffer(c->loop)) {
-		conn_end(c, E_NOMEM);
+		io_conn_end(c, E_NOMEM);
 		return;
 	}
 	for (int i = 0; i < READS_PER_EVENT || c->state == CONN_BROKEN; i++) {
@@ -451,9 +411,9 @@ static void on_readable(struct io_conn *c)
 		}
 		if (n < 0) {
 			if (c->state == CONN_BROKEN)
-				conn_end_errno(c, c->system_error);
+				io_conn_end_errno(c, c->system_error);
 			else if (errno != EAGAIN)
-				conn_end_errno(c, errno);
+				io_conn_end_errno(c, errno);
 			return;
 		}
 		c->bytes_in += (uint64_t)n;
@@ -470,7 +430,7 @@ static void on_readable(struct io_conn *c)
 
 static void on_writable(struct io_conn *c)
 {
-	if (io_conn_pending(c) || conn_owes(c))
+	if (io_conn_pending(c) || io_conn_owes(c))
 		flush(c);
 	if (c->state == CONN_UP && c->owes_drained && !io_conn_pending(c)) {
 		c->owes_drained = false;
@@ -483,7 +443,7 @@ static void on_writable(struct io_conn *c)
 	finish_if_flushed(c);
 }
 
-static void go_up(struct io_conn *c)
+void io_conn_go_up(struct io_conn *c)
 {
 	c->state = CONN_UP;
 	if (!c->finishing)
@@ -494,78 +454,7 @@ static void go_up(struct io_conn *c)
 		c->events->connected(c->ctx, c);
 	if (c->state == CONN_UP)
 		on_writable(c);
-	watch(c);
-}
-
-/* The alert has to reach the peer: closing while there is something to read would overtake it by a
- * reset. */
-static void refuse(struct io_conn *c, const char *why)
-{
-	char text[ADDR_TEXT_MAX];
-
-	if (why) {
-		io_tls_session_set_why(c->tls, why);
-		io_tls_session_refuse(c->tls);
-	}
-	log_line(c->loop->log, LOG_WARN, "io", "TLS with %s failed: %s",
-		 addr_text(&c->remote, text), io_tls_session_why(c->tls));
-	queue_clear(c);
-	c->state = CONN_REFUSED;
-	c->error = E_DENIED;
-	io_loop_arm(c->loop, &c->timer, io_now_ms(c->loop) + REFUSE_MS);
-	if (!conn_owes(c))
-		(void)shutdown(c->fd, SHUT_WR);
-	watch(c);
-}
-
-static void on_handshake(struct io_conn *c)
-{
-	const char *why = NULL;
-	struct io_tls_names names;
-	int rc;
-
-	if (conn_owes(c) && io_tls_session_flush(c->tls) && errno != EAGAIN) {
-		conn_end_errno(c, errno);
-		return;
-	}
-	rc = io_tls_session_handshake(c->tls);
-	if (rc == E_DENIED) {
-		refuse(c, NULL);
-		return;
-	}
-	if (rc == E_CLOSED) {
-		conn_end(c, E_CLOSED);
-		return;
-	}
-	if (rc) {
-		watch(c);
-		return;
-	}
-	if (c->identify) {
-		io_tls_session_names(c->tls, &names);
-		why = c->identify(c->ctx, c, names.name, names.n);
-		io_tls_names_free(&names);
-	}
-	if (c->state != CONN_HANDSHAKE)
-		return;
-	if (why)
-		refuse(c, why);
-	else
-		go_up(c);
-}
-
-static void on_refused(struct io_conn *c)
-{
-	char waste[4096];
-	ssize_t n;
-
-	if (conn_owes(c) && io_tls_session_flush(c->tls) == 0)
-		(void)shutdown(c->fd, SHUT_WR);
-	n = recv(c->fd, waste, sizeof(waste), 0);
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-		conn_end(c, E_DENIED);
-	else
-		watch(c);
+	io_conn_watch(c);
 }
 
 static void on_connected(struct io_conn *c)
@@ -573,15 +462,15 @@ static void on_connected(struct io_conn *c)
 	int e = pending_error(c);
 
 	if (e) {
-		conn_end_errno(c, e);
+		io_conn_end_errno(c, e);
 		return;
 	}
 	if (!c->tls) {
-		go_up(c);
+		io_conn_go_up(c);
 		return;
 	}
 	c->state = CONN_HANDSHAKE;
-	on_handshake(c);
+	io_conn_handshake(c);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -599,17 +488,17 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		on_connected(c);
 		return;
 	case CONN_HANDSHAKE:
-		on_handshake(c);
+		io_conn_handshake(c);
 		return;
 	case CONN_REFUSED:
-		on_refused(c);
+		io_conn_refused(c);
 		return;
 	default:
 		break;
 	}
 	if (c->state == CONN_BROKEN) {
 		if (c->paused)
-			conn_end_errno(c, c->system_error);
+			io_conn_end_errno(c, c->system_error);
 		else
 			on_readable(c);
 		return;
@@ -622,9 +511,9 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		int e = pending_error(c);
 
 		if (e)
-			conn_end_errno(c, e);
+			io_conn_end_errno(c, e);
 	}
-	watch(c);
+	io_conn_watch(c);
 }
 
 /* Takes fd over on success only. */
@@ -682,13 +571,13 @@ int io_conn_adopt(struct io_loop *loop, int fd, const struct addr *remote,
 	c->tls = session;
 	if (!session) {
 		c->state = CONN_UP;
-		watch(c);
+		io_conn_watch(c);
 		listener->ready(listener->ctx, c);
 		return 0;
 	}
 	c->state = CONN_HANDSHAKE;
 	io_loop_arm(loop, &c->timer, io_now_ms(loop) + handshake);
-	watch(c);
+	io_conn_watch(c);
 	return 0;
 }
 
@@ -753,7 +642,7 @@ int io_conn_connect(struct io_loop *loop, const struct addr *to,
 	c->ctx = ctx;
 	io_loop_arm(loop, &c->timer,
 		    io_now_ms(loop) + (o->timeout_ms ? o->timeout_ms : IO_CONN_CONNECT_TIMEOUT_MS));
-	watch(c);
+	io_conn_watch(c);
 	*conn_out = c;
 	return 0;
 }
@@ -787,42 +676,6 @@ void io_conn_local(const struct io_conn *c, struct addr *out)
 int io_conn_errno(const struct io_conn *c)
 {
 	return c->system_error;
-}
-
-bool io_conn_is_tls(const struct io_conn *c)
-{
-	return c->tls != NULL;
-}
-
-const char *io_conn_tls_why(const struct io_conn *c)
-{
-	return c->tls ? io_tls_session_why(c->tls) : "";
-}
-
-bool io_conn_tls_matches(const struct io_conn *c, struct view fingerprint)
-{
-	return c->tls && io_tls_session_matches(c->tls, fingerprint);
-}
-
-bool io_conn_tls_believed(const struct io_conn *c)
-{
-	return c->tls && io_tls_session_believed(c->tls);
-}
-
-void io_conn_tls_names(const struct io_conn *c,
-		       void (*fn)(void *ctx, const struct cert_name *name, size_t n), void *ctx)
-{
-	struct io_tls_names names = {.n = 0};
-
-	if (c->tls)
-		io_tls_session_names(c->tls, &names);
-	fn(ctx, names.name, names.n);
-	io_tls_names_free(&names);
-}
-
-bool io_conn_tls_sha256(const struct io_conn *c, uint8_t out[IO_TLS_SHA256])
-{
-	return c->tls && io_tls_session_sha256(c->tls, out);
 }
 
 uint64_t io_conn_bytes_in(const struct io_conn *c)

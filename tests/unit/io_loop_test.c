@@ -193,6 +193,65 @@ static void test_stop(void **state)
 	io_loop_fini(&loop);
 }
 
+static void on_readable(uv_poll_t *p, int status, int events)
+{
+	char waste[8];
+
+	on_peer(p, status, events);
+	(void)read(*(int *)p->loop->data, waste, 1);
+}
+
+/* What comes close together is done together, and nothing that is there waits. */
+static void test_rest_gathers_and_leaves_nothing_waiting(void **state)
+{
+	enum { REST_US = 30000 };
+	struct io_loop loop;
+	struct watch w;
+	uv_poll_t poll;
+	unsigned n_polls = 0;
+	uv_os_sock_t pair[2];
+	uint64_t rested, began;
+
+	(void)state;
+	assert_int_equal(io_loop_init(&loop, NULL), 0);
+	assert_int_equal(uv_socketpair(SOCK_STREAM, 0, pair, UV_NONBLOCK_PIPE, UV_NONBLOCK_PIPE),
+			 0);
+	watch_init(&w, &loop);
+	io_deadline_set(&w.d, io_now_ms(&loop) + 3600 * 1000);
+	assert_int_equal(uv_poll_init(loop.uv, &poll, pair[0]), 0);
+	poll.data = &n_polls;
+	loop.uv->data = &pair[0];
+	assert_int_equal(uv_poll_start(&poll, UV_READABLE, on_readable), 0);
+	(void)io_turn(&loop, false);
+	assert_int_equal(loop.rested_ns, 0);
+	/* Nothing is there: it does not look again so soon. */
+	io_loop_rest(&loop, REST_US);
+	(void)io_turn(&loop, false);
+	began = uv_hrtime();
+	(void)io_turn(&loop, false);
+	(void)io_turn(&loop, false);
+	assert_true(uv_hrtime() - began >= REST_US * 1000ull / 2);
+	rested = loop.rested_ns;
+	assert_true(rested && rested <= uv_hrtime() - began + REST_US * 1000ull);
+	assert_true(io_idle_ms(&loop) >= rested / 1000000);
+	/* Two bytes, of which one iteration takes one: the other is not waited with. */
+	assert_int_equal(write(pair[1], "ab", 2), 2);
+	(void)io_turn(&loop, false);
+	assert_int_equal(n_polls, 1);
+	rested = loop.rested_ns;
+	(void)io_turn(&loop, false);
+	assert_int_equal(n_polls, 2);
+	assert_int_equal(loop.rested_ns, rested);
+	io_loop_rest(&loop, 0);
+	(void)io_turn(&loop, false);
+	(void)io_turn(&loop, false);
+	assert_int_equal(loop.rested_ns, rested);
+	uv_close((uv_handle_t *)&poll, NULL);
+	io_loop_fini(&loop);
+	(void)close(pair[0]);
+	(void)close(pair[1]);
+}
+
 static void test_borrowed_loop_is_left_clean(void **state)
 {
 	struct io_loop loop;
@@ -244,6 +303,7 @@ int main(void)
 		cmocka_unit_test(test_deadline_always_due_lets_the_sockets_live),
 		cmocka_unit_test(test_hooks_run_in_order_and_before_sleeping),
 		cmocka_unit_test(test_stop),
+		cmocka_unit_test(test_rest_gathers_and_leaves_nothing_waiting),
 		cmocka_unit_test(test_borrowed_loop_is_left_clean),
 		cmocka_unit_test(test_clocks),
 		cmocka_unit_test(test_errors),

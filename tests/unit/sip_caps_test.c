@@ -334,7 +334,7 @@ static void test_an_answer_in_doubt_is_at_most_three_times_its_request(void **st
 			buf_init(&b, 1 << 16);
 			sip_write_response_head(&b, &m, 407, NULL, VIEW("t"));
 			buf_puts(&b, "Content-Length: 0\r\nX: ");
-			while (b.n < 3 * n + (size_t)(ptrdiff_t)k - 4)
+			while (b.n < 3 * n + (size_t)(ptrdiff_t)k - 4 && buf_ok(&b))
 				buf_putc(&b, 'x');
 			buf_puts(&b, "\r\n\r\n");
 			assert_int_equal(b.n, 3 * n + (size_t)(ptrdiff_t)k);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 enum {
+	OVERLOAD_ALL = 1000,	    /* of the new sessions */
 	OVERLOAD_WINDOW_MS = 100,   /* how often it wants to be told */
 	OVERLOAD_PATIENCE_MS = 500, /* a burst shorter than this is worked off, not refused */
 	OVERLOAD_RETRY_AFTER_S = 5,
