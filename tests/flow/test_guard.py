@@ -260,7 +260,8 @@ def sized(phone, uri=BO, head=0, fields=0, body=0):
 def sizes_are_the_configurations(stage):
     eve = Phone(stage, "ann")
     for k, over in ((-1, False), (0, False), (1, True)):
-        for name, args, refusal in (("URI", {"uri": "sip:" + "u" * (100 + k - 16) + "@example.com"}, 414), ("head", {"head": 2048 + k}, 513),
+        uri = "sip:" + "u" * (100 + k - 16) + "@example.com"
+        for name, args, refusal in (("URI", {"uri": uri}, 414), ("head", {"head": 2048 + k}, 513),
                                     ("fields", {"fields": 20 + k}, 513), ("body", {"body": 1024 + k}, 413)):
             got = sized(eve, **args)
             expect(got == (refusal if over else 407), f"{name} at its cap and {k}: {got}")
