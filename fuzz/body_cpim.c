@@ -5,6 +5,17 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Any bytes as header lines, and their values as addresses. */
+static void walk(struct view rest)
+{
+	struct view name, value;
+	struct cpim_addr a;
+
+	while (cpim_header_next(&rest, &name, &value))
+		if (cpim_addr_parse(value, &a) == 0 && a.uri.n > value.n)
+			abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct view bytes = view_of((const char *)data, size), value;
@@ -12,6 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct buf b;
 	int n = cpim_parse_head(bytes, &head);
 
+	walk(bytes);
 	if (n > 0 && ((size_t)n > size || cpim_parse(bytes, &whole) || whole.n_to != head.n_to ||
 		      whole.body.n != size - (size_t)n))
 		abort();

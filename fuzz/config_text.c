@@ -1,4 +1,4 @@
-/* Any bytes as confabd.conf. */
+/* Any bytes as confabd.conf, and as a setting of the command line. */
 #include "config/file.h"
 #include "config/server.h"
 
@@ -17,5 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (config_text_read(&config_server_table, view_of((const char *)data, size), &config,
 			     &lines, &mistakes) == 0)
 		(void)config_server_check(&config, &lines, &mistakes);
+	(void)config_setting_read(&config_server_table, view_of((const char *)data, size), &config,
+				  &mistakes);
 	return 0;
 }

@@ -217,11 +217,11 @@ def misnamed(table, name):
 
 
 def run_unit(tally, program, prefix, sanitizers, command=(), environment=None, timeout_s=UNIT_TIMEOUT_S):
-    """A program that prints TAP. command: what runs it."""
+    """A program that prints TAP. command: what runs it. Returns what it was, None where it is not there."""
     label = prefix + program.name
     if not program.exists():
         tally.case(label, False, reason="was not built")
-        return
+        return None
     environment = environment or sanitizers.environment(program.name)
     child = Child([*command, str(program)], timeout_s, {"CMOCKA_MESSAGE_OUTPUT": "TAP", **environment})
     planned = seen = bad = 0
@@ -248,6 +248,7 @@ def run_unit(tally, program, prefix, sanitizers, command=(), environment=None, t
         tally.case(label, False, reason=reason)
     if bad:
         tally.say(tail(report or child.text()))
+    return child
 
 
 def run_units(tally, build, prefix=""):
@@ -454,6 +455,8 @@ def main():
         asan = TOP / "build/asan"
         section("unit tests and fuzz corpus under ASan and UBSan",
                 lambda: (run_units(tally, asan, "asan: "), run_replays(tally, asan, "asan: ")))
+        section("unit and flow tests with a heap that runs out",
+                lambda: nomem.run_sweeps(tally, asan, run_unit, nomem.FEW))
     section("flows and interop", lambda: run_flows(tally, build))
     judge_table(tally, table)
     if tally.failures:

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The layer gates: who may include whom, what a pure room may call, and that the map names every room.
+"""The layer gates: who may include whom, what a pure room may call, that the map names every room, and that every
+parser is fuzzed.
 
 Each gate is a function from a tree to a list of violations. self_test() plants a violation of each kind in
 a scratch tree and demands that it is found, so that a gate that has gone blind shows.
@@ -196,6 +197,47 @@ def architecture(top):
     return violations
 
 
+# What reads bytes of others, by its name, in the rooms that do.
+PARSER = re.compile(r"\b(\w+_(?:parse|read|decode|feed|unescape|glance)(?:_\w+)?|sip_glance)\(")
+PARSING = ["base", "sip", "msrp", "body", "procedure", "config"]
+# Those that no target of fuzz/ names, and one that they are reached through.
+THROUGH = {
+    "config_file_read": "config_text",
+    "invitee_list_parse": "procedure_create_conference",
+    "invitee_list_parse_refer": "procedure_refer",
+    "invitee_parse": "procedure_create_conference",
+    "invitee_parse_refer": "procedure_refer",
+    "negotiate_read": "client_session",
+    "negotiate_read_kind": "server_sessions",
+    "option_parse": "config_text",
+    "replaces_read": "client_session",
+    "session_timer_read_answer": "client_session",
+    "session_timer_read_refusal": "client_session",
+    "xml_parse": "body_imdn",
+}
+
+
+def fuzzed(top):
+    """Parsers that no fuzz target names or stands for, and targets without a corpus."""
+    violations = []
+    targets = {path.stem: path.read_text() for path in (top / "fuzz").glob("*.c") if path.stem != "replay_main"}
+    named = set(re.findall(r"\w+", " ".join(targets.values())))
+    found = set()
+    for room in PARSING:
+        for path in sorted((top / "src" / room).rglob("*.h")):
+            # Of declarations, not of comments.
+            text = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.S)
+            found |= set(PARSER.findall(text))
+    for name in sorted(found):
+        if name not in named and THROUGH.get(name) not in targets:
+            violations.append(f"{name}: no target in fuzz/ calls it, and THROUGH in tests/layers.py names none")
+    for name in sorted(targets):
+        folder = top / "fuzz/corpus" / name
+        if not folder.is_dir() or not any(folder.iterdir()):
+            violations.append(f"fuzz/{name}.c: fuzz/corpus/{name} is empty or not there")
+    return violations
+
+
 def plant(top, files):
     for name, text in files.items():
         path = top / name
@@ -286,11 +328,27 @@ def self_test_architecture(top):
     return wrong
 
 
+def self_test_fuzzed(top):
+    wrong = []
+    plant(top, {"src/sip/x.h": "/* not_a_parse( */ int thing_parse(struct view v);\nint xml_parse(int a);",
+                "fuzz/other.c": "other", "fuzz/corpus/other/a": "a"})
+    found = fuzzed(top)
+    if len(found) != 2 or "thing_parse" not in found[0] or "xml_parse" not in found[1]:
+        wrong.append(f"parsers without a target passed: {found}")
+    plant(top, {"fuzz/thing.c": "thing_parse(v)", "fuzz/body_imdn.c": "imdn", "fuzz/corpus/body_imdn/a": "a"})
+    if [v for v in fuzzed(top) if "fuzz/corpus/thing" not in v] or not fuzzed(top):
+        wrong.append(f"a target without a corpus passed, or one with: {fuzzed(top)}")
+    plant(top, {"fuzz/corpus/thing/a": "a"})
+    if fuzzed(top):
+        wrong.append(f"whole targets were refused: {fuzzed(top)}")
+    return wrong
+
+
 def self_test(which):
     """What the named gate failed to see of its planted violations; empty where it sees all."""
     with tempfile.TemporaryDirectory(prefix="layers-") as scratch:
         return {"symbols": self_test_symbols, "includes": self_test_includes,
-                "architecture": self_test_architecture}[which](Path(scratch))
+                "architecture": self_test_architecture, "fuzzed": self_test_fuzzed}[which](Path(scratch))
 
 
 def gates(top, build):
@@ -302,6 +360,8 @@ def gates(top, build):
         ("layers: that gate can fail (includes)", self_test("includes")),
         ("layers: ARCHITECTURE.md names every folder of src", architecture(top)),
         ("layers: that gate can fail (architecture)", self_test("architecture")),
+        ("layers: each parser has a fuzz target, each target a corpus", fuzzed(top)),
+        ("layers: that gate can fail (fuzzed)", self_test("fuzzed")),
     ]
 
 

@@ -15,6 +15,7 @@ enum { FIELD_MAX = 256 };
 struct trace {
 	pthread_mutex_t lock;
 	int fd;
+	bool cut; /* the last line was not written to its end; under lock */
 	char *who;
 	struct buf line; /* under lock */
 };
@@ -135,11 +136,16 @@ void trace_write(struct trace *t, char dir, const char *proto, const char *trans
 		return;
 	(void)pthread_mutex_lock(&t->lock);
 	buf_reset(&t->line);
+	if (t->cut)
+		buf_putc(&t->line, '\n');
 	put_line(t, dir, field, bytes);
 	if (buf_ok(&t->line)) {
 		do
 			done = write(t->fd, t->line.p, t->line.n);
 		while (done < 0 && errno == EINTR);
+		/* A full disk may have taken a part. */
+		if (done > 0)
+			t->cut = (size_t)done < t->line.n;
 	}
 	(void)pthread_mutex_unlock(&t->lock);
 }

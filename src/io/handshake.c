@@ -8,6 +8,15 @@
 
 enum { REFUSE_MS = 1000 /* for the peer to read why TLS failed */ };
 
+/* Of connections that were accepted: strangers can have this said at will. */
+static bool tells_failure(struct io_conn *c)
+{
+	static const struct log_kind kind = {LOG_WARN, "io", "TLS connections that failed"};
+
+	return !c->listener.ready ||
+	       log_quota_take(&c->loop->tls_told, c->loop->log, &kind, io_now_ms(c->loop));
+}
+
 /* The alert has to reach the peer: closing while there is something to read would overtake it by a
  * reset. */
 static void refuse(struct io_conn *c, const char *why)
@@ -18,8 +27,9 @@ static void refuse(struct io_conn *c, const char *why)
 		io_tls_session_set_why(c->tls, why);
 		io_tls_session_refuse(c->tls);
 	}
-	log_line(c->loop->log, LOG_WARN, "io", "TLS with %s failed: %s",
-		 addr_text(&c->remote, text), io_tls_session_why(c->tls));
+	if (tells_failure(c))
+		log_line(c->loop->log, LOG_WARN, "io", "TLS with %s failed: %s",
+			 addr_text(&c->remote, text), io_tls_session_why(c->tls));
 	io_conn_queue_clear(c);
 	c->state = CONN_REFUSED;
 	c->error = E_DENIED;

@@ -18,16 +18,19 @@ enum { N_LEVELS = sizeof(level_names) / sizeof(level_names[0]) };
 
 static void write_line(void *ctx, enum log_level level, const char *room, const char *text)
 {
-	const struct io_log *l = ctx;
+	struct io_log *l = ctx;
 	char line[LINE_MAX_BYTES];
 	uint64_t now = io_wall_ms();
 	time_t seconds = (time_t)(now / 1000);
 	struct tm t = {0};
-	size_t n;
+	size_t n = 0;
+	ssize_t done;
 	int more;
 
 	(void)gmtime_r(&seconds, &t);
-	n = strftime(line, sizeof(line), "%Y-%m-%dT%H:%M:%S", &t);
+	if (atomic_load(&l->cut))
+		line[n++] = '\n';
+	n += strftime(line + n, sizeof(line) - n, "%Y-%m-%dT%H:%M:%S", &t);
 	more = snprintf(line + n, sizeof(line) - n, ".%03uZ %-5s %s: %s", (unsigned)(now % 1000),
 			(unsigned)level < N_LEVELS ? level_names[level] : "?", room, text);
 	if (more < 0)
@@ -36,9 +39,10 @@ static void write_line(void *ctx, enum log_level level, const char *room, const 
 	if (n > sizeof(line) - 1)
 		n = sizeof(line) - 1;
 	line[n++] = '\n';
-	/* The result is of no use: there is nowhere to report it to. */
-	if (write(l->fd, line, n) < 0)
-		return;
+	/* There is nowhere to report a failure to. A full disk may have taken a part. */
+	done = write(l->fd, line, n);
+	if (done > 0)
+		atomic_store(&l->cut, (size_t)done < n);
 }
 
 static int open_file(const char *path, int *fd_out)
@@ -85,6 +89,8 @@ int io_log_reopen(struct io_log *l)
 	 */
 	rc = dup3(fd, l->fd, O_CLOEXEC) < 0 ? io_error(errno) : 0;
 	(void)close(fd);
+	if (rc == 0)
+		atomic_store(&l->cut, false);
 	return rc;
 }
 

@@ -12,7 +12,7 @@
 #define CONFAB_IO_LOOP_H
 
 #include "base/list.h"
-#include "base/log.h"
+#include "base/log_quota.h"
 #include "base/timers.h"
 
 #include <uv.h>
@@ -32,16 +32,17 @@ struct io_loop {
 	uv_prepare_t prepare;
 	uv_check_t check;
 	uv_timer_t timer;
-	uint64_t timer_due_ms;	/* what `timer` is set to, UINT64_MAX when stopped */
-	struct timers timers;	/* deadlines and the timeouts of connections */
-	struct list batch;	/* struct io_batch */
-	struct list batch_mark; /* behind the hook that runs */
-	struct list handles;	/* struct io_handle */
-	size_t n_uv;		/* uv handles of this room that are not closed yet */
+	uint64_t timer_due_ms;	   /* what `timer` is set to, UINT64_MAX when stopped */
+	struct timers timers;	   /* deadlines and the timeouts of connections */
+	struct list batch;	   /* struct io_batch */
+	struct list batch_mark;	   /* behind the hook that runs */
+	struct list handles;	   /* struct io_handle */
+	size_t n_uv;		   /* uv handles of this room that are not closed yet */
 	uint64_t rest_ns, rested_ns; /* io_loop_rest: what was asked for; all that was taken */
 	uint64_t looked_ns;	     /* since when it has been at the sockets */
-	char *stream_buffer;	/* shared by all connections, IO_STREAM_BUFFER bytes */
-	char *datagram_buffer;	/* shared by all UDP sockets */
+	struct log_quota tls_told; /* of what strangers can cause at will */
+	char *stream_buffer;	   /* shared by all connections, IO_STREAM_BUFFER bytes */
+	char *datagram_buffer;	   /* shared by all UDP sockets */
 };
 
 enum { IO_STREAM_BUFFER = 64 * 1024 };
@@ -74,8 +75,8 @@ uint64_t io_now_fresh_ms(struct io_loop *loop);
  * message does. Deadlines may come late by that much, too. Who is at work that long anyway does not
  * wait. 0, as it begins: at once. */
 void io_loop_rest(struct io_loop *loop, unsigned us);
-/* For how long the loop has been asleep, all in all; what is missing to the time that went by, it was
- * at work. A loop of its own only (not a borrowed one). */
+/* For how long the loop has been asleep, all in all; what is missing to the time that went by, it
+ * was at work. A loop of its own only (not a borrowed one). */
 uint64_t io_idle_ms(const struct io_loop *loop);
 /* Unix time in milliseconds. Any thread. */
 uint64_t io_wall_ms(void);

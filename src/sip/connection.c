@@ -7,6 +7,14 @@
 
 enum { ACKS_MAX = 64 /* that wait for one connection */ };
 
+const struct log_kind sip_closed_connections = {LOG_INFO, "sip", "connections that were closed"};
+
+/* Strangers can have this said at will. */
+static bool tells_closed(struct sip_stack *s, uint64_t now_ms)
+{
+	return log_quota_take(&s->closed_told, s->log, &sip_closed_connections, now_ms);
+}
+
 static uint64_t addr_hash(const struct sip_stack *s, enum sip_transport t, const struct addr *a)
 {
 	uint64_t h = hash_more(&s->conn_addr, (uint64_t)t << 16 | a->port,
@@ -95,8 +103,9 @@ static void conn_idle(void *ctx, uint64_t now_ms)
 		}
 		return;
 	}
-	log_line(c->stack->log, LOG_INFO, "sip",
-		 "a connection that did not show in time what it is for: closed");
+	if (tells_closed(c->stack, now_ms))
+		log_line(c->stack->log, LOG_INFO, "sip",
+			 "a connection that did not show in time what it is for: closed");
 	sip_conn_close(c, now_ms);
 }
 
@@ -274,8 +283,9 @@ static void stream_broken(struct sip_conn *c, int error, struct view head, uint6
 	struct sip_stack *s = c->stack;
 	struct sip_flow from = {.transport = c->transport, .remote = c->remote, .conn = c->id};
 
-	log_line(s->log, LOG_INFO, "sip", "a stream that cannot be framed: closed (%s)",
-		 error_text(error));
+	if (tells_closed(s, now_ms))
+		log_line(s->log, LOG_INFO, "sip", "a stream that cannot be framed: closed (%s)",
+			 error_text(error));
 	/* A head that can be read is broken by what it says of its body. */
 	if (head.n && error == E_LIMIT)
 		sip_stack_receive(s, head, &from, 413, NULL, now_ms);
@@ -285,9 +295,9 @@ static void stream_broken(struct sip_conn *c, int error, struct view head, uint6
 }
 
 /* Of one who has not shown who he is, only so much is read. */
-static bool spends_too_much(struct sip_conn *c, size_t n)
+static bool spends_too_much(struct sip_conn *c, size_t n, uint64_t now_ms)
 {
-	const struct sip_stack *s = c->stack;
+	struct sip_stack *s = c->stack;
 
 	if (c->proven || !s->cfg.unproven_bytes)
 		return false;
@@ -295,7 +305,9 @@ static bool spends_too_much(struct sip_conn *c, size_t n)
 		c->unproven_bytes += n;
 		return false;
 	}
-	log_line(s->log, LOG_INFO, "sip", "a connection sent too much before it was known: closed");
+	if (tells_closed(s, now_ms))
+		log_line(s->log, LOG_INFO, "sip",
+			 "a connection sent too much before it was known: closed");
 	return true;
 }
 
@@ -307,7 +319,7 @@ void sip_conn_recv(struct sip_conn *c, struct view bytes, uint64_t now_ms)
 	struct view message;
 	int rc;
 
-	if (spends_too_much(c, bytes.n)) {
+	if (spends_too_much(c, bytes.n, now_ms)) {
 		sip_conn_close(c, now_ms);
 		return;
 	}

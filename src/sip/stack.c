@@ -8,6 +8,8 @@
 
 enum { LOCAL_SPARE = 64, LOCAL_TURNS = 8, GATHERED_MAX = 65536 };
 
+static const struct log_kind broken_messages = {LOG_INFO, "sip", "broken messages"};
+
 struct local_message {
 	struct list link;
 	size_t n;
@@ -79,6 +81,8 @@ void sip_stack_free(struct sip_stack *s)
 	hash_each(&s->client_tx, kill_client, s);
 	hash_each(&s->server_tx, kill_server, s);
 	sip_conns_close(s);
+	log_quota_tell(&s->broken_told, s->log, &broken_messages);
+	log_quota_tell(&s->closed_told, s->log, &sip_closed_connections);
 	hash_fini(&s->client_tx);
 	hash_fini(&s->server_tx);
 	hash_fini(&s->merged);
@@ -316,7 +320,7 @@ void sip_stack_receive(struct sip_stack *s, struct view bytes, const struct sip_
 		refuse = sip_msg_check(&m, &reason);
 	if (!refuse && m.is_request && from->transport != SIP_LOCAL)
 		refuse = status_of_size(&s->cfg, &m);
-	if (refuse)
+	if (refuse && log_quota_take(&s->broken_told, s->log, &broken_messages, now_ms))
 		log_line(s->log, LOG_INFO, "sip", "broken message from %s: %d %s",
 			 addr_text(&from->remote, text), refuse,
 			 reason ? reason : sip_reason(refuse));

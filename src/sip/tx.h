@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/list.h"
+#include "base/log_quota.h"
 #include "sip/stack.h"
 #include "sip/stream.h"
 #include "sip/stun.h"
@@ -42,6 +43,7 @@ struct sip_stack {
 	struct timers *timers;
 	const struct entropy *entropy;
 	const struct log *log;
+	struct log_quota broken_told, closed_told; /* of what strangers can cause at will */
 	struct hash client_tx, server_tx, merged, conn_id, conn_addr;
 	uint64_t next_conn;
 	struct list local; /* messages on their way inside the process */
@@ -54,6 +56,8 @@ struct sip_stack {
 	uint64_t gathers_for;		/* the connection that they are for; 0: none */
 	bool admitted;			/* the request that is looked at was asked about already */
 };
+
+extern const struct log_kind sip_closed_connections;
 
 /* Figures 5 and 6 of RFC 3261, figures 5 of RFC 6026. */
 enum sip_client_state {

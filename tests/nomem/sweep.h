@@ -1,6 +1,7 @@
 /*
  * Put before every unit test (-include) that is built a second time for the sweep of allocation
- * failures: its main, which calls cmocka_run_group_tests, sweeps instead.
+ * failures: its main, which calls cmocka_run_group_tests or cmocka_run_group_tests_name, sweeps
+ * instead.
  */
 #ifndef CONFAB_TEST_SWEEP_H
 #define CONFAB_TEST_SWEEP_H
@@ -26,5 +27,8 @@ int nomem_sweep(const struct CMUnitTest *tests, size_t n, CMFixtureFunction setu
 #undef cmocka_run_group_tests
 #define cmocka_run_group_tests(tests, setup, teardown)                                             \
 	nomem_sweep(tests, sizeof(tests) / sizeof((tests)[0]), setup, teardown)
+#undef cmocka_run_group_tests_name
+#define cmocka_run_group_tests_name(name, tests, setup, teardown)                                  \
+	cmocka_run_group_tests(tests, setup, teardown)
 
 #endif

@@ -6,9 +6,11 @@
 #include <jansson.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -210,14 +212,54 @@ static void test_others_may_not_read_it(void **state)
 	trace_close(t);
 }
 
+/* A disk that is full in the middle of a line: what is written once there is room is a line again.
+ */
+static void test_a_full_disk_cuts_no_later_line(void **state)
+{
+	struct rlimit before, full;
+	struct stat st;
+	struct trace *t;
+	size_t whole = 0, lines = 0, size = 0;
+	char *line = NULL;
+	FILE *f;
+
+	(void)state;
+	(void)signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(trace_open(path, "ann", &t), 0);
+	trace_write(t, '>', "sip", "udp", "l", "r", VIEW("one"));
+	assert_int_equal(stat(path, &st), 0);
+	full = (struct rlimit){(rlim_t)st.st_size + 10, before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &full), 0);
+	trace_write(t, '>', "sip", "udp", "l", "r", VIEW("cut"));
+	trace_write(t, '>', "sip", "udp", "l", "r", VIEW("lost"));
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	trace_write(t, '>', "sip", "udp", "l", "r", VIEW("two"));
+	trace_write(t, '>', "sip", "udp", "l", "r", VIEW("three"));
+	trace_close(t);
+	f = fopen(path, "re");
+	assert_non_null(f);
+	for (ssize_t n; (n = getline(&line, &size, f)) > 0; lines++) {
+		json_t *one = json_loadb(line, (size_t)n, JSON_ALLOW_NUL, NULL);
+
+		whole += one != NULL;
+		json_decref(one);
+	}
+	free(line);
+	(void)fclose(f);
+	assert_int_equal(lines, 4);
+	assert_int_equal(whole, 3);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, folder_make, folder_remove)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_a_line_has_every_field),	  TEST(test_every_byte_comes_back),
-		TEST(test_a_long_message_is_cut),	  TEST(test_lines_of_threads_do_not_mix),
-		TEST(test_what_cannot_be_opened_is_told), TEST(test_others_may_not_read_it),
+		TEST(test_a_line_has_every_field),	   TEST(test_every_byte_comes_back),
+		TEST(test_a_long_message_is_cut),	   TEST(test_lines_of_threads_do_not_mix),
+		TEST(test_what_cannot_be_opened_is_told),  TEST(test_others_may_not_read_it),
+		TEST(test_a_full_disk_cuts_no_later_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,9 +2,11 @@
 
 #include "base/error.h"
 #include "io/mailbox.h"
+#include "io/signal.h"
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -119,6 +121,44 @@ static void test_failures(void **state)
 	assert_true(fcntl(STDERR_FILENO, F_GETFD) >= 0);
 }
 
+/* A disk that is full in the middle of a line: what is written once there is room is a line again.
+ */
+static void test_a_full_disk_cuts_no_later_line(void **state)
+{
+	struct rlimit before, full;
+	struct io_log l;
+	struct stat st;
+	char text[4096];
+	size_t n;
+	FILE *f;
+
+	(void)state;
+	io_signals_ignore_failed_writes();
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(io_log_open(&l, path, LOG_INFO), 0);
+	log_line(&l.log, LOG_INFO, "sip", "one");
+	assert_int_equal(stat(path, &st), 0);
+	full = (struct rlimit){(rlim_t)st.st_size + 10, before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &full), 0);
+	log_line(&l.log, LOG_INFO, "sip", "cut");
+	log_line(&l.log, LOG_INFO, "sip", "lost");
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	log_line(&l.log, LOG_INFO, "sip", "two");
+	log_line(&l.log, LOG_INFO, "sip", "three");
+	io_log_close(&l);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	n = fread(text, 1, sizeof(text) - 1, f);
+	text[n] = '\0';
+	assert_int_equal(fclose(f), 0);
+	/* 10 bytes of the second one, then whole lines. */
+	assert_int_equal(text[st.st_size + 10], '\n');
+	assert_non_null(strstr(text + st.st_size + 11, "sip: two\n"));
+	assert_non_null(strstr(text + st.st_size + 11, "sip: three\n"));
+	assert_null(strstr(text, "\n\n"));
+	assert_null(strstr(text, "lost"));
+}
+
 static void run_writer(void *ctx)
 {
 	for (int i = 0; i < LINES_EACH; i++)
@@ -163,6 +203,7 @@ int main(void)
 		cmocka_unit_test_setup(test_appends_lines_of_its_level, start_clean),
 		cmocka_unit_test_setup(test_reopen_follows_rotation, start_clean),
 		cmocka_unit_test_setup(test_failures, start_clean),
+		cmocka_unit_test_setup(test_a_full_disk_cuts_no_later_line, start_clean),
 		cmocka_unit_test_setup(test_lines_of_threads_do_not_mix, start_clean),
 		cmocka_unit_test(test_level_names),
 	};

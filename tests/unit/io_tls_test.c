@@ -462,6 +462,43 @@ static void test_one_side_without_tls_comes_to_an_end(void **state)
 	world_fini(&w);
 }
 
+static void count_failure(void *ctx, enum log_level level, const char *room, const char *text)
+{
+	size_t *n = ctx;
+
+	(void)level;
+	(void)room;
+	*n += strncmp(text, "TLS with ", 9) == 0;
+}
+
+/* What is no TLS at all, over and over. The clock is the machine's. */
+static void test_a_flood_of_broken_handshakes_fills_no_log(void **state)
+{
+	enum { FLOOD = 100 };
+	size_t told = 0;
+	struct log log = {LOG_WARN, count_failure, &told};
+	struct world w;
+	uint64_t began;
+
+	(void)state;
+	world_init(&w, tls_of("server", "ca", 0), tls_of(NULL, "ca", 0));
+	io_loop_set_log(&w.loop, &log);
+	began = io_now_fresh_ms(&w.loop);
+	for (int i = 0; i < FLOOD; i++) {
+		memset(&w.here, 0, sizeof(w.here));
+		assert_int_equal(io_conn_connect(&w.loop, &w.at, NULL, &events, &w.here, &w.here.c),
+				 0);
+		assert_int_equal(io_conn_write(w.here.c, VIEW("OPTIONS sip:a SIP/2.0\r\n\r\n")), 0);
+		UNTIL(&w.loop, w.here.n_eof);
+		io_conn_close(w.here.c);
+		UNTIL(&w.loop, w.here.n_closed && io_listener_conns(w.l) == 0);
+	}
+	assert_in_range(told, 1,
+			LOG_QUOTA_LINES * (1 + (io_now_fresh_ms(&w.loop) - began) / LOG_QUOTA_MS));
+	io_loop_set_log(&w.loop, NULL);
+	world_fini(&w);
+}
+
 /* Half-open: one who says nothing, and one who says a handshake bit by bit, are let go in time; who
  * got through stays. */
 static void test_SW_4__a_handshake_that_does_not_end_is_ended(void **state)
@@ -587,6 +624,7 @@ int main(void)
 		cmocka_unit_test(test_files_that_are_wrong_are_named),
 		cmocka_unit_test(test_SW_4__a_handshake_that_does_not_end_is_ended),
 		cmocka_unit_test(test_one_side_without_tls_comes_to_an_end),
+		cmocka_unit_test(test_a_flood_of_broken_handshakes_fills_no_log),
 		cmocka_unit_test(test_SW_4__an_idle_session_costs_less_than_16_kB),
 	};
 

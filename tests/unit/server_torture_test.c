@@ -146,6 +146,23 @@ static void test_a_stranger_gets_nowhere(void **state)
 	}
 }
 
+/* RFC 4475 §3.3.7: credentials of a scheme that nobody knows are none: a challenge of ours. */
+static void test_RFC4475_3_3_7__an_unknown_scheme_is_challenged(void **state)
+{
+	struct world *w = torture_world(false);
+	struct phone ann = phone_at(w, "ann", AT_ANN);
+	const char *answer;
+
+	(void)state;
+	sip_stack_datagram(w->stack, torture_load("rfc4475/regaut01", ""), &ann.addr, w->now);
+	world_run(w, 0);
+	answer = outcome(w);
+	assert_non_null(answer);
+	assert_int_equal(torture_status(answer), 401);
+	assert_non_null(strstr(answer, "WWW-Authenticate: Digest "));
+	world_end(w);
+}
+
 static void test_no_file_is_left_out(void **state)
 {
 	(void)state;
@@ -158,6 +175,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_message_has_its_answer),
 		cmocka_unit_test(test_a_stranger_gets_nowhere),
+		cmocka_unit_test(test_RFC4475_3_3_7__an_unknown_scheme_is_challenged),
 		cmocka_unit_test(test_no_file_is_left_out),
 	};
 

@@ -42,7 +42,7 @@ struct world {
 	struct timers timers;
 	uint64_t now, random;
 	struct entropy entropy;
-	struct log log;
+	struct log log; /* where a test wants one */
 	struct sip_stack *stack;
 	struct core_config cfg;
 	struct core *core;
@@ -355,7 +355,8 @@ static inline void world_start(struct world *w)
 	sip_stack_config_defaults(&cfg);
 	cfg.sent_by[SIP_UDP][0] = address(OWN);
 	cfg.sent_by[SIP_TCP][0] = address(OWN);
-	w->stack = sip_stack_new(&cfg, &ops, &w->timers, &w->entropy, NULL);
+	w->stack = sip_stack_new(&cfg, &ops, &w->timers, &w->entropy,
+				 w->log.write ? &w->log : NULL);
 	assert_non_null(w->stack);
 	w->core = core_new(&w->cfg, &core_ops, w->stack, io_digest());
 	assert_non_null(w->core);

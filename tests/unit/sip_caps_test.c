@@ -1,5 +1,6 @@
 /* Caps of the stack, each one below, at and one above: sizes of a request, and what a connection
  * may take before somebody proved who it belongs to. */
+#include "base/log_quota.h"
 #include "sip_world.h"
 
 enum { BODY = 50 };
@@ -192,6 +193,38 @@ static void test_bytes_of_a_connection_that_proves_nothing_are_counted(void **st
 	free(text);
 }
 
+static void count_line(void *ctx, enum log_level level, const char *room, const char *text)
+{
+	unsigned *n = ctx;
+
+	(void)level;
+	(void)room;
+	*n += strstr(text, "closed") != NULL;
+}
+
+/* Connections that say too much, then as many that say nothing. */
+static void test_a_flood_of_connections_of_no_use_fills_no_log(void **state)
+{
+	struct world *w = world_new();
+	unsigned lines = 0, n = LOG_QUOTA_LINES + 5;
+
+	(void)state;
+	w->cfg.unproven_bytes = 4;
+	w->cfg.conn_idle_ms = 5000;
+	w->log = (struct log){LOG_INFO, count_line, &lines};
+	world_begin(w);
+	for (unsigned i = 0; i < n; i++)
+		world_stream(w, world_accept(w, "192.0.2.9:40000"), "hello");
+	assert_int_equal(lines, LOG_QUOTA_LINES);
+	for (unsigned i = 0; i < n; i++)
+		(void)world_accept(w, "192.0.2.9:40000");
+	world_run(w, 5000);
+	/* and the one that says how many of the first were left out */
+	assert_int_equal(lines, 2 * LOG_QUOTA_LINES + 1);
+	world_end(w);
+	assert_int_equal(lines, 2 * LOG_QUOTA_LINES + 2);
+}
+
 static void test_time_of_a_connection_that_proves_nothing_is_counted(void **state)
 {
 	struct world *w = strict_world(1 << 20);
@@ -334,7 +367,7 @@ static void test_an_answer_in_doubt_is_at_most_three_times_its_request(void **st
 			buf_init(&b, 1 << 16);
 			sip_write_response_head(&b, &m, 407, NULL, VIEW("t"));
 			buf_puts(&b, "Content-Length: 0\r\nX: ");
-			while (b.n < 3 * n + (size_t)(ptrdiff_t)k - 4 && buf_ok(&b))
+			while (buf_ok(&b) && b.n < 3 * n + (size_t)(ptrdiff_t)k - 4)
 				buf_putc(&b, 'x');
 			buf_puts(&b, "\r\n\r\n");
 			assert_int_equal(b.n, 3 * n + (size_t)(ptrdiff_t)k);
@@ -359,6 +392,7 @@ int main(void)
 		cmocka_unit_test(
 			test_a_message_that_says_it_is_too_large_for_the_stream_is_413_and_ends_it),
 		cmocka_unit_test(test_bytes_of_a_connection_that_proves_nothing_are_counted),
+		cmocka_unit_test(test_a_flood_of_connections_of_no_use_fills_no_log),
 		cmocka_unit_test(test_time_of_a_connection_that_proves_nothing_is_counted),
 		cmocka_unit_test(test_a_proven_connection_stays_and_may_send_what_it_likes),
 		cmocka_unit_test(

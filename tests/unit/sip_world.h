@@ -31,6 +31,7 @@ struct world {
 	uint64_t now, random;
 	struct entropy entropy;
 	struct sip_stack_config cfg;
+	struct log log; /* where a test wants one */
 	struct sip_stack *stack;
 
 	struct buf happened;
@@ -315,7 +316,8 @@ static inline void world_begin(struct world *w)
 		.ctx = w,
 	};
 
-	w->stack = sip_stack_new(&w->cfg, &ops, &w->timers, &w->entropy, NULL);
+	w->stack = sip_stack_new(&w->cfg, &ops, &w->timers, &w->entropy,
+				 w->log.write ? &w->log : NULL);
 	assert_non_null(w->stack);
 }
 

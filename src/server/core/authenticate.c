@@ -97,16 +97,6 @@ static enum sip_auth_result verify(struct inbound *r, const struct sip_auth *cre
 				    md5[0] ? md5 : NULL, sha256[0] ? sha256 : NULL, r->now_ms);
 }
 
-static void note_wrong(struct inbound *r, struct view aor, struct view answer)
-{
-	char host[ADDR_TEXT_MAX];
-	bool shut = guesses_wrong(&r->c->guesses, &r->from->remote, aor, answer, r->now_ms);
-
-	log_line(r->c->log, shut ? LOG_WARN : LOG_INFO, "core", "wrong password for %.*s from %s%s",
-		 VIEW_ARG(aor), addr_text(&r->from->remote, host),
-		 shut ? ": once too often, not listened to for a while" : "");
-}
-
 /* Answered, whatever the result. */
 static bool refuse_credentials(struct inbound *r, bool proxy, enum sip_auth_result result)
 {
@@ -140,7 +130,9 @@ bool core_authenticate(struct inbound *r, bool proxy, struct buf *aor, struct co
 	}
 	result = verify(r, &cred, rc == 0 ? user : NULL);
 	if (result == SIP_AUTH_WRONG)
-		note_wrong(r, buf_view(aor), cred.response);
+		core_note_wrong(r, buf_view(aor),
+				guesses_wrong(&c->guesses, &r->from->remote, buf_view(aor),
+					      cred.response, r->now_ms));
 	if (result != SIP_AUTH_OK)
 		return refuse_credentials(r, proxy, result);
 	guesses_right(&c->guesses, &r->from->remote, buf_view(aor));

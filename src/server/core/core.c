@@ -166,6 +166,7 @@ void core_free(struct core *c)
 {
 	if (!c)
 		return;
+	core_told_fini(c);
 	proxy_drop_all(c);
 	core_parked_drop(c);
 	location_fini(&c->location);
@@ -486,5 +487,5 @@ void core_ack(struct core *c, const struct sip_msg *m, const struct sip_flow *fr
 	else if (core_believes_ack(&r))
 		proxy_ack(&r);
 	else
-		log_line(c->log, LOG_INFO, "core", "an ACK of a stranger: dropped");
+		core_note_ack(&r, "an ACK of a stranger: dropped");
 }

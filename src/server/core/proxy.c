@@ -235,11 +235,11 @@ void proxy_ack(struct inbound *r)
 	if (!r->more_routes && core_is_ours(r->c, &r->uri))
 		return;
 	if (find_way(r, &t, &aor)) {
-		log_line(r->c->log, LOG_INFO, "core", "an ACK leads nowhere: dropped");
+		core_note_ack(r, "an ACK leads nowhere: dropped");
 		return;
 	}
 	proxy_compose_request(r, &t, 0);
 	if (!buf_ok(&r->c->out) ||
 	    sip_stack_send_ack(r->c->stack, buf_view(&r->c->out), &t.flow, r->now_ms))
-		log_line(r->c->log, LOG_INFO, "core", "an ACK could not be sent");
+		core_note_ack(r, "an ACK could not be sent");
 }

@@ -2,6 +2,7 @@
 #ifndef CONFAB_SERVER_CORE_STATE_H
 #define CONFAB_SERVER_CORE_STATE_H
 
+#include "base/log_quota.h"
 #include "base/quota.h"
 #include "procedure/ims.h"
 #include "server/core/core.h"
@@ -16,6 +17,8 @@ struct core {
 	struct sip_stack *stack;
 	struct timers *timers;
 	const struct log *log;
+	/* of what strangers can cause at will */
+	struct log_quota acks_told, wrong_told, shut_told;
 	struct sip_challenger challenger;
 	struct guesses guesses; /* wrong passwords */
 	struct quota sessions;	/* of each user of ours who began them */
@@ -126,6 +129,11 @@ void core_parked_drop(struct core *c);
  * answered.
  */
 bool core_session_count(struct inbound *r, struct quota_share **out);
+
+/* told.c: lines of the log that strangers can cause; fini says what was left out. */
+void core_note_ack(struct inbound *r, const char *what);
+void core_note_wrong(struct inbound *r, struct view aor, bool once_too_often);
+void core_told_fini(struct core *c);
 
 /* authenticate.c */
 /* Finds out who sent a request. False: it was answered. */
