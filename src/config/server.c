@@ -173,9 +173,8 @@ static const struct option_spec specs[] = {
 	 "setting (confabctl)."},
 	{"participating.max_sessions_per_user", OPTION_U32, AT(participating.max_sessions_per_user),
 	 "100", 0, 1000000, NULL,
-	 "Invitations of one user that are under way and, in b2bua mode, sessions that he began; "
-	 "one "
-	 "more gets 486. 0: no such cap."},
+	 "Invitations of one user that are under way, those inside a dialog among them, and, in "
+	 "b2bua mode, sessions that he began; one more gets 486. 0: no such cap."},
 	{"participating.session_expires", OPTION_DURATION, AT(participating.session_expires_ms),
 	 "30m", 90 * SECOND, DAY, NULL,
 	 "The session timer of sessions in b2bua mode (RFC 4028): in half of it each side is asked "

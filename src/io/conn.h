@@ -13,10 +13,11 @@ struct io_conn_listener {
 	void *ctx;
 };
 
-/* Makes a connection of an accepted descriptor, which it owns from success on. tls: NULL or what
- * to begin TLS with. 0, or E_NOMEM, E_LIMIT, E_IO. */
-int io_conn_adopt(struct io_loop *loop, int fd, const struct addr *remote, size_t queue_max,
-		  struct io_tls *tls, const struct io_conn_listener *listener);
+/* Makes a connection of an accepted descriptor, which it owns from success on. 0, or E_NOMEM,
+ * E_LIMIT, E_IO. */
+int io_conn_adopt(struct io_loop *loop, int fd, const struct addr *remote,
+		  const struct io_listener_options *options,
+		  const struct io_conn_listener *listener);
 /* Has an owner taken it? */
 bool io_conn_attached(const struct io_conn *c);
 

@@ -142,7 +142,7 @@ static void take(struct io_listener *l, int fd, const struct addr *remote)
 		(void)close(fd);
 		return;
 	}
-	rc = io_conn_adopt(l->loop, fd, remote, l->options.queue_max, l->options.tls, &us);
+	rc = io_conn_adopt(l->loop, fd, remote, &l->options, &us);
 	if (rc) {
 		on_conn_gone(v);
 		log_line(l->loop->log, LOG_WARN, "io", "an accepted connection is dropped: %s",

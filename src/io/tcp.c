@@ -548,19 +548,21 @@ static int conn_new(struct io_loop *loop, int fd, const struct addr *remote, siz
 	return 0;
 }
 
-int io_conn_adopt(struct io_loop *loop, int fd, const struct addr *remote, size_t queue_max,
-		  struct io_tls *tls, const struct io_conn_listener *listener)
+int io_conn_adopt(struct io_loop *loop, int fd, const struct addr *remote,
+		  const struct io_listener_options *options,
+		  const struct io_conn_listener *listener)
 {
+	uint64_t handshake = options->handshake_ms ? options->handshake_ms : IO_CONN_HANDSHAKE_MS;
 	struct io_tls_session *session = NULL;
 	struct io_conn *c;
 	int rc;
 
-	if (tls) {
-		session = io_tls_session_new(tls, fd, true, NULL, false);
+	if (options->tls) {
+		session = io_tls_session_new(options->tls, fd, true, NULL, false);
 		if (!session)
 			return E_NOMEM;
 	}
-	rc = conn_new(loop, fd, remote, queue_max, &c);
+	rc = conn_new(loop, fd, remote, options->queue_max, &c);
 	if (rc) {
 		io_tls_session_free(session);
 		return rc;
@@ -574,7 +576,7 @@ int io_conn_adopt(struct io_loop *loop, int fd, const struct addr *remote, size_
 		return 0;
 	}
 	c->state = CONN_HANDSHAKE;
-	io_loop_arm(loop, &c->timer, io_now_ms(loop) + IO_CONN_HANDSHAKE_MS);
+	io_loop_arm(loop, &c->timer, io_now_ms(loop) + handshake);
 	io_conn_watch(c);
 	return 0;
 }

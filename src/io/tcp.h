@@ -30,7 +30,7 @@ enum {
 	IO_CONN_QUEUE_MAX = 1024 * 1024,    /* default cap on queued output, bytes */
 	IO_CONN_CONNECT_TIMEOUT_MS = 10000, /* default for io_conn_connect */
 	IO_CONN_FINISH_MS = 5000,	    /* default longest time io_conn_finish takes */
-	IO_CONN_HANDSHAKE_MS = 10000,	    /* longest a TLS handshake of an accepted one takes */
+	IO_CONN_HANDSHAKE_MS = 10000, /* default longest time a client's TLS handshake takes */
 };
 
 /*
@@ -64,8 +64,10 @@ struct io_listener_options {
 	size_t max_conns; /* most connections at a time; 0: no cap. Above it, new ones are accepted
 			   * and closed at once, so that they do not hang. */
 	size_t max_per_source; /* the same of those from one address (IPv6: /64); 0: no cap */
-	size_t queue_max; /* cap on queued output of each connection; 0: IO_CONN_QUEUE_MAX */
-	struct io_tls *tls; /* NULL: plain; must outlive the listener */
+	size_t queue_max;      /* cap on queued output of each connection; 0: IO_CONN_QUEUE_MAX */
+	struct io_tls *tls;    /* NULL: plain; must outlive the listener */
+	/* Longest time that a handshake takes, whatever comes meanwhile; 0: IO_CONN_HANDSHAKE_MS */
+	uint64_t handshake_ms;
 };
 
 /* A connection came in: the callback takes it by io_conn_attach. One that is not attached when the

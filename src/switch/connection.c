@@ -281,6 +281,20 @@ static struct seat *seat_of_path(struct switch_conn *c, struct view to_path, uns
 	return *shard == s->cfg.shard ? switch_seat_of_session(s, uri.session_id) : NULL;
 }
 
+/* RFC 4975 §5.4, §14.1: an id that was seen by somebody else, or a phone in two places. Whoever
+ * knows one could fill the disk with such lines. */
+static void note_intrusion(struct seat *seat, uint64_t now_ms)
+{
+	enum { QUIET_MS = 10000 };
+
+	if (seat->intruded && now_ms - seat->intruded_ms < QUIET_MS)
+		return;
+	seat->intruded = true;
+	seat->intruded_ms = now_ms;
+	log_line(seat->shard->log, LOG_WARN, "switch",
+		 "a second connection shows the session id of %s: refused", seat->uri);
+}
+
 static void on_head(struct switch_conn *c, const struct msrp_head *h, uint64_t now_ms)
 {
 	unsigned shard;
@@ -291,6 +305,8 @@ static void on_head(struct switch_conn *c, const struct msrp_head *h, uint64_t n
 		return;
 	}
 	if (h->is_request) {
+		if (seat && seat->conn && seat->conn != c)
+			note_intrusion(seat, now_ms);
 		requests[h->method](c, seat, h, now_ms);
 		return;
 	}

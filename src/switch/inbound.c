@@ -239,32 +239,15 @@ static int begin_gather(struct switch_conn *c, struct inbound *in, const struct 
 	return status;
 }
 
-/* RFC 4975 §5.4, §14.1: an id that was seen by somebody else, or a phone in two places. Whoever
- * knows one could fill the disk with such lines. */
-static void note_intrusion(struct seat *seat, uint64_t now_ms)
-{
-	enum { QUIET_MS = 10000 };
-
-	if (seat->intruded && now_ms - seat->intruded_ms < QUIET_MS)
-		return;
-	seat->intruded = true;
-	seat->intruded_ms = now_ms;
-	log_line(seat->shard->log, LOG_WARN, "switch",
-		 "a second connection shows the session id of %s: refused", seat->uri);
-}
-
 /* What the head alone decides: 0 or a status. */
-static int check_head(struct switch_conn *c, struct seat *seat, const struct msrp_head *h,
-		      uint64_t now_ms)
+static int check_head(struct switch_conn *c, struct seat *seat, const struct msrp_head *h)
 {
 	const struct switch_config *cfg = &c->shard->cfg;
 
 	if (!seat || seat->state == SEAT_LOST || seat->state == SEAT_DRAINING)
 		return 481;
-	if (seat->conn && seat->conn != c) {
-		note_intrusion(seat, now_ms);
+	if (seat->conn && seat->conn != c)
 		return 506;
-	}
 	if (!switch_seat_from_path(seat, h->from_path))
 		return 481;
 	if (!seat->conn && (c->n_seats >= SEATS_PER_CONN_MAX || !switch_seat_trusts(seat, c)))
@@ -344,7 +327,7 @@ static int begin_content(struct switch_conn *c, struct seat *seat, const struct 
 void switch_inbound_send(struct switch_conn *c, struct seat *seat, const struct msrp_head *h,
 			 uint64_t now_ms)
 {
-	int status = check_head(c, seat, h, now_ms);
+	int status = check_head(c, seat, h);
 	struct inbound *in;
 
 	c->shard->counts.chunks_in++;

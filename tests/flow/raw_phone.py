@@ -47,7 +47,7 @@ class RawPhone:
         answer = "SIP/2.0 200 OK\r\n" + "".join(h + "\n" for h in heads) + "Content-Length: 0\r\n\r\n"
         self.socket.sendto(answer.encode(), self.server)
 
-    def _credentials(self, challenge, method, uri):
+    def _credentials(self, challenge, method, uri, nc="00000001"):
         value = field(challenge, "Proxy-Authenticate") or field(challenge, "WWW-Authenticate")
         for value in re.findall(r"^(?:Proxy|WWW)-Authenticate:[ \t]*(.*?)\r?$", challenge, re.M | re.I):
             if "MD5" in value:
@@ -58,10 +58,10 @@ class RawPhone:
             return hashlib.md5(s.encode()).hexdigest()
 
         ha1, ha2 = md5(f"{self.user}:{p['realm']}:{self.password}"), md5(f"{method}:{uri}")
-        response = md5(f"{ha1}:{p['nonce']}:00000001:c:auth:{ha2}")
+        response = md5(f"{ha1}:{p['nonce']}:{nc}:c:auth:{ha2}")
         name = "Proxy-Authorization" if challenge.startswith("SIP/2.0 407") else "Authorization"
         return (f'{name}: Digest username="{self.user}", realm="{p["realm"]}", nonce="{p["nonce"]}", uri="{uri}", '
-                f'response="{response}", algorithm=MD5, qop=auth, nc=00000001, cnonce="c"\r\n')
+                f'response="{response}", algorithm=MD5, qop=auth, nc={nc}, cnonce="c"\r\n')
 
     def send(self, method, uri, lines="", body="", *, to=None, call_id=None, cseq=None, tag=None):
         """One request, no waiting."""

@@ -499,6 +499,42 @@ static void test_a_flood_of_broken_handshakes_fills_no_log(void **state)
 	world_fini(&w);
 }
 
+/* Half-open: one who says nothing, and one who says a handshake bit by bit, are let go in time; who
+ * got through stays. */
+static void test_SW_4__a_handshake_that_does_not_end_is_ended(void **state)
+{
+	enum { HANDSHAKE_MS = 300 };
+	struct addr at = io_loopback(4);
+	struct io_listener_options options = {.handshake_ms = HANDSHAKE_MS};
+	struct io_listener *l;
+	struct end silent = {0}, slow = {0};
+	struct world w;
+	uint64_t began;
+
+	(void)state;
+	world_init(&w, tls_of("server", "ca", 0), tls_of(NULL, "ca", 0));
+	options.tls = w.server;
+	assert_int_equal(io_listener_open(&w.loop, &at, &options, on_accept, &w, &l), 0);
+	io_listener_local(l, &w.at);
+	dial(&w, false);
+	UNTIL(&w.loop, w.there.n_up && w.here.n_up);
+	began = io_now_fresh_ms(&w.loop);
+	assert_int_equal(io_conn_connect(&w.loop, &w.at, NULL, &events, &silent, &silent.c), 0);
+	assert_int_equal(io_conn_connect(&w.loop, &w.at, NULL, &events, &slow, &slow.c), 0);
+	/* The beginning of a ClientHello of 16 kB, and then a byte at every turn. */
+	assert_int_equal(
+		io_conn_write(slow.c, VIEW("\x16\x03\x01\x40\x00\x01\x00\x3f\xfc\x03\x03")), 0);
+	UNTIL(&w.loop, (slow.n_eof || slow.n_closed || io_conn_write(slow.c, VIEW("x")) != 0) &&
+			       (silent.n_eof || silent.n_closed));
+	assert_in_range(io_now_fresh_ms(&w.loop) - began, HANDSHAKE_MS - 1, IO_UNTIL_MS);
+	UNTIL(&w.loop, io_listener_conns(l) == 1);
+	assert_int_equal(w.there.n_up, 1);
+	assert_int_equal(w.here.n_closed, 0);
+	assert_int_equal(io_conn_write(w.here.c, view_of(pattern, 10)), 0);
+	UNTIL(&w.loop, w.there.n_bytes == 10);
+	world_fini(&w);
+}
+
 static size_t open_bytes;
 
 /* What OpenSSL holds for connections that are open and idle. */
@@ -586,6 +622,7 @@ int main(void)
 		cmocka_unit_test(test_SW_4__self_signed_peers_know_each_other_by_fingerprint),
 		cmocka_unit_test(test_SW_4__a_reload_is_for_new_connections),
 		cmocka_unit_test(test_files_that_are_wrong_are_named),
+		cmocka_unit_test(test_SW_4__a_handshake_that_does_not_end_is_ended),
 		cmocka_unit_test(test_one_side_without_tls_comes_to_an_end),
 		cmocka_unit_test(test_a_flood_of_broken_handshakes_fills_no_log),
 		cmocka_unit_test(test_SW_4__an_idle_session_costs_less_than_16_kB),

@@ -2,6 +2,8 @@
  * trust-domain fields, relaying, and answers to addresses that nobody has shown to be his. */
 #include "server_world.h"
 
+#include "server/core/guesses.h"
+
 #define AT_ANN	"192.0.2.11:5060"
 #define AT_BO	"192.0.2.12:5060"
 #define AT_EVE	"192.0.2.66:5060"
@@ -438,6 +440,29 @@ static void test_who_guesses_locks_nobody_else_out(void **state)
 	world_end(w);
 }
 
+/* Behind the victim's own address somebody guesses from as many ports as it takes: his phone, that
+ * is registered, goes on; a new one waits. */
+static void test_with_every_port_of_an_address_guessing_the_registered_phone_goes_on(void **state)
+{
+	struct world *w = guarded_world();
+	struct phone home = phone_at(w, "ann", "192.0.2.66:7070"),
+		     fresh = phone_at(w, "ann", "192.0.2.66:7071");
+
+	(void)state;
+	phone_registers(&home, "");
+	for (int port = 0; port < GUESSES_PORTS; port++) {
+		struct phone eve = phone_at(w, "ann", textf(w, "192.0.2.66:%d", 20000 + port));
+
+		for (int i = 0; i < GUESSES; i++)
+			assert_int_equal(guess(&eve, "ann", textf(w, "guess-%d", i)), 407);
+	}
+	assert_int_equal(guess(&fresh, "ann", "secret"), 403);
+	assert_int_equal(guess(&home, "ann", "secret"), 200);
+	world_run(w, LOCKOUT_MS);
+	assert_int_equal(guess(&fresh, "ann", "secret"), 200);
+	world_end(w);
+}
+
 static void test_a_forged_source_address_locks_nobody_out(void **state)
 {
 	struct world *w = guarded_world();
@@ -772,6 +797,8 @@ int main(void)
 		cmocka_unit_test(
 			test_one_guess_fewer_than_the_limit_and_the_right_password_is_heard),
 		cmocka_unit_test(test_who_guesses_locks_nobody_else_out),
+		cmocka_unit_test(
+			test_with_every_port_of_an_address_guessing_the_registered_phone_goes_on),
 		cmocka_unit_test(test_a_forged_source_address_locks_nobody_out),
 		cmocka_unit_test(test_trust_domain_fields_of_a_phone_stop_at_the_edge),
 		cmocka_unit_test(test_an_anonymous_From_stands_on_the_assertion),

@@ -141,6 +141,54 @@ static void test_PF_9_1_2_2__requests_inside_the_dialog_pass_both_ways(void **st
 	response(&ann, 500);
 }
 
+/* RFC 3261 §16.3 step 3, RFC 7332: a B2BUA counts hops, or what leads back to it goes round without
+ * end. One hop is the B2BUA's, one the proxy's behind it. */
+static void test_RFC_7332__hops_run_out_inside_the_dialog_too(void **state)
+{
+	struct talk t = talk();
+
+	(void)state;
+	for (unsigned hops = 0; hops < 4; hops++) {
+		char *got;
+
+		phone_send(&ann, ann_inside(&t, "MESSAGE", 6 + hops,
+					    textf(w, "Max-Forwards: %u\n", hops)));
+		got = request(&bo, "MESSAGE");
+		if (hops < 2) {
+			assert_null(got);
+			response(&ann, 483);
+		} else {
+			assert_non_null(got);
+			assert_string_equal(header(w, got, "Max-Forwards"),
+					    textf(w, "%u", hops - 2));
+			answers(&bo, got, 200, "", "", NULL);
+			response(&ann, 200);
+		}
+	}
+}
+
+/* Bo says that he is to be reached at the very Contact that he was given: what Ann sends him comes
+ * back to the B2BUA, which knows no such dialog on that side. */
+static void test_RFC_7332__a_contact_that_is_the_servers_own_leads_nowhere(void **state)
+{
+	const char *contact;
+	struct talk t;
+
+	(void)state;
+	t.invite = ann_invites("");
+	t.got = request(&bo, "INVITE");
+	assert_non_null(t.got);
+	contact = header(w, t.got, "Contact");
+	answers(&bo, t.got, 200, "bo-tag",
+		textf(w, "Contact: %.*s\n", (int)(strchr(contact, '>') + 1 - contact), contact),
+		BO_SDP);
+	t.ok = response(&ann, 200);
+	phone_send(&ann, ann_inside(&t, "ACK", 5, ""));
+	phone_send(&ann, ann_inside(&t, "MESSAGE", 6, ""));
+	world_run(w, 0);
+	response(&ann, 481);
+}
+
 static void test_PF_9_1_2_2__bye_passes_and_the_relay_drains(void **state)
 {
 	struct talk t = talk();
@@ -735,6 +783,8 @@ int main(void)
 		IN(test_PF_9_1_1_7__server_in_the_200_when_nothing_came_before),
 		IN(test_PF_9_1_1_6__privacy_of_the_responder),
 		IN(test_PF_9_1_2_2__requests_inside_the_dialog_pass_both_ways),
+		IN(test_RFC_7332__hops_run_out_inside_the_dialog_too),
+		IN(test_RFC_7332__a_contact_that_is_the_servers_own_leads_nowhere),
 		IN(test_PF_9_1_2_2__bye_passes_and_the_relay_drains),
 		IN(test_PF_9_1_2_6__another_final_response_is_passed_on),
 		IN(test_PF_9_1_2_2__cancel_passes),

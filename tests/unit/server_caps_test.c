@@ -252,6 +252,62 @@ static void test_cap_on_sessions_of_a_user_is_486(void **state)
 	world_end(w);
 }
 
+/* The next request of that method; what is answered again meanwhile is passed by. */
+static char *request_at(struct phone *p, const char *method)
+{
+	char *text;
+
+	while ((text = phone_next(p)) && strncmp(text, method, strlen(method)) != 0)
+		;
+	assert_non_null(text);
+	return text;
+}
+
+/* The Route of a dialog is as good for a hundred INVITEs that nobody answers as for one; RFC 3261
+ * §14.1 knows one at a time. */
+static void test_cap_on_sessions_holds_inside_a_dialog(void **state)
+{
+	const char *at_bo = "sip:bo@192.0.2.12:5060", *tagged = BO ";tag=bo-tag", *route;
+	struct world *w = world_new();
+	struct phone ann, bo;
+	char *invite, *again[3];
+
+	(void)state;
+	w->cfg.auth_required = false;
+	w->cfg.max_sessions_per_user = 3;
+	world_start(w);
+	ann = phone_at(w, "ann", AT_ANN);
+	bo = phone_at(w, "bo", AT_BO);
+	phone_registers(&ann, IM_CONTACT);
+	phone_registers(&bo, IM_CONTACT);
+	phone_send(&ann, phone_request(&ann, "INVITE", BO_URI, BO, 1, IM_ACCEPT));
+	invite = phone_next(&bo);
+	phone_answers(&bo, invite, 200, contact_of(&bo));
+	assert_int_equal(phone_status(&ann), 200);
+	route = routes_of(w, invite, true);
+	for (unsigned i = 0; i < 3; i++) {
+		phone_send(&ann, phone_request(&ann, "INVITE", at_bo, tagged, 10 + i, route));
+		again[i] = phone_next(&bo);
+		assert_non_null(again[i]);
+	}
+	phone_send(&ann, phone_request(&ann, "INVITE", at_bo, tagged, 13, route));
+	assert_int_equal(phone_status(&ann), 486);
+	phone_send(&ann, phone_request(&ann, "INVITE", BO_URI, BO, 14, IM_ACCEPT));
+	assert_int_equal(phone_status(&ann), 486);
+	assert_null(phone_next(&bo));
+	/* Nothing else of the dialog is concerned, nor is bo. */
+	phone_send(&ann, phone_request(&ann, "INFO", at_bo, tagged, 15, route));
+	(void)request_at(&bo, "INFO");
+	phone_send(&bo, phone_request(&bo, "INVITE", "sip:ann@example.com", "<sip:ann@example.com>",
+				      2, IM_ACCEPT));
+	(void)request_at(&ann, "INVITE");
+	/* One that is answered makes room. */
+	phone_answers(&bo, again[0], 200, contact_of(&bo));
+	phone_send(&ann, phone_request(&ann, "INVITE", at_bo, tagged, 16, route));
+	(void)request_at(&bo, "INVITE");
+	world_end(w);
+}
+
 /* Names that nobody answers for are asked about for seconds. */
 static void test_cap_on_requests_of_a_user_that_wait_for_DNS_is_503(void **state)
 {
@@ -296,6 +352,7 @@ int main(void)
 		cmocka_unit_test(test_cap_on_contacts_makes_room_for_who_comes_back),
 		cmocka_unit_test(test_cap_on_bindings_of_all_is_503),
 		cmocka_unit_test(test_cap_on_sessions_of_a_user_is_486),
+		cmocka_unit_test(test_cap_on_sessions_holds_inside_a_dialog),
 		cmocka_unit_test(test_cap_on_requests_of_a_user_that_wait_for_DNS_is_503),
 	};
 

@@ -60,6 +60,11 @@ static void test_SW_5__cap_on_the_size_of_a_message_is_413(void **state)
 				assert_int_equal(phone_send(bo, phone_sends(bo) - 1)->flag, '#');
 			else if (k <= 0)
 				assert_int_equal(phone_send(bo, phone_sends(bo) - 1)->flag, '$');
+			/* What says that it will be too large is refused before it is. */
+			snprintf(range, sizeof(range), "1-100/%zu", n);
+			phone_chunk(ann, 0, "said", range, "", body, 100, '+');
+			world_run(&w);
+			assert_int_equal(phone_status(ann), k <= 0 ? 200 : 413);
 			/* The session goes on. */
 			phone_say(ann, "next", ANN, CONF, "small");
 			world_run(&w);

@@ -66,6 +66,44 @@ static void test_SW_5__a_session_bound_elsewhere_gets_506(void **state)
 	assert_int_equal(phone_sends(thief), 0);
 }
 
+/* RFC 4975 §14.1: whoever runs the server hears that somebody has seen a session id, and whose;
+ * once in a while, so that nobody fills the disk with it. */
+static void test_SW_5__a_second_connection_to_a_session_is_reported(void **state)
+{
+	static const char *const methods[] = {"SEND", "NICKNAME", "REPORT", "AUTH", "DANCE"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++) {
+		struct phone *thief = phone_connect(&w, 0);
+
+		/* His own words are no intrusion, nor is a guess. */
+		w.n_warned = 0;
+		request(ann, methods[i], ann->path[0], ann->local, "Message-ID: x\r\n");
+		request(thief, methods[i], "msrp://198.51.100.7:2855/aa-guess;tcp", ann->local,
+			"Message-ID: x\r\n");
+		assert_int_equal(w.n_warned, 0);
+		for (int again = 0; again < 3; again++)
+			request(thief, methods[i], ann->path[0], ann->local, "Message-ID: x\r\n");
+		assert_int_equal(w.n_warned, 1);
+		assert_non_null(strstr(w.warned, "second connection"));
+		assert_non_null(strstr(w.warned, ANN));
+		/* Another session has a line of its own. */
+		request(thief, methods[i], bo->path[0], bo->local, "Message-ID: x\r\n");
+		assert_int_equal(w.n_warned, 2);
+		assert_non_null(strstr(w.warned, BO));
+		world_advance(&w, 9999);
+		request(thief, methods[i], ann->path[0], ann->local, "Message-ID: x\r\n");
+		assert_int_equal(w.n_warned, 2);
+		world_advance(&w, 1);
+		request(thief, methods[i], ann->path[0], ann->local, "Message-ID: x\r\n");
+		assert_int_equal(w.n_warned, 3);
+		world_advance(&w, 10000);
+	}
+	phone_say(bo, "m1", BO, CONF, "hello");
+	world_run(&w);
+	assert_int_equal(phone_sends(ann), 1);
+}
+
 static void test_SW_5__session_ids_are_long_and_name_the_shard(void **state)
 {
 	const char *a = strstr(ann->path[0], "/aa-"), *b = strstr(bo->path[0], "/aa-");
@@ -75,6 +113,37 @@ static void test_SW_5__session_ids_are_long_and_name_the_shard(void **state)
 	assert_true(strcspn(a + 4, ";") >= 26);
 	assert_memory_not_equal(a + 4, b + 4, 26);
 	assert_string_equal(a + 4 + strcspn(a + 4, ";"), ";tcp");
+}
+
+/* RFC 4975 §14.1, and 128 bits at least: none of an id is fixed, or follows from another one. */
+static void test_SW_5__every_character_of_a_session_id_is_drawn(void **state)
+{
+	enum { N = 100, CHARS = 26 /* of 5 bits */ };
+	char id[N][CHARS];
+
+	(void)state;
+	for (size_t i = 0; i < N; i++) {
+		const struct phone *p = phone_join(&w, 0, 7, (switch_seat_id)(100 + i), BO);
+
+		memcpy(id[i], strstr(p->path[0], "/aa-") + 4, CHARS);
+		for (size_t k = 0; k < i; k++) {
+			size_t same = 0;
+
+			for (size_t c = 0; c < CHARS; c++)
+				same += id[i][c] == id[k][c];
+			assert_true(same < CHARS / 2);
+		}
+	}
+	for (size_t c = 0; c < CHARS; c++) {
+		bool seen[256] = {false};
+		unsigned n = 0;
+
+		for (size_t i = 0; i < N; i++) {
+			n += !seen[(unsigned char)id[i][c]];
+			seen[(unsigned char)id[i][c]] = true;
+		}
+		assert_in_range(n, 20, 32);
+	}
 }
 
 static void test_SW_5__other_methods_get_501(void **state)
@@ -290,7 +359,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_SW_5__an_unknown_session_gets_481),
 		T(test_SW_5__a_session_bound_elsewhere_gets_506),
+		T(test_SW_5__a_second_connection_to_a_session_is_reported),
 		T(test_SW_5__session_ids_are_long_and_name_the_shard),
+		T(test_SW_5__every_character_of_a_session_id_is_drawn),
 		T(test_SW_5__other_methods_get_501),
 		T(test_SW_5__bad_framing_costs_that_connection_only),
 		T(test_SW_5__a_connection_without_a_session_is_not_kept),

@@ -287,6 +287,85 @@ static void test_SW_3__a_streamed_message_is_aborted_towards_a_stalled_receiver(
 	free(body);
 }
 
+/* The owner of seat 2 with a new connection. */
+static struct phone *rebind(struct phone *old)
+{
+	struct phone *p = phone_connect(&w, 0);
+
+	strcpy(p->path[0], old->path[0]);
+	strcpy(p->local, old->local);
+	phone_bind(p, 0);
+	world_run(&w);
+	return p;
+}
+
+/* Bytes of that message that came to p; *end: its last chunk, too. */
+static size_t came(const struct phone *p, const char *id, bool *end)
+{
+	size_t n = 0;
+
+	*end = false;
+	for (size_t i = 0; i < p->n_got; i++) {
+		const struct got *g = &p->got[i];
+
+		if (!g->is_request || !view_eq(view_str(g->id), view_str(id)))
+			continue;
+		n += g->n_body;
+		*end = *end || g->flag == '$';
+	}
+	return n;
+}
+
+/* RFC 4975 §7.1.4: of a chunk that is passed on while it comes, nothing is kept. Who was cut off in
+ * the middle of it has lost its beginning for good, on the wire or before it was written: its
+ * sender is told, however fast he is back. */
+static void test_SW_2__who_is_cut_off_in_a_streamed_chunk_is_reported(void **state)
+{
+	(void)state;
+	for (int how = 0; how < 3; how++) {
+		const struct got *r = NULL;
+		struct phone *again;
+		char *body, range[64];
+		bool end;
+		size_t n;
+
+		/* None of it was written; all of it was; its chunk was ended, and not answered. */
+		body = large(&n, ANN, CONF, 60000);
+		snprintf(range, sizeof(range), "1-*/%zu", n);
+		bo->stalled = how == 0;
+		bo->mute = how == 2;
+		chunk_head(ann, "m1", range);
+		write_slowly(ann, body, 30000, 5000);
+		if (how == 2) {
+			/* Another message comes between (§5.1); ann's answer would be body here. */
+			ann->mute = true;
+			phone_say(cy, "m2", CY, CONF, "between");
+			world_run(&w);
+		}
+		phone_cut(bo);
+		again = rebind(bo);
+		write_slowly(ann, body + 30000, n - 30000, 5000);
+		phone_write(ann, "\r\n-------big$\r\n");
+		world_advance(&w, 60000);
+		assert_int_equal(phone_status(ann), 200);
+		assert_int_equal(came(cy, "m1", &end), n);
+		assert_true(end);
+		assert_int_equal(phone_reports(ann, &r), 1);
+		assert_string_equal(r->id, "m1");
+		assert_int_equal(r->status, 408);
+		/* No end of it that would make it look whole. */
+		(void)came(again, "m1", &end);
+		assert_false(end);
+		phone_say(ann, "m3", ANN, CONF, "after");
+		world_advance(&w, 60000);
+		assert_string_equal(phone_send(again, phone_sends(again) - 1)->id, "m3");
+		assert_int_equal(phone_reports(ann, NULL), 1);
+		free(body);
+		(void)teardown(NULL);
+		(void)setup(NULL);
+	}
+}
+
 /* Bytes that come one by one hold more than themselves, and count as what they hold. */
 static void test_SW_3__a_backlog_counts_what_it_holds(void **state)
 {
@@ -342,18 +421,6 @@ static void test_SW_3__chunks_without_an_answer_are_counted(void **state)
 	assert_in_range(phone_sends(bo), 50, 300);
 	assert_int_equal(phone_send(bo, phone_sends(bo) - 1)->flag, '#');
 	free(body);
-}
-
-/* The owner of seat 2 with a new connection. */
-static struct phone *rebind(struct phone *old)
-{
-	struct phone *p = phone_connect(&w, 0);
-
-	strcpy(p->path[0], old->path[0]);
-	strcpy(p->local, old->local);
-	phone_bind(p, 0);
-	world_run(&w);
-	return p;
 }
 
 static void test_SW_1__what_was_not_answered_comes_again_after_a_cut(void **state)
@@ -639,6 +706,7 @@ int main(void)
 		T(test_SW_1__a_chunk_that_stands_still_is_given_up),
 		T(test_SW_3__a_stalled_receiver_delays_nobody_and_is_reported_once),
 		T(test_SW_3__a_streamed_message_is_aborted_towards_a_stalled_receiver),
+		T(test_SW_2__who_is_cut_off_in_a_streamed_chunk_is_reported),
 		T(test_SW_3__a_backlog_counts_what_it_holds),
 		T(test_SW_3__chunks_without_an_answer_are_counted),
 		T(test_SW_1__what_was_not_answered_comes_again_after_a_cut),

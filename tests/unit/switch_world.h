@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "msrp/frame.h"
 #include "switch/switch.h"
 #include "test_seed.h"
@@ -87,6 +88,9 @@ struct world {
 	int open_error;
 	bool refuse_connect;
 	struct addr dialed_to;
+	struct log log;
+	unsigned n_warned;
+	char warned[300]; /* the last warning */
 };
 
 static inline uint64_t world_random(struct world *w)
@@ -226,6 +230,16 @@ static inline struct switch_config world_config(void)
 	return cfg;
 }
 
+static inline void world_log(void *ctx, enum log_level level, const char *room, const char *text)
+{
+	struct world *w = ctx;
+
+	assert_true(level <= LOG_WARN);
+	assert_string_equal(room, "switch");
+	w->n_warned++;
+	snprintf(w->warned, sizeof(w->warned), "%s", text);
+}
+
 static inline void world_init(struct world *w, unsigned n_shards, const struct switch_config *cfg)
 {
 	memset(w, 0, sizeof(*w));
@@ -234,6 +248,7 @@ static inline void world_init(struct world *w, unsigned n_shards, const struct s
 	w->cfg = *cfg;
 	w->n_shards = n_shards;
 	w->now = 1000;
+	w->log = (struct log){LOG_WARN, world_log, w};
 	for (unsigned i = 0; i < n_shards; i++) {
 		struct world_shard *ws = &w->shard[i];
 		struct switch_config c = *cfg;
@@ -248,7 +263,7 @@ static inline void world_init(struct world *w, unsigned n_shards, const struct s
 		c.n_shards = n_shards;
 		c.advertise.port = (uint16_t)(2855 + i);
 		timers_init(&ws->timers, w->now);
-		ws->s = switch_shard_new(&c, &ops, &ws->timers, &entropy, NULL);
+		ws->s = switch_shard_new(&c, &ops, &ws->timers, &entropy, &w->log);
 		assert_non_null(ws->s);
 	}
 }

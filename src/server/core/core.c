@@ -310,15 +310,31 @@ void core_reply(struct inbound *r, int status, const char *reason, struct view e
 	core_answer_at_least(r->tx, status, r->now_ms);
 }
 
+/* Whose share an INVITE is of; empty: nobody's. What comes in for a user is not his doing: counted,
+ * it would let others use up his share. */
+static struct view inviter(struct inbound *r)
+{
+	struct sip_uri u;
+
+	if (!r->in_dialog)
+		return r->sender_served ? r->who.uri : VIEW("");
+	if (r->trusted)
+		return VIEW("");
+	/* A dialog has one at a time (RFC 3261 §14.1), but its Route lets as many through as its
+	 * holder likes, each of which may wait for timer C. */
+	if (sip_uri_parse(r->from_addr.uri, &u) == 0 && core_aor(r->c, &u, &r->c->other))
+		return buf_view(&r->c->other);
+	return addr_source(&r->from->remote);
+}
+
 bool core_session_count(struct inbound *r, struct quota_share **out)
 {
+	struct view who = r->m->method == SIP_INVITE ? inviter(r) : VIEW("");
 	int rc = 0;
 
 	*out = NULL;
-	/* What comes in for a user is not his doing: counted, it would let others use up his share.
-	 */
-	if (r->m->method == SIP_INVITE && !r->in_dialog && r->sender_served)
-		rc = quota_take(&r->c->sessions, r->who.uri, out);
+	if (who.n)
+		rc = quota_take(&r->c->sessions, who, out);
 	if (rc)
 		core_reply(r, rc == E_LIMIT ? 486 : 500, rc == E_LIMIT ? "Too Many Sessions" : NULL,
 			   rc == E_LIMIT ? VIEW("Retry-After: 30\r\n") : VIEW(""));

@@ -124,8 +124,10 @@ void core_parking_init(struct core *c);
 int core_park(struct inbound *r);
 void core_parked_drop(struct core *c);
 
-/* core.c: counts a session that a user of ours begins; *out for quota_release, NULL where nothing
- * is counted. False: he has as many as he may, and it was answered. */
+/* core.c: counts a session that a user of ours begins, or an INVITE inside a dialog; *out for
+ * quota_release, NULL where nothing is counted. False: he has as many as he may, and it was
+ * answered.
+ */
 bool core_session_count(struct inbound *r, struct quota_share **out);
 
 /* told.c: lines of the log that strangers can cause; fini says what was left out. */
