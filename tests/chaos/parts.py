@@ -501,9 +501,10 @@ async def poor(context, report):
     deaf.close()
 
 
-async def lives(stage, number, n, period):
-    """Conferences of three, one after the other: made, spoken in, ended; one in so many seconds at most."""
-    room, users, began = None, [f"g{number}x{i}" for i in range(3)], time.monotonic()
+async def lives(stage, rooms, number, n, period):
+    """Conferences of three, one after the other: made, spoken in, ended; one in so many seconds at most. The phones stay
+    where they are from one call to the next: their old places may be others' meanwhile, and are still registered."""
+    room, users, began = rooms.get(number), [f"g{number}x{i}" for i in range(3)], time.monotonic()
     for done in range(n):
         await asyncio.sleep(max(0, began + done * period - time.monotonic()))
         room = Room(stage.server, stage.ledger, users, after=room)
@@ -516,7 +517,7 @@ async def lives(stage, number, n, period):
             await asyncio.wait_for(m.over.wait(), 20)
         room.hang_up()
         stage.ledger.forget_delivered()
-    room.drop()
+    rooms[number] = room
 
 
 async def growth(context, report):
@@ -527,12 +528,15 @@ async def growth(context, report):
                      [f"conference.max = {at_once + 4}", "msrp.rebind_grace_ms = 1000", "log.level = warn"],
                      extra=[f"g{i}x{k}" for i in range(at_once) for k in range(3)]) as stage:
         await stage.server.start()
-        began, samples, idle_files = time.monotonic(), [], stage.server.descriptors()
+        began, rooms, samples, idle_files = time.monotonic(), {}, [], stage.server.descriptors()
         for n in (total // 2, total - total // 2):
-            await asyncio.gather(*(lives(stage, i, n // at_once, at_once / rate) for i in range(at_once)))
+            await asyncio.gather(*(lives(stage, rooms, i, n // at_once, at_once / rate) for i in range(at_once)))
             # A connection that no session claims any more is kept for half a minute.
-            await until(lambda: stage.server.descriptors() <= idle_files, 40, "the end of all its descriptors")
+            await until(lambda: stage.server.descriptors() <= idle_files + at_once, 40, "the end of all its descriptors")
             samples.append(stage.server.resident())
+        for room in rooms.values():
+            room.drop()
+        await until(lambda: stage.server.descriptors() <= idle_files, 40, "the end of the phones' connections")
         memory, memory_end = samples
         made = total // at_once * at_once
         report.load = f"{made / (time.monotonic() - began):.0f} conferences/s, {at_once} at a time"
