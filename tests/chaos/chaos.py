@@ -37,7 +37,7 @@ class Report:
         counts = ledger.counts()
         self.counts.update(counts)
         self.expect(not counts["unaccounted"], f"{counts['unaccounted']} messages unaccounted")
-        self.expect(not counts["changed"], f"{counts['changed']} messages came with other bytes")
+        self.expect(not counts["changed"], f"{counts['changed']} messages came with other bytes: {'; '.join(ledger.changed[:5])}")
         self.expect(not counts["strangers"], f"{counts['strangers']} messages came that nobody had sent")
 
 

@@ -364,6 +364,13 @@ async def fall(stage, room, kind, end):
     for result in await asyncio.gather(*talks, return_exceptions=True):
         if isinstance(result, Exception):
             stage.report.problems.append(f"a talk broke off: {result!r}")
+    for m in room.members:
+        # Stalled until his line was closed: what he was told of his words lies there.
+        if m.hurt:
+            stage.ledger.deaf(m.user)
+    left = stage.ledger.open_of({m.user for m in room.members})
+    hurt = ", ".join(m.user for m in room.members if m.hurt or m.was_hurt)
+    stage.report.expect(not left, f"{end.__name__} with {hurt or 'nobody'} {kind}: {left}")
 
 
 async def first_leaves(stage, room):

@@ -170,7 +170,7 @@ class Line(asyncio.Protocol):
             whole = bytes(self.member.parts.pop(mid))
             text = whole.partition(b"\r\n\r\n")[2].partition(b"\r\n\r\n")[2] if self.member.room.cpim else whole
             crc, _, rest = text.partition(b" ")
-            self.member.arrived(mid, crc == b"%08x" % zlib.crc32(rest))
+            self.member.arrived(mid, len(rest), crc == b"%08x" % zlib.crc32(rest))
 
     def write(self, data):
         if self.open:
@@ -245,8 +245,8 @@ class Member:
         if future and not future.done():
             future.set_result(status)
 
-    def arrived(self, mid, intact):
-        self.room.ledger.arrived(mid, self.user, intact, time.monotonic())
+    def arrived(self, mid, n, intact):
+        self.room.ledger.arrived(mid, self.user, n, intact, time.monotonic())
 
     # --- what it says ---
 
