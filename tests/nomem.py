@@ -2,9 +2,10 @@
 """Runs the tests of the pure rooms with a heap that runs out. usage: nomem.py BUILD_DIR [MOST]
 
 In every test each allocation of the rooms fails once, alone and with all after it (tests/nomem/sweep.h); MOST limits
-how many of them, spread evenly over the test (default 200; 0: all, and of a test that makes thousands the first and the
-last one from each call stack). The stories of nomem_flow_test are told for each of theirs. BUILD_DIR is one with
-AddressSanitizer. Run by ./run nomem; ./run check takes one of each test.
+how many of them, spread evenly over the test (default 200). 0: all; of a test that makes thousands the first and the
+last one from each call stack, as far as a minute for each test allows (NOMEM_SECONDS). The stories of nomem_flow_test
+are told for each of theirs. BUILD_DIR is one with AddressSanitizer. Run by ./run nomem; ./run check takes one of each
+test.
 """
 import re
 import sys

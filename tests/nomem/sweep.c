@@ -10,11 +10,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { RUN_SECONDS = 60, SAID_SHOWN = 6000 };
 /* A test that makes more has told the same tale many times over. */
-enum { EACH_MOST = 2000 };
+enum { EACH_MOST = 2000, SECONDS_EACH = 60 };
 /* Neither 0 nor what a sanitizer ends with. */
 enum { TEST_FAILED = 3 };
 
@@ -44,6 +45,7 @@ struct sweep {
 	int out, said;			  /* where the sweep prints to, and where the runs do */
 	uint64_t *points, n_points, next; /* the allocations that are to fail, in order */
 	struct account usual;
+	uint64_t run_ms;
 	/* Shared with the runs: */
 	struct account *account;
 	struct verdict *verdict;
@@ -215,6 +217,21 @@ static void points_by_stack(struct sweep *s)
 	qsort(s->points, s->n_points, sizeof(*s->points), by_number);
 }
 
+/* Of a test that takes long, as many as come through in that time: half of a run each, spread
+ * evenly. */
+static void thin_out(struct sweep *s)
+{
+	const char *text = getenv("NOMEM_SECONDS");
+	uint64_t seconds = text ? strtoull(text, NULL, 10) : SECONDS_EACH;
+	uint64_t most = seconds * 2000 / (s->run_ms + 1) + 1;
+
+	if (s->n_points <= most)
+		return;
+	for (uint64_t i = 0; i < most; i++)
+		s->points[i] = s->points[i * s->n_points / most];
+	s->n_points = most;
+}
+
 static bool choose_points(struct sweep *s, uint64_t most)
 {
 	uint64_t total = s->usual.asked;
@@ -230,6 +247,8 @@ static bool choose_points(struct sweep *s, uint64_t most)
 		points_evenly(s, total);
 	else
 		points_by_stack(s);
+	if (!most)
+		thin_out(s);
 	return true;
 }
 
@@ -260,12 +279,23 @@ static bool passes(struct sweep *s, bool watched)
 	return false;
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
 static bool sweep(struct sweep *s, uint64_t most)
 {
+	uint64_t began_ms = now_ms();
+
 	memset(s->stacks, 0, sizeof(*s->stacks));
 	*s->verdict = (struct verdict){0};
 	if (!passes(s, false))
 		return false;
+	s->run_ms = now_ms() - began_ms;
 	s->usual = *s->account;
 	if (!choose_points(s, most))
 		return false;

@@ -18,7 +18,8 @@
  * follow; each of these runs is a process of its own, which branches off at that allocation. A test may fail by it; it may not crash,
  * hang or, where it passes all the same, leave memory behind that it would free otherwise.
  * NOMEM_MOST in the environment: so many allocations of each test, spread evenly; 0: each one, and of
- * a test that makes more than some thousand the first and the last one from each call stack.
+ * a test that makes more than some thousand the first and the last one from each call stack; as many
+ * of them as come through in NOMEM_SECONDS (60) for each test.
  * Prints TAP; returns the number of tests in which something was wrong.
  */
 int nomem_sweep(const struct CMUnitTest *tests, size_t n, CMFixtureFunction setup,
