@@ -8,7 +8,7 @@ it: he has ended his session himself; and one whose sender reads nothing any mor
 
 
 class Message:
-    __slots__ = ("id", "by", "audience", "size", "status", "reported", "got", "cut_off", "excused", "sent_at")
+    __slots__ = ("id", "by", "audience", "size", "status", "reported", "got", "cut_off", "left", "excused", "sent_at")
 
     def __init__(self, mid, by, audience, size, sent_at):
         self.id, self.by, self.audience, self.size, self.sent_at = mid, by, audience, size, sent_at
@@ -16,7 +16,8 @@ class Message:
         self.reported = 0
         self.got = set()
         self.cut_off = False        # the sender's session broke, or he reads nothing any more
-        self.excused = frozenset()  # he has ended his session himself: who need not have got it
+        self.left = False           # the sender has ended his session himself
+        self.excused = frozenset()  # who need not have got it then
 
     def is_open(self):
         """Acknowledged, and its fate is not known yet."""
@@ -38,6 +39,10 @@ class Ledger:
 
     def answered(self, mid, status):
         self.messages[mid].status = status
+
+    def has(self, mid, who):
+        m = self.messages.get(mid)
+        return m is not None and who in m.got
 
     def reported(self, mid, status):
         m = self.messages.get(mid)
@@ -63,10 +68,13 @@ class Ledger:
                 m.audience -= {who}
 
     def left(self, who, hurt):
-        """He has said BYE: nobody can tell him any more of those who could not take what he said last."""
+        """He has said BYE: nobody can tell him any more of those who could not take what he said last, or leave, too."""
         for m in self.messages.values():
             if m.by == who:
+                m.left = True
                 m.excused |= hurt
+            elif m.left:
+                m.excused |= {who}
 
     def deaf(self, who):
         """He reads nothing any more: nobody can tell him anything."""

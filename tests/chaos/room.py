@@ -162,6 +162,8 @@ class Line(asyncio.Protocol):
         if "content-type" not in fields:
             return
         mid, start = fields["message-id"], int(fields["byte-range"].split("-")[0])
+        if start > 1 and mid not in self.member.parts and self.member.room.ledger.has(mid, self.member.user):
+            return      # the end of one that is whole: the answer to it was lost with the connection
         part = self.member.parts.setdefault(mid, bytearray())
         part[start - 1:start - 1 + len(body)] = body
         if flag == "#":
