@@ -481,6 +481,8 @@ int sip_server_tx_respond(struct sip_server_tx *tx, struct view response, int st
 	bool accepts = tx->method == SIP_INVITE && status >= 200 && status < 300;
 
 	if (tx->state == SIP_SERVER_ACCEPTED && accepts) {
+		if (!response.n)
+			return E_NOMEM;
 		/* RFC 6026 §7.1: the user retransmits its 2xx itself. */
 		transmit(tx, response, now_ms);
 		return 0;
@@ -492,6 +494,12 @@ int sip_server_tx_respond(struct sip_server_tx *tx, struct view response, int st
 		drop_response(tx);
 		enter(tx, SIP_SERVER_COMPLETED, now_ms);
 		return 0;
+	}
+	/* There was no memory to write it. */
+	if (!response.n) {
+		if (status >= 200)
+			owe_answer(tx, now_ms);
+		return E_NOMEM;
 	}
 	if (is_amplified(tx, response.n, status)) {
 		log_line(tx->stack->log, LOG_DEBUG, "sip",

@@ -217,7 +217,8 @@ struct sip_server_handler {
 void sip_server_tx_attach(struct sip_server_tx *tx, const struct sip_server_handler *h, void *ctx);
 /* Sends a response (whole message; Via as in the request). Copies the bytes. After a final response
  * only further 2xx to an INVITE are sent (retransmissions by the user, RFC 6026). E_STATE, E_NOMEM:
- * when there was no memory for a final response, a 500 goes by itself as soon as there is. */
+ * when there was no memory for a final response (an empty one: none to write it), a 500 goes by
+ * itself as soon as there is. */
 int sip_server_tx_respond(struct sip_server_tx *tx, struct view response, int status,
 			  uint64_t now_ms);
 /* The short way: status, standard or given reason, To tag, extra header lines (each with its CRLF),

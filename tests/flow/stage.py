@@ -10,6 +10,7 @@ import queue
 import random
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -231,6 +232,18 @@ class Stage:
             if self.process.poll() is not None or time.monotonic() > end:
                 raise Failed(f"confabd does not start: {self.last_words()}")
             time.sleep(0.02)
+
+    def conferences_kept(self):
+        with sqlite3.connect(f"file:{self.store}?mode=ro", uri=True) as db:
+            return db.execute("SELECT count(*) FROM conference WHERE ended = 0").fetchone()[0]
+
+    def wait_until_kept(self, n):
+        """So many conferences are in the store: what has changed is written within a tenth of a second."""
+        end = time.monotonic() + WAIT_S
+        while n and self.conferences_kept() != n:
+            expect(time.monotonic() < end, f"{self.conferences_kept()} conferences in the store, not {n}")
+            time.sleep(0.02)
+        expect(self.conferences_kept() == n, "what is in the store")
 
     def last_words(self):
         self.errors.flush()

@@ -121,6 +121,7 @@ def jump_and_death(seconds):
         clients = {c: c.wait("open")["conversation"] for c in (ann, bo, charles)}
         all_hear(clients, "before")
         uri = ann.wait("open")["uri"]
+        stage.wait_until_kept(1)
         stage.jump(seconds)
         since = {c: len(c.events) for c in clients}
         stage.process.kill()

@@ -28,20 +28,6 @@ def kill(stage, failures=0):
     return began
 
 
-def time_to_keep(stage, n):
-    """What has changed is written within a tenth of a second."""
-    end = time.monotonic() + SOON
-    while n and rows(stage) != n:
-        expect(time.monotonic() < end, f"{rows(stage)} conferences in the store, not {n}")
-        time.sleep(0.02)
-    expect(rows(stage) == n, "what is in the store")
-
-
-def rows(stage):
-    with sqlite3.connect(f"file:{stage.store}?mode=ro", uri=True) as db:
-        return db.execute("SELECT count(*) FROM conference WHERE ended = 0").fetchone()[0]
-
-
 def all_in_the_roster(clients):
     """Which each subscribes to anew."""
     for c, number in clients.items():
@@ -81,7 +67,7 @@ def conference(transport, kept):
         all_hear(clients, "before")
         before = {c.wait("open")["uri"] for c in clients}
         expect(len(before) == 1, f"one conference: {before}")
-        time_to_keep(stage, 1 if kept else 0)
+        stage.wait_until_kept(1 if kept else 0)
         since = {c: len(c.events) for c in clients}
         began = kill(stage)
         # Written while nobody hears it: it is not lost.
@@ -181,7 +167,7 @@ def under_load(failures, kept):
         for c in clients:
             c.until(lambda x: len({e["peer"] for e in x.events if e["event"] == "joined"}) == 2, "all have joined")
         all_hear(clients, "before")
-        time_to_keep(stage, 1 if kept else 0)
+        stage.wait_until_kept(1 if kept else 0)
         since = {c: len(c.events) for c in clients}
         for n in range(150):
             for c, number in clients.items():
@@ -282,7 +268,7 @@ def damaged():
             uris.append(ann.wait("open", conversation=chats[n])["uri"])
             for c in (bo, charles):
                 c.wait("open", uri=uris[n])
-        time_to_keep(stage, 2)
+        stage.wait_until_kept(2)
         stage.process.kill()
         stage.process.wait()
         with sqlite3.connect(stage.store) as db:

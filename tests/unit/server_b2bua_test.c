@@ -30,8 +30,8 @@ static void test_cap_on_sessions_of_a_user_is_486(void **state)
 	assert_int_equal(n_opened, 3);
 	/* The share is given back when the calls are over. */
 	b2bua_free(b);
-	assert_int_equal(w->core->sessions.table.n, 0);
 	b = NULL;
+	assert_int_equal(w->core->sessions.table.n, 0);
 }
 
 static void test_PF_9_1_2_2__own_contact_request_uri_and_media(void **state)

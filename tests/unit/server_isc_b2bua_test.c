@@ -170,6 +170,7 @@ static void test_PF_X_2__the_deployments_mode_for_users_unknown_here(void **stat
 {
 	(void)state;
 	b2bua_free(b);
+	b = NULL;
 	world_end(w);
 	w = world_new();
 	peer = address(CORE_AT);

@@ -582,9 +582,25 @@ static void test_an_unattached_transaction_ends_by_itself(void **state)
 	world_end(w);
 }
 
+static void test_an_answer_that_could_not_be_written_is_a_500_soon(void **state)
+{
+	struct world *w = world_default();
+
+	(void)state;
+	world_incoming(w, "INVITE", "SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1", "", "192.0.2.9:5060");
+	assert_int_equal(sip_server_tx_respond(w->tx[0], VIEW(""), 180, w->now), E_NOMEM);
+	assert_int_equal(sip_server_tx_respond(w->tx[0], VIEW(""), 200, w->now), E_NOMEM);
+	assert_happened(w, "0:request INVITE");
+	world_run(w, 500);
+	/* In the meantime a 100, as for any INVITE. */
+	assert_happened(w, "200:udp 100, 500:udp 500");
+	world_end(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_an_answer_that_could_not_be_written_is_a_500_soon),
 		cmocka_unit_test(test_timer_J_absorbs_retransmissions),
 		cmocka_unit_test(test_timer_J_is_zero_on_a_stream),
 		cmocka_unit_test(test_a_provisional_is_repeated_to_a_retransmission),
