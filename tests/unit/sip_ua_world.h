@@ -207,7 +207,9 @@ static inline void scene_begin(const char *user, const char *password)
 /* stack_first: in the order in which a client goes; else as a server does. */
 static inline void scene_end(bool stack_first)
 {
-	sip_session_free(S.s);
+	/* Itself stands for none, and for not to take one. */
+	if (S.s != (struct sip_session *)&S)
+		sip_session_free(S.s);
 	S.s = NULL;
 	free(S.invite);
 	if (!stack_first)
