@@ -14,6 +14,21 @@ def living(client):
     return [e["conversation"] for e in client.events if e["event"] == "open" and e["conversation"] not in ended]
 
 
+def until_added(who, conversation, whom):
+    """The first words of a chat may come before the ACK of its INVITE, and until that nobody can be added: once more then."""
+    refused = 0
+
+    def joined(c):
+        nonlocal refused
+        refusals = sum(e["event"] == "error" and e.get("command") == "add" for e in c.events)
+        if refusals > refused:
+            refused = refusals
+            c.send(cmd="add", conversation=conversation, users=[whom])
+        return any(e["event"] == "joined" and e["peer"] == whom for e in c.events)
+
+    who.until(joined, f"{whom} has joined")
+
+
 def at_once(ann_first):
     with Stage(users=USERS) as stage:
         ann, bo, charles, dora = (stage.client(name) for name in USERS)
@@ -29,6 +44,8 @@ def at_once(ann_first):
             who.send(cmd="send", conversation=conversation, text=f"{who.name} meanwhile")
         ann.wait("message", text="bo meanwhile")
         bo.wait("message", text="ann meanwhile")
+        for who, conversation, whom in adds:
+            until_added(who, conversation, whom)
         for who in (ann, bo):
             for whom in (CHARLES, DORA):
                 who.wait("joined", peer=whom)
