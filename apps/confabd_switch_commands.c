@@ -136,6 +136,31 @@ static struct view keep(char **at, struct view v)
 	return copy;
 }
 
+/* c: the command, NULL without memory, that cannot be given. */
+static void seats_failed(struct switch_threads *ts, unsigned shard, uint64_t request,
+			 switch_conference_id conference, struct command *c)
+{
+	struct switch_event ev = {.type = SWITCH_EV_SEATS_FAILED,
+				  .request = request,
+				  .conference = conference,
+				  .error = c ? E_NOTFOUND : E_NOMEM};
+
+	free(c);
+	ts->cfg.event(ts->cfg.ctx, shard, &ev);
+}
+
+/* Of a conference or relay there is no more to say than that it ends. */
+static void end(struct switch_threads *ts, unsigned shard, enum command_type type,
+		switch_conference_id which)
+{
+	struct command *c = command_new(ts, type, 0);
+
+	if (!c)
+		return;
+	c->conference = which;
+	command_post(ts, shard, c);
+}
+
 void switch_threads_seats_open(struct switch_threads *ts, unsigned shard, uint64_t request,
 			       switch_conference_id conference, struct view conference_uri,
 			       const struct switch_seat_config *seat, size_t n_seats)
@@ -148,13 +173,7 @@ void switch_threads_seats_open(struct switch_threads *ts, unsigned shard, uint64
 		extra += seat[i].uri.n + seat[i].display.n;
 	c = command_new(ts, COMMAND_OPEN, extra);
 	if (!c || shard >= ts->n) {
-		struct switch_event ev = {.type = SWITCH_EV_SEATS_FAILED,
-					  .request = request,
-					  .conference = conference,
-					  .error = c ? E_NOTFOUND : E_NOMEM};
-
-		free(c);
-		ts->cfg.event(ts->cfg.ctx, shard, &ev);
+		seats_failed(ts, shard, request, conference, c);
 		return;
 	}
 	c->request = request;
@@ -177,12 +196,7 @@ void switch_threads_relay_open(struct switch_threads *ts, unsigned shard,
 	struct command *c = command_new(ts, COMMAND_RELAY_OPEN, 2 * sizeof(*c->seats));
 
 	if (!c || shard >= ts->n) {
-		struct switch_event ev = {.type = SWITCH_EV_SEATS_FAILED,
-					  .conference = relay,
-					  .error = c ? E_NOTFOUND : E_NOMEM};
-
-		free(c);
-		ts->cfg.event(ts->cfg.ctx, shard, &ev);
+		seats_failed(ts, shard, 0, relay, c);
 		return;
 	}
 	c->conference = relay;
@@ -199,12 +213,7 @@ void switch_threads_relay_open(struct switch_threads *ts, unsigned shard,
 void switch_threads_relay_close(struct switch_threads *ts, unsigned shard,
 				switch_conference_id relay)
 {
-	struct command *c = command_new(ts, COMMAND_RELAY_CLOSE, 0);
-
-	if (!c)
-		return;
-	c->conference = relay;
-	command_post(ts, shard, c);
+	end(ts, shard, COMMAND_RELAY_CLOSE, relay);
 }
 
 void switch_threads_seat_answer(struct switch_threads *ts, unsigned shard, switch_seat_id seat,
@@ -257,10 +266,5 @@ void switch_threads_conference_drain(struct switch_threads *ts, unsigned shard,
 void switch_threads_conference_close(struct switch_threads *ts, unsigned shard,
 				     switch_conference_id conference)
 {
-	struct command *c = command_new(ts, COMMAND_END, 0);
-
-	if (!c)
-		return;
-	c->conference = conference;
-	command_post(ts, shard, c);
+	end(ts, shard, COMMAND_END, conference);
 }

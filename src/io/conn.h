@@ -18,6 +18,8 @@ struct io_conn_listener {
 int io_conn_adopt(struct io_loop *loop, int fd, const struct addr *remote,
 		  const struct io_listener_options *options,
 		  const struct io_conn_listener *listener);
+/* What loop->tls_told counts. */
+extern const struct log_kind io_failed_handshakes;
 /* Has an owner taken it? */
 bool io_conn_attached(const struct io_conn *c);
 

@@ -8,13 +8,13 @@
 
 enum { REFUSE_MS = 1000 /* for the peer to read why TLS failed */ };
 
+const struct log_kind io_failed_handshakes = {LOG_WARN, "io", "TLS connections that failed"};
+
 /* Of connections that were accepted: strangers can have this said at will. */
 static bool tells_failure(struct io_conn *c)
 {
-	static const struct log_kind kind = {LOG_WARN, "io", "TLS connections that failed"};
-
-	return !c->listener.ready ||
-	       log_quota_take(&c->loop->tls_told, c->loop->log, &kind, io_now_ms(c->loop));
+	return !c->listener.ready || log_quota_take(&c->loop->tls_told, c->loop->log,
+						    &io_failed_handshakes, io_now_ms(c->loop));
 }
 
 /* The alert has to reach the peer: closing while there is something to read would overtake it by a

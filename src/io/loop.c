@@ -1,6 +1,7 @@
 #include "io/loop.h"
 
 #include "base/error.h"
+#include "io/conn.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -166,6 +167,7 @@ void io_loop_fini(struct io_loop *loop)
 	}
 	while (loop->n_uv)
 		(void)uv_run(loop->uv, UV_RUN_NOWAIT);
+	log_quota_tell(&loop->tls_told, loop->log, &io_failed_handshakes);
 	cancel_all(loop);
 	loop->n_uv = 3;
 	uv_close((uv_handle_t *)&loop->timer, on_own_closed);

@@ -5,8 +5,9 @@
  * before the loop runs, or after it has stopped).
  *
  * One iteration of the loop: due deadlines fire; the batch hooks run; the loop sleeps until a
- * descriptor is ready or a deadline is due (io_loop_rest: a little longer); the callbacks of sockets, mailboxes and lines run; the
- * batch hooks run again; what was closed is told so (on_closed and the like) and freed.
+ * descriptor is ready or a deadline is due (io_loop_rest: a little longer); the callbacks of
+ * sockets, mailboxes and lines run; the batch hooks run again; what was closed is told so
+ * (on_closed and the like) and freed.
  */
 #ifndef CONFAB_IO_LOOP_H
 #define CONFAB_IO_LOOP_H
@@ -38,8 +39,9 @@ struct io_loop {
 	struct list batch_mark;	   /* behind the hook that runs */
 	struct list handles;	   /* struct io_handle */
 	size_t n_uv;		   /* uv handles of this room that are not closed yet */
-	uint64_t rest_ns, rested_ns; /* io_loop_rest: what was asked for; all that was taken */
-	uint64_t looked_ns;	     /* since when it has been at the sockets */
+	uint64_t rest_ns;	   /* io_loop_rest */
+	uint64_t rested_ns;	   /* all of it so far */
+	uint64_t looked_ns;	   /* since when it has been at the sockets */
 	struct log_quota tls_told; /* of what strangers can cause at will */
 	char *stream_buffer;	   /* shared by all connections, IO_STREAM_BUFFER bytes */
 	char *datagram_buffer;	   /* shared by all UDP sockets */
@@ -70,10 +72,10 @@ void io_stop(struct io_loop *loop);
 uint64_t io_now_ms(const struct io_loop *loop);
 /* The same clock, read anew; io_now_ms follows. */
 uint64_t io_now_fresh_ms(struct io_loop *loop);
-/* Once nothing is there any more, the sockets are looked at again so many microseconds after the last
- * time, so that what comes close together is done together: to be woken costs as much as a small
- * message does. Deadlines may come late by that much, too. Who is at work that long anyway does not
- * wait. 0, as it begins: at once. */
+/* Once nothing is there any more, the sockets are looked at again so many microseconds (less than a
+ * second) after the last time, so that what comes close together is done together: to be woken costs
+ * as much as a small message does. Deadlines may come late by that much, too. Who is at work that
+ * long anyway does not wait. 0, as it begins: at once. */
 void io_loop_rest(struct io_loop *loop, unsigned us);
 /* For how long the loop has been asleep, all in all; what is missing to the time that went by, it
  * was at work. A loop of its own only (not a borrowed one). */

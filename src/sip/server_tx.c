@@ -475,6 +475,13 @@ static bool is_amplified(const struct sip_server_tx *tx, size_t n, int status)
 	       n > SIP_ANSWER_FACTOR * tx->request_n;
 }
 
+static int out_of_memory(struct sip_server_tx *tx, int status, uint64_t now_ms)
+{
+	if (status >= 200)
+		owe_answer(tx, now_ms);
+	return E_NOMEM;
+}
+
 int sip_server_tx_respond(struct sip_server_tx *tx, struct view response, int status,
 			  uint64_t now_ms)
 {
@@ -496,11 +503,8 @@ int sip_server_tx_respond(struct sip_server_tx *tx, struct view response, int st
 		return 0;
 	}
 	/* There was no memory to write it. */
-	if (!response.n) {
-		if (status >= 200)
-			owe_answer(tx, now_ms);
-		return E_NOMEM;
-	}
+	if (!response.n)
+		return out_of_memory(tx, status, now_ms);
 	if (is_amplified(tx, response.n, status)) {
 		log_line(tx->stack->log, LOG_DEBUG, "sip",
 			 "a %d would be much longer than its request: dropped", status);
@@ -512,11 +516,8 @@ int sip_server_tx_respond(struct sip_server_tx *tx, struct view response, int st
 		forget(tx, now_ms);
 		return 0;
 	}
-	if (!accepts && keep_response(tx, response)) {
-		if (status >= 200)
-			owe_answer(tx, now_ms);
-		return E_NOMEM;
-	}
+	if (!accepts && keep_response(tx, response))
+		return out_of_memory(tx, status, now_ms);
 	transmit(tx, response, now_ms);
 	if (status < 200) {
 		if (tx->state == SIP_SERVER_TRYING)
